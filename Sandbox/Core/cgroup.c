@@ -1,0 +1,184 @@
+/* One instance's or container's cgroups: creating, limiting, reading, removing. Tables say which file means what. */
+#include "ws_cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ws_cleanup.h"
+#include "ws_kernel.h"
+
+#define FILE_PATH_MAX (WS_CGROUP_NAME_MAX + 64)
+
+static int open_file(const struct ws_hierarchy *hierarchy, const char *name, const char *file, int flags) {
+    char path[FILE_PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", name, file);
+    return openat(hierarchy->base, path, flags | O_CLOEXEC);
+}
+
+static int write_file(const struct ws_hierarchy *hierarchy, const char *name, const char *file, const char *text) {
+    WS_AUTO_CLOSE int fd = open_file(hierarchy, name, file, O_WRONLY);
+    if (fd < 0) return -1;
+    return write(fd, text, strlen(text)) < 0 ? -1 : 0;
+}
+
+static const struct ws_hierarchy *hierarchy_of(const struct ws_cgroups *cgroups, uint32_t controller) {
+    for (uint32_t i = 0; i < cgroups->count; i++)
+        if ((cgroups->hierarchies[i].controllers & controller) != 0) return &cgroups->hierarchies[i];
+    return NULL;
+}
+
+int ws_cgroup_create(const struct ws_cgroups *cgroups, const char *name, bool inner) {
+    for (uint32_t i = 0; i < cgroups->count; i++)
+        if (mkdirat(cgroups->hierarchies[i].base, name, 0755) < 0) return -1;
+    if (!inner || cgroups->version != 2) return 0;
+    const struct ws_hierarchy *hierarchy = &cgroups->hierarchies[0];
+    static const struct {
+        uint32_t controller;
+        const char *text;
+    } enabled[] = {{WS_CONTROLLER_MEMORY, "+memory"}, {WS_CONTROLLER_PIDS, "+pids"}, {WS_CONTROLLER_CPU, "+cpu"}};
+    for (size_t i = 0; i < sizeof enabled / sizeof enabled[0]; i++)
+        if ((hierarchy->controllers & enabled[i].controller) != 0 &&
+            write_file(hierarchy, name, "cgroup.subtree_control", enabled[i].text) < 0)
+            return -1;
+    char init[FILE_PATH_MAX];
+    snprintf(init, sizeof init, "%s/init", name);
+    return mkdirat(hierarchy->base, init, 0755);
+}
+
+enum limit_value { MEMORY_BYTES, CPU_QUOTA_MICROSECONDS, CPU_MAX_LINE, PIDS_COUNT, ZERO };
+
+/* In writing order: v1 wants memory before memory+swap. Swap files are absent where the kernel has no swap accounting, and
+ * then there is no swap to limit. */
+static const struct limit_file {
+    uint32_t version;
+    uint32_t controller;
+    const char *file;
+    enum limit_value value;
+    bool optional;
+} limit_files[] = {
+    {1, WS_CONTROLLER_MEMORY, "memory.limit_in_bytes", MEMORY_BYTES, false},
+    {1, WS_CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes", MEMORY_BYTES, true},
+    {1, WS_CONTROLLER_CPU, "cpu.cfs_quota_us", CPU_QUOTA_MICROSECONDS, false},
+    {1, WS_CONTROLLER_PIDS, "pids.max", PIDS_COUNT, false},
+    {2, WS_CONTROLLER_MEMORY, "memory.max", MEMORY_BYTES, false},
+    {2, WS_CONTROLLER_MEMORY, "memory.swap.max", ZERO, true},
+    {2, WS_CONTROLLER_CPU, "cpu.max", CPU_MAX_LINE, false},
+    {2, WS_CONTROLLER_PIDS, "pids.max", PIDS_COUNT, false},
+};
+
+/* The kernel's default period is 100 ms, so a thousandth of a core is 100 µs of quota. */
+#define CPU_PERIOD_MICROSECONDS 100000u
+#define CPU_QUOTA_MINIMUM 1000u /* the kernel refuses less */
+
+/* Writes nothing for a limit that is 0 (none): false. */
+static bool limit_text(enum limit_value value, const struct ws_limits *limits, char *text, size_t capacity) {
+    uint64_t quota = (uint64_t)limits->cpu_millis * (CPU_PERIOD_MICROSECONDS / 1000);
+    if (quota < CPU_QUOTA_MINIMUM) quota = CPU_QUOTA_MINIMUM;
+    switch (value) {
+    case MEMORY_BYTES:
+        snprintf(text, capacity, "%" PRIu64, limits->memory_bytes);
+        return limits->memory_bytes != 0;
+    case CPU_QUOTA_MICROSECONDS:
+        snprintf(text, capacity, "%" PRIu64, quota);
+        return limits->cpu_millis != 0;
+    case CPU_MAX_LINE:
+        snprintf(text, capacity, "%" PRIu64 " %u", quota, CPU_PERIOD_MICROSECONDS);
+        return limits->cpu_millis != 0;
+    case PIDS_COUNT:
+        snprintf(text, capacity, "%" PRIu32, limits->pids_max);
+        return limits->pids_max != 0;
+    case ZERO:
+        snprintf(text, capacity, "0");
+        return limits->memory_bytes != 0;
+    }
+    return false;
+}
+
+static int write_limit(const struct ws_cgroups *cgroups, const char *name, const struct limit_file *entry,
+                       const struct ws_limits *limits) {
+    const struct ws_hierarchy *hierarchy = hierarchy_of(cgroups, entry->controller);
+    char text[64];
+    if (entry->version != cgroups->version || hierarchy == NULL) return 0;
+    if (!limit_text(entry->value, limits, text, sizeof text)) return 0;
+    if (write_file(hierarchy, name, entry->file, text) == 0) return 0;
+    return entry->optional && errno == ENOENT ? 0 : -1;
+}
+
+int ws_cgroup_limit(const struct ws_cgroups *cgroups, const char *name, const struct ws_limits *limits) {
+    const size_t count = sizeof limit_files / sizeof limit_files[0];
+    bool raised = false;
+    for (size_t i = 0; i < count; i++) {
+        if (write_limit(cgroups, name, &limit_files[i], limits) == 0) continue;
+        /* Raising both v1 limits must go the other way round: memory may never exceed memory+swap. */
+        if (errno != EINVAL || limit_files[i].value != MEMORY_BYTES || raised) return -1;
+        if (i + 1 >= count || write_limit(cgroups, name, &limit_files[i + 1], limits) < 0) return -1;
+        raised = true;
+        i--;
+    }
+    return 0;
+}
+
+/* The number after `key` in a "key value" file, or the first number of the file when `key` is empty. */
+static uint64_t read_number(const struct ws_hierarchy *hierarchy, const char *name, const char *file, const char *key) {
+    char text[1024];
+    WS_AUTO_CLOSE int fd = open_file(hierarchy, name, file, O_RDONLY);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (length <= 0) return 0;
+    text[length] = '\0';
+    size_t key_length = strlen(key);
+    for (char *rest = NULL, *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+        if (strncmp(line, key, key_length) == 0 && (key_length == 0 || line[key_length] == ' '))
+            return strtoull(line + key_length, NULL, 10);
+    return 0;
+}
+
+static const char *const peak_files[] = {NULL, "memory.max_usage_in_bytes", "memory.peak"};
+
+void ws_cgroup_usage(const struct ws_cgroups *cgroups, const char *name, struct ws_cgroup_usage *usage) {
+    memset(usage, 0, sizeof *usage);
+    const struct ws_hierarchy *memory = hierarchy_of(cgroups, WS_CONTROLLER_MEMORY);
+    const struct ws_hierarchy *cpu = hierarchy_of(cgroups, WS_CONTROLLER_CPUACCT);
+    bool unified = cgroups->version == 2;
+    if (memory != NULL) {
+        usage->memory_peak_bytes = read_number(memory, name, peak_files[cgroups->version], "");
+        usage->out_of_memory_kills = read_number(memory, name, unified ? "memory.events" : "memory.oom_control", "oom_kill");
+    }
+    if (cpu != NULL)
+        usage->cpu_nanoseconds = unified ? read_number(cpu, name, "cpu.stat", "usage_usec") * 1000
+                                         : read_number(cpu, name, "cpuacct.usage", "");
+}
+
+int ws_cgroup_open_peak(const struct ws_cgroups *cgroups, const char *name) {
+    const struct ws_hierarchy *memory = hierarchy_of(cgroups, WS_CONTROLLER_MEMORY);
+    return memory == NULL ? -1 : open_file(memory, name, peak_files[cgroups->version], O_RDONLY);
+}
+
+int ws_cgroup_remove(const struct ws_cgroups *cgroups, const char *name) {
+    int result = 0;
+    char init[FILE_PATH_MAX];
+    snprintf(init, sizeof init, "%s/init", name);
+    for (uint32_t i = 0; i < cgroups->count; i++) {
+        if (cgroups->version == 2) unlinkat(cgroups->hierarchies[i].base, init, AT_REMOVEDIR);
+        if (unlinkat(cgroups->hierarchies[i].base, name, AT_REMOVEDIR) < 0 && errno != ENOENT) result = -1;
+    }
+    return result;
+}
+
+int ws_cgroup_enter(const struct ws_cgroups *cgroups, const char *name) {
+    if (cgroups->version != 1) return 0;
+    /* "tasks" and not "cgroup.procs": a thread that moves only itself needs no lock over all forks and exits of the host,
+     * whose waiting time (an RCU grace period) would be most of a cold start. */
+    for (uint32_t i = 0; i < cgroups->count; i++)
+        if (write_file(&cgroups->hierarchies[i], name, "tasks", "0") < 0) return -1;
+    return 0;
+}
+
+int ws_cgroup_open_for_clone(const struct ws_cgroups *cgroups, const char *name) {
+    if (cgroups->version != 2) return -1;
+    return openat(cgroups->hierarchies[0].base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}

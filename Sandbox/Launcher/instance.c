@@ -1,0 +1,190 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "init_wire.h"
+#include "wayside_socket.h"
+#include "worker.h"
+#include "ws_cleanup.h"
+#include "ws_clone.h"
+#include "ws_kernel.h"
+#include "ws_namespaces.h"
+
+struct instance *instance_find(struct worker *worker, uint64_t id) {
+    for (uint32_t i = 0; i < worker->options->instances_max; i++) {
+        struct instance *instance = &worker->instances[i];
+        if (instance->state != INSTANCE_FREE && instance->id == id && instance->link_generation == worker->link_generation)
+            return instance;
+    }
+    return NULL;
+}
+
+static struct instance *free_slot(struct worker *worker) {
+    for (uint32_t i = 0; i < worker->options->instances_max; i++)
+        if (worker->instances[i].state == INSTANCE_FREE) return &worker->instances[i];
+    return NULL;
+}
+
+/* Clones the init from within the template's mount namespace: what CLONE_NEWNS copies is then the sandbox's root. */
+static pid_t clone_init(struct worker *worker, struct instance *instance, int control) {
+    WS_AUTO_CLOSE int cgroup = -1;
+    if (worker->host.cgroups.version == 2) {
+        char name[WS_CGROUP_NAME_MAX + 8];
+        snprintf(name, sizeof name, "%s/init", instance->cgroup);
+        cgroup = ws_cgroup_open_for_clone(&worker->host.cgroups, name);
+        if (cgroup < 0) return -1;
+    }
+    if (setns(worker->views.template_namespace, CLONE_NEWNS) < 0) return -1;
+    const uint64_t all = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID;
+    pid_t pid = ws_clone(all, cgroup);
+    if (pid == 0) {
+        struct init_inheritance inheritance = {.cgroups = &worker->host.cgroups, .cgroup = instance->cgroup,
+                                               .control = control, .privileged = worker->host.privileged};
+        instance_init(&inheritance);
+    }
+    int error = errno;
+    if (setns(worker->views.own_namespace, CLONE_NEWNS) < 0) _exit(71); /* nothing of ours would be where we expect it */
+    errno = error;
+    return pid;
+}
+
+static int write_maps(const struct worker *worker, const struct instance *instance) {
+    uint32_t slot = (uint32_t)(instance - worker->instances);
+    if (!worker->host.privileged) return ws_write_id_maps(worker->views.proc, instance->pid, WS_USER_ID, 0, 1, false);
+    return ws_write_id_maps(worker->views.proc, instance->pid, 0, (slot + 1) * WS_IDS_PER_INSTANCE, WS_IDS_PER_INSTANCE, true);
+}
+
+static void fail(struct worker *worker, struct instance *instance, enum ws_step step, int error) {
+    if (instance->request_id != 0) link_reply(worker, instance->request_id, step, error, 0, NULL, 0);
+    instance->request_id = 0;
+    instance_kill(worker, instance);
+}
+
+static enum ws_step create(struct worker *worker, struct instance *instance) {
+    int pair[2];
+    if (ws_cgroup_create(&worker->host.cgroups, instance->cgroup, true) < 0) return WS_STEP_CGROUP_CREATE;
+    if (ws_cgroup_limit(&worker->host.cgroups, instance->cgroup, &instance->limits) < 0) return WS_STEP_CGROUP_LIMITS;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return WS_STEP_DESCRIPTORS;
+    instance->control = pair[0];
+    /* Ours alone: an init that hangs must not stop the worker. */
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    pid_t pid = clone_init(worker, instance, pair[1]);
+    ws_close_quietly(&pair[1]);
+    if (pid < 0) return WS_STEP_CLONE;
+    instance->pid = pid;
+    struct init_go go = {.go = 1};
+    if (write_maps(worker, instance) < 0 || ws_socket_send(instance->control, &go, sizeof go, NULL, 0) < 0) return WS_STEP_ID_MAP;
+    return watch(worker, instance->control, EVENT_INSTANCE, instance->token) < 0 ? WS_STEP_DESCRIPTORS : WS_STEP_NONE;
+}
+
+void instance_create(struct worker *worker, const struct ws_instance_create *message) {
+    struct instance *instance = free_slot(worker);
+    if (instance_find(worker, message->instance_id) != NULL) {
+        link_reply(worker, message->header.request_id, WS_STEP_PROTOCOL, EEXIST, 0, NULL, 0);
+        return;
+    }
+    if (instance == NULL) {
+        link_reply(worker, message->header.request_id, WS_STEP_LIMIT, EAGAIN, 0, NULL, 0);
+        return;
+    }
+    *instance = (struct instance){
+        .state = INSTANCE_STARTING,
+        .link_generation = worker->link_generation,
+        .id = message->instance_id,
+        .token = new_token(worker, (uint32_t)(instance - worker->instances)),
+        .request_id = message->header.request_id,
+        .deadline_ms = wake_at(worker, now_ms() + STEP_TIMEOUT_MS),
+        .control = -1,
+        .limits = message->limits,
+    };
+    snprintf(instance->cgroup, sizeof instance->cgroup, "i%llu", (unsigned long long)(instance->token >> 16));
+    enum ws_step step = create(worker, instance);
+    if (step != WS_STEP_NONE) fail(worker, instance, step, errno);
+}
+
+static void set_up_answered(struct worker *worker, struct instance *instance, struct ws_status status) {
+    if (instance->state != INSTANCE_STARTING) return;
+    if (status.step != WS_STEP_NONE) {
+        fail(worker, instance, status.step < WS_STEP_COUNT ? (enum ws_step)status.step : WS_STEP_PROTOCOL, status.error);
+        return;
+    }
+    instance->state = INSTANCE_LIVE;
+    instance->deadline_ms = NEVER;
+    instance->announced = true;
+    link_reply(worker, instance->request_id, WS_STEP_NONE, 0, worker_host_pid(&worker->views, instance->pid), NULL, 0);
+    instance->request_id = 0;
+}
+
+void instance_answered(struct worker *worker, struct instance *instance) {
+    for (;;) {
+        struct init_answer answer;
+        int fds[WS_SOCKET_FDS_MAX];
+        size_t fds_count;
+        ssize_t length = ws_socket_receive_now(instance->control, &answer, sizeof answer, fds, &fds_count);
+        if (length < 0 && errno == EAGAIN) return;
+        if (length <= 0) {
+            /* The init has closed its end, so it is ending; without this the event would come again and again. */
+            ws_close_quietly(&instance->control);
+            instance_kill(worker, instance);
+            return;
+        }
+        if (length != sizeof answer)
+            for (size_t i = 0; i < fds_count; i++) close(fds[i]);
+        else if (answer.token == 0)
+            set_up_answered(worker, instance, answer.status);
+        else
+            container_init_answered(worker, answer.token, answer.status, fds, fds_count);
+    }
+}
+
+void instance_kill(struct worker *worker, struct instance *instance) {
+    if (instance->state == INSTANCE_ENDING) return;
+    if (instance->request_id != 0) link_reply(worker, instance->request_id, WS_STEP_CLONE, ECANCELED, 0, NULL, 0);
+    instance->request_id = 0;
+    instance->state = INSTANCE_ENDING;
+    instance->deadline_ms = NEVER;
+    if (instance->pid > 0) kill(instance->pid, SIGKILL);
+    for (uint32_t i = 0; i < worker->options->containers_max; i++)
+        if (worker->containers[i].state != CONTAINER_FREE && worker->containers[i].instance == instance)
+            container_kill(worker, &worker->containers[i]);
+    instance_try_finish(worker, instance);
+}
+
+void instance_reaped(struct worker *worker, struct instance *instance) {
+    instance->pid = 0;
+    /* Answers sent before the end carry descriptors of containers; after this none can come. */
+    if (instance->control >= 0) instance_answered(worker, instance);
+    ws_close_quietly(&instance->control);
+    instance_kill(worker, instance);
+    for (uint32_t i = 0; i < worker->options->containers_max; i++) {
+        struct container *container = &worker->containers[i];
+        if (container->state == CONTAINER_FREE || container->instance != instance) continue;
+        container->init_expected = false;
+        container_try_finish(worker, container);
+    }
+    instance_try_finish(worker, instance);
+}
+
+void instance_try_finish(struct worker *worker, struct instance *instance) {
+    if (instance->state != INSTANCE_ENDING || instance->pid != 0 || instance->containers != 0) return;
+    if (ws_cgroup_remove(&worker->host.cgroups, instance->cgroup) < 0) {
+        instance->deadline_ms = wake_at(worker, now_ms() + REMOVE_RETRY_MS);
+        return;
+    }
+    ws_close_quietly(&instance->control);
+    instance->state = INSTANCE_FREE;
+    if (!instance->announced || instance->link_generation != worker->link_generation) return;
+    struct ws_instance_exit event = {.instance_id = instance->id};
+    link_send(worker, &event, sizeof event, WS_INSTANCE_EXIT, 0, NULL, 0);
+}
+
+void instance_expired(struct worker *worker, struct instance *instance) {
+    instance->deadline_ms = NEVER;
+    if (instance->state == INSTANCE_ENDING)
+        instance_try_finish(worker, instance);
+    else
+        fail(worker, instance, WS_STEP_TIMEOUT, ETIMEDOUT);
+}

@@ -1,0 +1,106 @@
+/* One function per message of the daemon, found in a table by type; sizes are checked before a function sees the bytes. */
+#include <errno.h>
+#include <string.h>
+
+#include "worker.h"
+
+static void take_hello(struct worker *worker, const void *data) {
+    const struct ws_header *header = data;
+    worker->greeted = true;
+    struct ws_hello_reply reply = {
+        .launcher_pid = (uint32_t)worker->views.host_pid,
+        .privileged = worker->host.privileged,
+        .cgroup_version = worker->host.cgroups.version,
+        .landlock_abi = worker->host.landlock_abi,
+        .instances_max = worker->options->instances_max,
+        .containers_max = worker->options->containers_max,
+    };
+    link_send(worker, &reply, sizeof reply, WS_HELLO_REPLY, header->request_id, NULL, 0);
+}
+
+static void take_instance_create(struct worker *worker, const void *data) { instance_create(worker, data); }
+
+static void take_instance_kill(struct worker *worker, const void *data) {
+    const struct ws_instance_kill *message = data;
+    struct instance *instance = instance_find(worker, message->instance_id);
+    if (instance == NULL) {
+        link_reply(worker, message->header.request_id, WS_STEP_UNKNOWN_INSTANCE, ESRCH, 0, NULL, 0);
+        return;
+    }
+    link_reply(worker, message->header.request_id, WS_STEP_NONE, 0, 0, NULL, 0);
+    instance_kill(worker, instance);
+}
+
+static void take_container_start(struct worker *worker, const void *data) { container_start(worker, data); }
+
+static void take_container_kill(struct worker *worker, const void *data) {
+    const struct ws_container_kill *message = data;
+    struct container *container = container_find(worker, message->container_id);
+    if (container == NULL) {
+        link_reply(worker, message->header.request_id, WS_STEP_UNKNOWN_CONTAINER, ESRCH, 0, NULL, 0);
+        return;
+    }
+    link_reply(worker, message->header.request_id, WS_STEP_NONE, 0, 0, NULL, 0);
+    container_kill(worker, container);
+}
+
+static bool terminated(const char *text, size_t capacity) { return memchr(text, '\0', capacity) != NULL; }
+
+/* The variable part: strings_length bytes that are exactly argc + envc NUL-terminated strings. */
+static bool start_is_well_formed(const void *data, size_t length) {
+    const struct ws_container_start *message = data;
+    const uint32_t known = WS_STAGE_PREPARE | WS_STAGE_ASSIGN;
+    if (message->container_id == 0 || message->stages == 0 || (message->stages & ~known) != 0) return false;
+    if (!terminated(message->runtime, sizeof message->runtime) || !terminated(message->bundle, sizeof message->bundle)) return false;
+    if (message->argc > WS_ARGV_MAX || message->envc > WS_ENVP_MAX) return false;
+    if (message->strings_length != length - sizeof *message) return false;
+    const char *strings = (const char *)(message + 1);
+    uint32_t ends = 0;
+    for (uint32_t i = 0; i < message->strings_length; i++) ends += strings[i] == '\0';
+    bool closed = message->strings_length == 0 || strings[message->strings_length - 1] == '\0';
+    return closed && ends == message->argc + message->envc;
+}
+
+static bool create_is_well_formed(const void *data, size_t length) {
+    (void)length;
+    return ((const struct ws_instance_create *)data)->instance_id != 0;
+}
+
+static const struct request {
+    uint16_t type;
+    size_t size;
+    bool variable;
+    bool (*well_formed)(const void *data, size_t length); /* NULL: nothing beyond the size */
+    void (*take)(struct worker *worker, const void *data);
+} requests[] = {
+    {WS_HELLO, sizeof(struct ws_header), false, NULL, take_hello},
+    {WS_INSTANCE_CREATE, sizeof(struct ws_instance_create), false, create_is_well_formed, take_instance_create},
+    {WS_INSTANCE_KILL, sizeof(struct ws_instance_kill), false, NULL, take_instance_kill},
+    {WS_CONTAINER_START, sizeof(struct ws_container_start), true, start_is_well_formed, take_container_start},
+    {WS_CONTAINER_KILL, sizeof(struct ws_container_kill), false, NULL, take_container_kill},
+};
+
+static bool fits(const struct request *request, const void *data, size_t length) {
+    if (request->variable ? length < request->size : length != request->size) return false;
+    return request->well_formed == NULL || request->well_formed(data, length);
+}
+
+void request_handle(struct worker *worker, const void *data, size_t length) {
+    struct ws_header header;
+    if (length < sizeof header) return;
+    memcpy(&header, data, sizeof header);
+    if (header.magic != WS_PROTOCOL_MAGIC) return;
+    if (header.version != WS_PROTOCOL_VERSION) {
+        /* Another build's structures mean something else. */
+        link_close(worker);
+        return;
+    }
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        const struct request *request = &requests[i];
+        if (request->type != header.type) continue;
+        if (header.length != length || !fits(request, data, length) || (!worker->greeted && header.type != WS_HELLO)) break;
+        request->take(worker, data);
+        return;
+    }
+    link_reply(worker, header.request_id, WS_STEP_PROTOCOL, EBADMSG, 0, NULL, 0);
+}

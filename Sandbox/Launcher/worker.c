@@ -1,0 +1,152 @@
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+#include "ws_cleanup.h"
+#include "ws_kernel.h"
+
+#define EVENTS_MAX 64
+/* An event's tag: the kind above, the slot's token (48 bits are enough for 8 million starts a second for a year) below. */
+#define KIND_SHIFT 56
+#define TOKEN_MASK ((1ull << KIND_SHIFT) - 1)
+
+uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t wake_at(struct worker *worker, uint64_t at_ms) {
+    if (at_ms < worker->wake_at_ms) worker->wake_at_ms = at_ms;
+    return at_ms;
+}
+
+int watch(struct worker *worker, int fd, enum event_kind kind, uint64_t token) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)kind << KIND_SHIFT | token};
+    return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+void epoll_forget(struct worker *worker, int fd) { epoll_ctl(worker->epoll, EPOLL_CTL_DEL, fd, NULL); }
+
+uint64_t new_token(struct worker *worker, uint32_t slot) { return ++worker->serial << 16 | slot; }
+
+static struct container *container_of_token(struct worker *worker, uint64_t token) {
+    struct container *container = &worker->containers[token_slot(token)];
+    return container->state != CONTAINER_FREE && container->token == token ? container : NULL;
+}
+
+static struct instance *instance_of_token(struct worker *worker, uint64_t token) {
+    struct instance *instance = &worker->instances[token_slot(token)];
+    return instance->state != INSTANCE_FREE && instance->token == token ? instance : NULL;
+}
+
+static void take_signals(struct worker *worker) {
+    struct signalfd_siginfo signal_info;
+    while (read(worker->signals, &signal_info, sizeof signal_info) == sizeof signal_info)
+        if (signal_info.ssi_signo != SIGCHLD) worker->stopping = true;
+    reap_children(worker);
+}
+
+static void dispatch(struct worker *worker, const struct epoll_event *event) {
+    uint64_t token = event->data.u64 & TOKEN_MASK;
+    struct container *container;
+    struct instance *instance;
+    switch ((enum event_kind)(event->data.u64 >> KIND_SHIFT)) {
+    case EVENT_SIGNAL: take_signals(worker); break;
+    case EVENT_LISTENER: link_accept(worker); break;
+    case EVENT_LINK:
+        if (token != worker->link_generation || worker->link < 0) break;
+        if ((event->events & EPOLLOUT) != 0) link_writable(worker);
+        if ((event->events & ~(uint32_t)EPOLLOUT) != 0) link_readable(worker);
+        break;
+    case EVENT_INSTANCE:
+        if ((instance = instance_of_token(worker, token)) != NULL) instance_answered(worker, instance);
+        break;
+    case EVENT_INIT:
+        if ((container = container_of_token(worker, token)) != NULL) container_init_gone(worker, container);
+        break;
+    case EVENT_STATUS:
+        if ((container = container_of_token(worker, token)) != NULL) start_status_readable(worker, container);
+        break;
+    case EVENT_ZYGOTE: zygote_readable(worker, &worker->zygotes[token]); break;
+    }
+}
+
+/* Looks at every deadline; only when the nearest one has come. */
+static void run_deadlines(struct worker *worker) {
+    uint64_t now = now_ms();
+    if (now < worker->wake_at_ms) return;
+    worker->wake_at_ms = NEVER;
+    for (uint32_t i = 0; i < worker->options->containers_max; i++) {
+        struct container *container = &worker->containers[i];
+        if (container->state == CONTAINER_FREE || container->deadline_ms == NEVER) continue;
+        if (container->deadline_ms <= now)
+            container_expired(worker, container);
+        else
+            wake_at(worker, container->deadline_ms);
+    }
+    for (uint32_t i = 0; i < worker->options->instances_max; i++) {
+        struct instance *instance = &worker->instances[i];
+        if (instance->state == INSTANCE_FREE || instance->deadline_ms == NEVER) continue;
+        if (instance->deadline_ms <= now)
+            instance_expired(worker, instance);
+        else
+            wake_at(worker, instance->deadline_ms);
+    }
+    zygotes_start_due(worker);
+}
+
+static int timeout_ms(const struct worker *worker) {
+    if (worker->wake_at_ms == NEVER) return -1;
+    uint64_t now = now_ms();
+    return worker->wake_at_ms <= now ? 0 : (int)(worker->wake_at_ms - now);
+}
+
+static int set_up(struct worker *worker) {
+    sigset_t handled;
+    sigemptyset(&handled);
+    sigaddset(&handled, SIGCHLD);
+    sigaddset(&handled, SIGTERM);
+    sigaddset(&handled, SIGINT);
+    worker->signals = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
+    worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+    worker->instances = calloc(worker->options->instances_max, sizeof *worker->instances);
+    worker->containers = calloc(worker->options->containers_max, sizeof *worker->containers);
+    if (worker->signals < 0 || worker->epoll < 0 || worker->instances == NULL || worker->containers == NULL) return -1;
+    if (ws_filter_compile(&worker->host.filter) < 0) return -1;
+    worker->filter_file = memfd_create("wayside-filter", MFD_CLOEXEC);
+    size_t bytes = worker->host.filter.count * sizeof *worker->host.filter.instructions;
+    if (worker->filter_file < 0 || write(worker->filter_file, worker->host.filter.instructions, bytes) != (ssize_t)bytes)
+        return -1;
+    if (watch(worker, worker->signals, EVENT_SIGNAL, 0) < 0) return -1;
+    return watch(worker, worker->listener, EVENT_LISTENER, 0);
+}
+
+int worker_run(const struct options *options, const struct ws_cgroups *cgroups, int listener, const struct worker_root *root) {
+    static struct worker worker;
+    worker = (struct worker){.options = options, .listener = listener, .link = -1, .wake_at_ms = 0};
+    worker.host.cgroups = *cgroups;
+    worker.host.landlock_abi = ws_landlock_abi();
+    worker.host.privileged = root->privileged;
+    if (worker_root_enter(options, root, &worker.views) < 0) return 1;
+    if (set_up(&worker) < 0) {
+        fprintf(stderr, "wayside-launcher: the worker cannot set up: %s\n", strerror(errno));
+        return 1;
+    }
+    while (!worker.stopping) {
+        run_deadlines(&worker);
+        struct epoll_event events[EVENTS_MAX];
+        int count = epoll_wait(worker.epoll, events, EVENTS_MAX, timeout_ms(&worker));
+        for (int i = 0; i < count; i++) dispatch(&worker, &events[i]);
+    }
+    /* Ending ends every sandbox: the inits have asked the kernel to be killed with us. The supervisor sweeps the rest. */
+    return 0;
+}
