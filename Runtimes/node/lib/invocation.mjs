@@ -1,0 +1,130 @@
+/**
+ * One call of a handler, from event to answer.
+ *
+ * A handler may answer by the promise it returns, by the callback, or by the context's old functions (succeed, fail,
+ * done). The first answer counts; the rest are ignored. The callback has a rule of its own: while
+ * `callbackWaitsForEmptyEventLoop` is true (the default), its result is held back until the event loop is empty. An
+ * empty event loop without any answer ends the call too.
+ */
+import { NodeJsExit, errorObject, logText } from './errors.mjs';
+
+const RESPONSE_MAX = 6_291_556; // bytes; 6 MiB and 100 bytes is Lambda's own limit
+
+const TOO_LARGE = {
+    errorMessage: `Response payload size exceeded maximum allowed payload size (${RESPONSE_MAX} bytes).`,
+    errorType: 'Function.ResponseSizeTooLarge',
+};
+
+export class Invocation {
+    #request;
+    #facts;
+    #finish;
+    #settled = false; // an answer was chosen
+    #held; // a callback's result, waiting for the event loop to be empty
+
+    /**
+     * `request`: see parseInvocation. `facts`: see functionFacts. `finish(isError, text, then)` gets the answer as JSON
+     * text, once, and calls `then`, if given, when it is sent.
+     */
+    constructor(request, facts, finish) {
+        this.#request = request;
+        this.#facts = facts;
+        this.#finish = finish;
+    }
+
+    run(handler) {
+        try {
+            const context = this.#context();
+            const callback = (error, result) => this.#callback(error, result, context);
+            const returned = handler(JSON.parse(this.#request.event), context, callback);
+            if (typeof returned?.then === 'function') {
+                returned.then(context.succeed, context.fail);
+            } else if (returned !== undefined && this.#facts.returnsPlainValues) {
+                context.succeed(returned);
+            }
+        } catch (error) {
+            this.#settle(error ?? 'handled');
+        }
+    }
+
+    /** The event loop is empty: nothing of this call can happen any more. */
+    eventLoopEmpty(handler) {
+        if (this.#held !== undefined) {
+            this.#answer(this.#held.result);
+        } else if (!this.#settled) {
+            if (handler.constructor.name === 'AsyncFunction') {
+                this.fail('Invoke Error', new NodeJsExit());
+            } else {
+                this.#settle(null, null); // a callback that was never called
+            }
+        }
+    }
+
+    /** Answer with `error`, whatever user code may still do; `title` is what the log calls it. */
+    fail(title, error, then) {
+        this.#settled = true;
+        this.#held = undefined;
+        console.error(title, `\t${logText(error)}`);
+        const text = JSON.stringify(errorObject(error));
+        this.#finish(true, Buffer.byteLength(text) > RESPONSE_MAX ? JSON.stringify(TOO_LARGE) : text, then);
+    }
+
+    #callback(error, result, context) {
+        if (this.#settled) {
+            return;
+        }
+        if (isGiven(error) || !context.callbackWaitsForEmptyEventLoop) {
+            this.#settle(error, result);
+        } else {
+            this.#settled = true;
+            this.#held = { result };
+        }
+    }
+
+    #settle(error, result) {
+        if (this.#settled) {
+            return;
+        }
+        this.#settled = true;
+        if (isGiven(error)) {
+            this.fail('Invoke Error', error);
+        } else {
+            this.#answer(result);
+        }
+    }
+
+    #answer(result) {
+        let text;
+        try {
+            text = JSON.stringify(result) ?? 'null'; // undefined, functions and symbols have no JSON text
+        } catch {
+            this.fail('Invoke Error', new Error('Unable to stringify response body'));
+            return;
+        }
+        if (Buffer.byteLength(text) > RESPONSE_MAX) {
+            this.#finish(true, JSON.stringify(TOO_LARGE));
+        } else {
+            this.#finish(false, text);
+        }
+    }
+
+    #context() {
+        const { deadline, requestId, functionArn, clientContext } = this.#request;
+        return {
+            callbackWaitsForEmptyEventLoop: true,
+            succeed: (result) => this.#settle(null, result),
+            fail: (error) => this.#settle(error ?? 'handled'),
+            done: (error, result) => this.#settle(error, result),
+            ...this.#facts.context,
+            clientContext: clientContext === '' ? undefined : JSON.parse(clientContext),
+            identity: undefined, // Wayside has no Cognito
+            invokedFunctionArn: functionArn,
+            awsRequestId: requestId,
+            getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+        };
+    }
+}
+
+function isGiven(error) {
+    return error !== undefined && error !== null;
+}

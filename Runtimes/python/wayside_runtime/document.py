@@ -1,0 +1,81 @@
+"""JSON in, JSON out, within the limits of a Lambda payload."""
+
+import json
+import math
+
+from .failure import Fault
+
+RESPONSE_MAX = 6_291_556  # bytes; 6 MiB and 100 bytes is Lambda's own limit
+
+_TOO_LARGE = {
+    "errorMessage": f"Response payload size exceeded maximum allowed payload size ({RESPONSE_MAX} bytes).",
+    "errorType": "Function.ResponseSizeTooLarge",
+}
+
+# Lambda's runtimes before 3.12 escape everything outside ASCII; functions that hash or compare their answers see it.
+_ASCII_ENVIRONMENTS = {"AWS_Lambda_python3.9", "AWS_Lambda_python3.10", "AWS_Lambda_python3.11"}
+
+
+class ResponseTooLarge(Exception):
+    """The encoded answer is over RESPONSE_MAX."""
+
+
+class Encoder:
+    """Encodes results the way the chosen Lambda runtime does."""
+
+    def __init__(self, execution_environment=None):
+        """`execution_environment` is the value of AWS_EXECUTION_ENV."""
+        ascii_only = execution_environment in _ASCII_ENVIRONMENTS
+        self._encode = json.JSONEncoder(ensure_ascii=ascii_only, default=_encode_other).encode
+
+    def result(self, value):
+        """The bytes of a handler's result. A `bytes` result passes unchanged, as on Lambda: it need not be JSON."""
+        if isinstance(value, bytes):
+            payload = value
+        else:
+            try:
+                payload = self._encode(value).encode("utf-8")
+            except Exception as error:
+                raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from error
+        if len(payload) > RESPONSE_MAX:
+            raise ResponseTooLarge
+        return payload
+
+    def error(self, error_object):
+        """The bytes of an error object; lone surrogates, which no UTF-8 can carry, are escaped."""
+        payload = self._encode(error_object).encode("utf-8", "backslashreplace")
+        return payload if len(payload) <= RESPONSE_MAX else self.too_large()
+
+    def too_large(self):
+        """The bytes of the error that replaces an answer over the limit."""
+        return self._encode(_TOO_LARGE).encode("utf-8")
+
+
+def decode_event(text):
+    """The event from its JSON text, a view of UTF-8 bytes."""
+    try:
+        return json.loads(str(text, "utf-8"))  # given bytes, json would first guess their encoding
+    except Exception as error:
+        raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from error
+
+
+def _encode_other(value):
+    """Types JSON does not know, but Lambda's Python runtime accepts.
+
+    Decimal comes out of DynamoDB clients; bytes count as UTF-8 text.
+    """
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    # Compared by name, so that a function without decimals never pays for the import.
+    if type(value).__name__ == "Decimal" and type(value).__module__ == "decimal":
+        return _number(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _number(value):
+    """A Decimal as int where it is whole and of a sane size, else as the nearest float."""
+    if value.is_nan():
+        return math.nan  # float() refuses the signalling kind
+    if value.is_finite() and value.adjusted() < 308 and value == value.to_integral_value():
+        return int(value)
+    return float(value)

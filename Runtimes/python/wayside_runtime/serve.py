@@ -1,0 +1,98 @@
+"""The life of one container.
+
+    BOOTED ──► INIT ──► READY ──► INVOKE ─► RESULT or ERROR ─► INVOKE …
+                 └────► ERROR 0, exit 1
+
+User code decides how its process ends: SystemExit and signals are not caught, and the daemon reads the exit status.
+"""
+
+import json
+import os
+import sys
+
+from . import environment, log
+from .context import LambdaContext, function_attributes
+from .document import Encoder, ResponseTooLarge, decode_event
+from .failure import error_object
+from .frames import BOOTED, ERROR, INIT, INVOKE, READY, RESULT, FrameStream, Invocation, ProtocolError
+from .loader import load
+
+EXIT_INIT_FAILED = 1
+
+
+def serve(fd):
+    """Serve frames on descriptor `fd` until the daemon closes it; does not return."""
+    os.environ.clear()  # nothing of the engine's own environment reaches user code
+    stream = FrameStream(fd)
+    stream.send(BOOTED, 0)
+    _sequence, payload = _expect(stream, INIT)
+    settings = json.loads(str(payload, "utf-8"))
+    function = _initialise(stream, settings)
+    stream.send(READY, 0)
+    while True:
+        sequence, payload = _expect(stream, INVOKE)
+        kind, answer = function.call(Invocation(payload))
+        log.flush()  # before the answer: whoever reads the answer may read the log next
+        stream.send(kind, sequence, answer)
+
+
+class Function:
+    """User code, loaded and ready to be called."""
+
+    def __init__(self, handler, variables):
+        """`variables`: the function's environment."""
+        self._handler = handler
+        self._attributes = function_attributes(variables)
+        self._encoder = Encoder(variables.get("AWS_EXECUTION_ENV"))
+        self._trace_id = None
+
+    def call(self, invocation):
+        """Run the handler once: (RESULT, JSON text) or (ERROR, error object as JSON text)."""
+        log.request_id = invocation.request_id
+        self._set_trace_id(invocation.trace_id)
+        try:
+            context = LambdaContext(self._attributes, invocation)
+            event = decode_event(invocation.event)
+            return RESULT, self._encoder.result(self._handler(event, context))
+        except ResponseTooLarge:
+            return ERROR, self._encoder.too_large()
+        except Exception as error:
+            failure = error_object(error, invocation.request_id)
+            log.report(failure)
+            return ERROR, self._encoder.error(failure)
+
+    def _set_trace_id(self, trace_id):
+        if trace_id == self._trace_id:
+            return
+        self._trace_id = trace_id
+        if trace_id:
+            os.environ["_X_AMZN_TRACE_ID"] = trace_id
+        else:
+            os.environ.pop("_X_AMZN_TRACE_ID", None)
+
+
+def _initialise(stream, settings):
+    """Import user code; when that fails, say why and end the process."""
+    variables = settings["environment"]
+    try:
+        environment.enter(variables)
+        return Function(load(settings["handler"]), variables)
+    except Exception as error:
+        failure = error_object(error)
+        log.report(failure)
+        log.flush()
+        stream.send(ERROR, 0, Encoder(variables.get("AWS_EXECUTION_ENV")).error(failure))
+        # Not sys.exit: threads that the half-loaded code has started must not keep the process.
+        os._exit(EXIT_INIT_FAILED)
+
+
+def _expect(stream, expected):
+    """The next frame's (sequence, payload); it has to be of type `expected`. Ends the process with the connection."""
+    frame = stream.receive()
+    if frame is None:
+        log.flush()
+        os._exit(0)  # the container is being taken away; nobody is left to wait for
+    kind, sequence, payload = frame
+    if kind != expected:
+        raise ProtocolError(f"frame type {kind}, expected {expected}")
+    return sequence, payload
