@@ -12,8 +12,16 @@ let swiftSettings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Settings of the C that Swift code calls. The launcher itself is built by `Sandbox/Makefile`, which says why.
+let cSettings: [CSetting] = [
+    .define("_GNU_SOURCE"),
+    .unsafeFlags(["-std=c17", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wswitch-enum"]),
+]
+
 extension Target.Dependency {
+    static let crypto: Self = .product(name: "Crypto", package: "swift-crypto")
     static let nioCore: Self = .product(name: "NIOCore", package: "swift-nio")
+    static let systemPackage: Self = .product(name: "SystemPackage", package: "swift-system")
 }
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -28,13 +36,29 @@ let package = Package(
     name: "wayside",
     platforms: [.macOS(.v15)],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
     ],
     targets: [
         // Level 0: vocabulary.
         library("EngineCore", [.nioCore]),
 
+        // Level 1: pure decisions; the wire to the launcher.
+        library("Placement", ["EngineCore"]),
+
+        .target(name: "CSandboxProtocol", path: "Sandbox/Protocol", cSettings: cSettings),
+
+        // Level 2: instances and containers; bundles.
+        library("Sandboxing", ["EngineCore", "CSandboxProtocol", .systemPackage]),
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        library("ContentDistribution", ["EngineCore", "CArchive", .crypto, .systemPackage]),
+
+
         tests("EngineCoreTests", ["EngineCore", .nioCore]),
+        tests("PlacementTests", ["EngineCore", "Placement"]),
+        tests("ContentDistributionTests", ["EngineCore", "ContentDistribution", .crypto, .systemPackage]),
+        tests("SandboxingTests", ["EngineCore", "Sandboxing", .systemPackage]),
         tests("TidyTests", []),
     ]
 )

@@ -1,0 +1,49 @@
+public import EngineCore
+
+/// What a node is for.
+public enum NodeRole: String, Sendable, Codable, CaseIterable {
+    /// Near users and small: it runs what is worth its capacity and forwards the rest.
+    case pop
+    /// Large: it runs what reaches it and never forwards.
+    case region
+}
+
+/// All that a placement decision depends on, besides the configuration: a snapshot, taken by the caller.
+public struct PlacementInputs: Hashable, Sendable {
+    public var role: NodeRole
+    /// Where the call came from and how many hops it has made.
+    public var origin: InvocationRequest.Origin
+    /// A container of the pinned version is idle here. Starting in it takes no further slot or memory.
+    public var hasWarmContainer: Bool
+    /// `DecayedFrequency.isFrequent`, asked after this call was recorded.
+    public var isFrequent: Bool
+    /// The memory the function needs.
+    public var functionMemory: ByteCount
+    /// Memory that can be given to a new container now.
+    public var freeMemory: ByteCount
+    /// New containers that can be started now.
+    public var freeSlots: Int
+    /// Any region is configured, reachable or not.
+    public var hasRegions: Bool
+    /// Node names of the regions that answer and hold the pinned version, best first.
+    public var reachableRegions: [String]
+    /// Regions that have refused or failed this very call. The caller adds to them and decides again (PLACE-16).
+    public var excludedRegions: Set<String>
+
+    public init(
+        role: NodeRole, origin: InvocationRequest.Origin, hasWarmContainer: Bool, isFrequent: Bool,
+        functionMemory: ByteCount, freeMemory: ByteCount, freeSlots: Int, hasRegions: Bool, reachableRegions: [String],
+        excludedRegions: Set<String> = []
+    ) {
+        self.role = role
+        self.origin = origin
+        self.hasWarmContainer = hasWarmContainer
+        self.isFrequent = isFrequent
+        self.functionMemory = functionMemory
+        self.freeMemory = freeMemory
+        self.freeSlots = freeSlots
+        self.hasRegions = hasRegions
+        self.reachableRegions = reachableRegions
+        self.excludedRegions = excludedRegions
+    }
+}

@@ -1,0 +1,76 @@
+// Run here, forward, or refuse?
+//
+// What. Local capacity at a POP is scarce, a region's is not. So a POP keeps its slots for what is called often enough to
+// find a container warm, and forwards the rest *even while slots are free*: a rare function that took a free slot would
+// start cold, and would push out one that is called all the time. The rules, first match wins:
+//
+//     more hops than permitted                  refuse   hop_limit     a loop; shown even if the call could run
+//     a container is idle here                  run      warm          costs no capacity, no start and no hop
+//     region, or forwarded to here: fits        run      region        nothing is ever forwarded twice
+//                                   does not    refuse   overloaded    the sender decides again without this node
+//     larger than any function may be here ┐             profile
+//     not frequent                         ├ forward     uncommon
+//     no memory or slot free               ┘             no_capacity
+//     otherwise                                 run      frequent
+//
+//     forward, but no region is left to try: it runs if it fits (no_region_configured, region_outage), else overloaded.
+//
+// Among the reasons to forward, the one that lasts longest is named: a profile outlives a habit, a habit outlives a full
+// pool. So `no_capacity` counts exactly the calls that more capacity would have kept here.
+//
+// Refused. A score that weighs all inputs: better numbers are possible, but nobody could say why one call went where it
+// did, and PLACE-04 wants one reason. "Run while there is room": the pool fills with what is called once. Forwarding by a
+// peer to a third site: it needs loop detection to be correct instead of as a safety net.
+//
+// Source: admission by frequency is TinyLFU's argument (G. Einziger, R. Friedman, B. Manes, "TinyLFU: A Highly Efficient
+// Cache Admission Policy", ACM Transactions on Storage 13(4), 2017): a newcomer has to earn its place.
+
+import EngineCore
+
+/// The one function that decides where an invocation goes. It is pure: equal inputs give equal decisions.
+public struct PlacementPolicy: Hashable, Sendable {
+    public let configuration: PlacementConfiguration
+
+    public init(configuration: PlacementConfiguration) {
+        self.configuration = configuration
+    }
+
+    /// - Complexity: O(number of reachable regions).
+    public func decide(_ inputs: PlacementInputs) -> PlacementDecision {
+        if inputs.origin.hops > configuration.hopLimit { return .refuse(.hopLimit) }
+        if inputs.hasWarmContainer { return .run(RunPlan(reason: .warm)) }
+        if inputs.role == .region || inputs.origin.hops > 0 { return runIfItFits(.region, inputs) }
+
+        guard let reason = reasonToForward(inputs) else { return .run(RunPlan(reason: .frequent)) }
+        if let region = inputs.reachableRegions.first(where: { !inputs.excludedRegions.contains($0) }) {
+            return .forward(ForwardPlan(reason: reason, region: region))
+        }
+        return runIfItFits(inputs.hasRegions ? .regionOutage : .noRegionConfigured, inputs)
+    }
+
+    /// Why a POP would rather not run this; `nil` if it would.
+    private func reasonToForward(_ inputs: PlacementInputs) -> ForwardPlan.Reason? {
+        if inputs.functionMemory > configuration.largestFunctionMemory { return .profile }
+        if !inputs.isFrequent { return .uncommon }
+        return fits(inputs) ? nil : .noCapacity
+    }
+
+    private func runIfItFits(_ reason: RunPlan.Reason, _ inputs: PlacementInputs) -> PlacementDecision {
+        fits(inputs) ? .run(RunPlan(reason: reason)) : .refuse(.overloaded)
+    }
+
+    private func fits(_ inputs: PlacementInputs) -> Bool {
+        inputs.freeSlots > 0 && inputs.functionMemory <= inputs.freeMemory
+            && inputs.functionMemory <= configuration.largestFunctionMemory
+    }
+}
+
+extension InvocationRequest.Origin {
+    /// Hops made so far: 0 for a client's call, at least 1 for a peer's, whatever the peer claims.
+    fileprivate var hops: Int {
+        switch self {
+        case .client: 0
+        case .peer(_, let hops): max(1, hops)
+        }
+    }
+}

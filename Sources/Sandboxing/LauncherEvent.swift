@@ -1,0 +1,124 @@
+internal import CSandboxProtocol
+public import EngineCore
+public import SystemPackage
+
+/// What the launcher is and can enforce, said at the start of a connection.
+public struct LauncherCapabilities: Hashable, Sendable {
+    public let processID: Int32
+    /// Uid ranges and cgroups are enforced; false in rootless mode.
+    public let isPrivileged: Bool
+    /// 0: none usable, 1: v1 or hybrid, 2: unified.
+    public let cgroupVersion: Int
+    /// 0: not supported by the kernel.
+    public let landlockABI: Int
+    public let instancesMax: Int
+    public let containersMax: Int
+}
+
+/// The descriptors of a prepared container. The receiver owns them and closes each exactly once.
+public struct ContainerDescriptors: Sendable {
+    /// A stream of frames, or the listener of the Runtime API, as the runtime's kind says.
+    public let channel: FileDescriptor
+    /// What the function writes to standard output and standard error; non-blocking.
+    public let log: FileDescriptor
+    /// The cgroup's peak memory in decimal text; `nil` where no cgroup is usable.
+    public let memoryPeak: FileDescriptor?
+
+    public func close() {
+        for descriptor in [channel, log, memoryPeak].compactMap({ $0 }) {
+            // A descriptor of a socket, pipe or cgroup file is gone after close(2) whatever it answers.
+            try? descriptor.close()
+        }
+    }
+}
+
+/// A started container: its runtime process, if one runs already, and its descriptors, if it was prepared by this request.
+public struct StartedContainer: Sendable {
+    /// 0 while the container waits for the program of its bundle.
+    public let processID: Int32
+    public let descriptors: ContainerDescriptors?
+}
+
+/// What the launcher reports by itself.
+public enum LauncherEvent: Hashable, Sendable {
+    /// Everything of the container is gone.
+    case containerExited(UInt64, ContainerExit)
+    case instanceExited(UInt64)
+    /// A zygote died; the launcher boots a new one.
+    case zygoteExited(runtime: String, waitStatus: Int32)
+    /// The connection has ended; every instance and container of it is gone or going.
+    case disconnected
+}
+
+public struct ContainerExit: Hashable, Sendable {
+    public enum Reason: Hashable, Sendable {
+        case exited(status: Int32)
+        case signaled(Int32)
+        /// The kernel ended it because its memory limit was reached.
+        case outOfMemory
+        /// Asked for.
+        case killed
+    }
+
+    public let reason: Reason
+    /// Zero where no cgroup is usable.
+    public let memoryPeak: ByteCount
+    public let cpuTime: Duration
+}
+
+/// A message of the launcher, taken apart.
+enum LauncherMessage {
+    case capabilities(requestID: UInt64, LauncherCapabilities)
+    case reply(requestID: UInt64, ws_reply)
+    case event(LauncherEvent)
+
+    /// - Returns: `nil` for a message that is too short, of another version or of no known type.
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        guard let header = Self.load(ws_header.self, bytes), header.magic == WS_PROTOCOL_MAGIC,
+            header.version == WS_PROTOCOL_VERSION, Int(header.length) == bytes.count
+        else { return nil }
+        switch ws_message_type(UInt32(header.type)) {
+        case WS_HELLO_REPLY:
+            guard let body = Self.load(ws_hello_reply.self, bytes) else { return nil }
+            self = .capabilities(
+                requestID: header.request_id,
+                LauncherCapabilities(
+                    processID: Int32(bitPattern: body.launcher_pid), isPrivileged: body.privileged != 0,
+                    cgroupVersion: Int(body.cgroup_version), landlockABI: Int(body.landlock_abi),
+                    instancesMax: Int(body.instances_max), containersMax: Int(body.containers_max)))
+        case WS_REPLY:
+            guard let body = Self.load(ws_reply.self, bytes) else { return nil }
+            self = .reply(requestID: header.request_id, body)
+        case WS_CONTAINER_EXIT:
+            guard let body = Self.load(ws_container_exit.self, bytes), let exit = ContainerExit(body) else { return nil }
+            self = .event(.containerExited(body.container_id, exit))
+        case WS_INSTANCE_EXIT:
+            guard let body = Self.load(ws_instance_exit.self, bytes) else { return nil }
+            self = .event(.instanceExited(body.instance_id))
+        case WS_ZYGOTE_EXIT:
+            guard let body = Self.load(ws_zygote_exit.self, bytes) else { return nil }
+            let runtime = withUnsafeBytes(of: body.runtime) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            self = .event(.zygoteExited(runtime: runtime, waitStatus: body.wait_status))
+        default:
+            return nil
+        }
+    }
+
+    private static func load<Body: BitwiseCopyable>(_: Body.Type, _ bytes: UnsafeRawBufferPointer) -> Body? {
+        bytes.count >= MemoryLayout<Body>.size ? bytes.loadUnaligned(as: Body.self) : nil
+    }
+}
+
+extension ContainerExit {
+    init?(_ body: ws_container_exit) {
+        switch ws_exit_reason(body.reason) {
+        case WS_EXIT_EXITED: reason = .exited(status: body.status)
+        case WS_EXIT_SIGNALED: reason = .signaled(body.status)
+        case WS_EXIT_OUT_OF_MEMORY: reason = .outOfMemory
+        case WS_EXIT_KILLED: reason = .killed
+        default: return nil
+        }
+        memoryPeak = ByteCount(Int(clamping: body.memory_peak_bytes))
+        cpuTime = .nanoseconds(Int64(clamping: body.cpu_nanoseconds))
+    }
+}

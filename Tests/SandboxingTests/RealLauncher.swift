@@ -1,0 +1,58 @@
+import Foundation
+import Sandboxing
+import Testing
+
+/// The real `wayside-launcher`, as built by `make build`, with a folder of its own that goes with it.
+///
+/// Needs root, as the launcher does where it is to enforce everything.
+final class RealLauncher {
+    let folder: URL
+    private let process = Process()
+
+    var socketPath: String { folder.appending(path: "launcher.sock").path }
+    var content: URL { folder.appending(path: "content") }
+
+    init() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let binaries = root.appending(path: ".build/sandbox")
+        folder = FileManager.default.temporaryDirectory.appending(path: "wayside-\(UUID().uuidString)")
+        for name in ["content", "state"] {
+            try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
+        }
+        process.executableURL = binaries.appending(path: "wayside-launcher")
+        process.arguments = [
+            "--socket", socketPath, "--content", content.path, "--state", folder.appending(path: "state").path,
+            "--peer-uid", "\(getuid())", "--cgroup", "wayside-\(folder.lastPathComponent.suffix(8).lowercased())",
+            "--zygote-library", binaries.appending(path: "libwayside-zygote.so").path,
+            "--runtime", "python:fork:\(root.path)/Runtimes/python:/usr/bin/python3 -I -S -B -X utf8 /var/runtime/bootstrap.py",
+            "--runtime", "provided:exec_late:\(root.path)/Runtimes/provided:/var/task/bootstrap",
+        ]
+        try process.run()
+    }
+
+    /// Connects, waiting for the launcher to listen.
+    func connect(
+        onEvent: @escaping @Sendable (LauncherEvent) -> Void
+    ) async throws -> (connection: LauncherConnection, capabilities: LauncherCapabilities) {
+        for _ in 0..<500 {
+            if let connected = try? await LauncherConnection.connect(path: socketPath, onEvent: onEvent) { return connected }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return try await LauncherConnection.connect(path: socketPath, onEvent: onEvent)
+    }
+
+    /// Puts an executable `bootstrap` into the content folder.
+    func addBundle(_ name: String, script: String) throws {
+        let bundle = content.appending(path: name)
+        try FileManager.default.createDirectory(at: bundle, withIntermediateDirectories: true)
+        let file = bundle.appending(path: "bootstrap")
+        try script.write(to: file, atomically: false, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+    }
+
+    func stop() {
+        process.terminate()
+        process.waitUntilExit()
+        try? FileManager.default.removeItem(at: folder)
+    }
+}
