@@ -20,6 +20,7 @@ let cSettings: [CSetting] = [
 
 extension Target.Dependency {
     static let crypto: Self = .product(name: "Crypto", package: "swift-crypto")
+    static let httpTypes: Self = .product(name: "HTTPTypes", package: "swift-http-types")
     static let nioCore: Self = .product(name: "NIOCore", package: "swift-nio")
     static let systemPackage: Self = .product(name: "SystemPackage", package: "swift-system")
 }
@@ -37,6 +38,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
     ],
@@ -54,11 +56,14 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         library("ContentDistribution", ["EngineCore", "CArchive", .crypto, .systemPackage]),
 
+        // Level 6: the public API.
+        library("Frontend", ["EngineCore", .crypto, .httpTypes]),
 
         tests("EngineCoreTests", ["EngineCore", .nioCore]),
         tests("PlacementTests", ["EngineCore", "Placement"]),
         tests("ContentDistributionTests", ["EngineCore", "ContentDistribution", .crypto, .systemPackage]),
         tests("SandboxingTests", ["EngineCore", "Sandboxing", .systemPackage]),
+        tests("FrontendTests", ["EngineCore", "Frontend", .crypto, .httpTypes]),
         tests("TidyTests", []),
     ]
 )
