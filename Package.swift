@@ -19,6 +19,7 @@ let cSettings: [CSetting] = [
 ]
 
 extension Target.Dependency {
+    static let deque: Self = .product(name: "DequeModule", package: "swift-collections")
     static let crypto: Self = .product(name: "Crypto", package: "swift-crypto")
     static let httpTypes: Self = .product(name: "HTTPTypes", package: "swift-http-types")
     static let nioCore: Self = .product(name: "NIOCore", package: "swift-nio")
@@ -37,6 +38,7 @@ let package = Package(
     name: "wayside",
     platforms: [.macOS(.v15)],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -56,6 +58,9 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         library("ContentDistribution", ["EngineCore", "CArchive", .crypto, .systemPackage]),
 
+        // Level 3: capacity.
+        library("CapacityPools", ["EngineCore", .deque]),
+
         // Level 6: the public API.
         library("Frontend", ["EngineCore", .crypto, .httpTypes]),
 
@@ -63,6 +68,7 @@ let package = Package(
         tests("PlacementTests", ["EngineCore", "Placement"]),
         tests("ContentDistributionTests", ["EngineCore", "ContentDistribution", .crypto, .systemPackage]),
         tests("SandboxingTests", ["EngineCore", "Sandboxing", .systemPackage]),
+        tests("CapacityPoolsTests", ["EngineCore", "CapacityPools"]),
         tests("FrontendTests", ["EngineCore", "Frontend", .crypto, .httpTypes]),
         tests("TidyTests", []),
     ]

@@ -1,0 +1,77 @@
+internal import DequeModule
+public import EngineCore
+
+// Idle containers: kept newest first for reuse, ended oldest first for room or age.
+extension PoolStateMachine {
+    mutating func makeIdle(_ id: ContainerID, now: EngineInstant) {
+        guard var container = containers[id], let kind = container.kind else { return }
+        busyCount -= 1
+        idleCount += 1
+        let entry = IdleEntry(container: id, entry: nextNumber())
+        container.state = .idle(since: now, entry: entry.entry)
+        containers[id] = container
+        idle[kind, default: []].append(entry)
+        idleOrder.append(entry)
+        compactIdleOrder()
+    }
+
+    /// The container of this class that has been idle for the shortest time.
+    mutating func takeIdle(_ kind: ContainerClass) -> ContainerID? {
+        while let entry = idle[kind]?.popLast() {
+            if idle[kind]?.isEmpty == true { idle[kind] = nil }
+            guard isCurrent(entry) else { continue }
+            containers[entry.container]?.state = .busy
+            idleCount -= 1
+            busyCount += 1
+            return entry.container
+        }
+        return nil
+    }
+
+    /// Ends idle containers whose time is over. O(1) when there is none.
+    public mutating func expireIdle(now: EngineInstant) -> [PoolAction] {
+        var actions: [PoolAction] = []
+        while let entry = idleOrder.first {
+            if isCurrent(entry) {
+                guard case .idle(let since, _)? = containers[entry.container]?.state,
+                    now - since >= configuration.keepAlive
+                else { break }
+                end(entry.container, actions: &actions)
+            }
+            idleOrder.removeFirst()
+        }
+        return actions
+    }
+
+    /// Ends idle, then spare containers until `memory` and `slots` are free or on their way to be.
+    /// - Returns: whether they are free now.
+    mutating func makeRoom(for memory: ByteCount, slots: Int, actions: inout [PoolAction]) -> Bool {
+        func lacks(_ pool: borrowing PoolStateMachine, countingEnding: Bool) -> Bool {
+            let coming = countingEnding ? pool.memoryEnding : .zero
+            let leaving = countingEnding ? pool.endingCount : 0
+            return pool.memoryHeld - coming + memory > pool.configuration.memory
+                || pool.containers.count - leaving + slots > pool.configuration.containersMax
+        }
+        guard lacks(self, countingEnding: false) else { return true }
+        while lacks(self, countingEnding: true), let entry = idleOrder.popFirst() {
+            if isCurrent(entry) { end(entry.container, actions: &actions) }
+        }
+        while lacks(self, countingEnding: true), let runtime = ready.first(where: { !$0.value.isEmpty })?.key,
+            let instance = ready[runtime]?.popLast()
+        {
+            endInstance(instance, actions: &actions)
+        }
+        return false
+    }
+
+    func isCurrent(_ entry: IdleEntry) -> Bool {
+        guard case .idle(_, entry.entry)? = containers[entry.container]?.state else { return false }
+        return true
+    }
+
+    /// Keeps the queue within twice the idle containers, so that its memory follows what it holds.
+    private mutating func compactIdleOrder() {
+        guard idleOrder.count > 2 * idleCount + 64 else { return }
+        idleOrder = Deque(idleOrder.filter { isCurrent($0) })
+    }
+}

@@ -1,0 +1,198 @@
+internal import DequeModule
+public import EngineCore
+
+// Instances come and go; containers end.
+extension PoolStateMachine {
+    /// Brings every runtime's warming pool to its target, counting what is booting already (POOL-15). To be called at start and
+    /// from time to time: it also retries after boot failures.
+    public mutating func replenishAll(now: EngineInstant) -> [PoolAction] {
+        var actions: [PoolAction] = []
+        for runtime in configuration.warmingTargets.keys.sorted() { replenish(runtime, now: now, actions: &actions) }
+        return actions
+    }
+
+    mutating func replenish(_ runtime: String, now: EngineInstant, actions: inout [PoolAction]) {
+        guard !isDraining, now >= bootFailures[runtime]?.retryAt ?? now else { return }
+        let target = configuration.warmingTargets[runtime] ?? 0
+        while ready[runtime, default: []].count + booting[runtime, default: 0] < target,
+            memoryHeld + configuration.spareMemory <= configuration.memory, containers.count < configuration.containersMax
+        {
+            let instance = InstanceID(number: nextNumber())
+            let spare = ContainerID(number: nextNumber())
+            instances[instance] = Instance(runtime: runtime, state: .booting, containers: [spare])
+            containers[spare] = Container(instance: instance, state: .spare, kind: nil, memory: configuration.spareMemory)
+            memoryHeld += configuration.spareMemory
+            booting[runtime, default: 0] += 1
+            actions.append(.bootInstance(instance, spare: spare, runtime: runtime))
+        }
+    }
+
+    /// A booting instance is ready to be assigned.
+    public mutating func instanceReady(_ id: InstanceID, now: EngineInstant) -> [PoolAction] {
+        guard let instance = instances[id], case .booting = instance.state else { return [] }
+        var actions: [PoolAction] = []
+        booting[instance.runtime, default: 1] -= 1
+        bootFailures[instance.runtime] = nil
+        instances[id]?.state = .ready
+        ready[instance.runtime, default: []].append(id)
+        if isDraining { endReady(id, actions: &actions) } else { serveWaiters(now: now, actions: &actions) }
+        return actions
+    }
+
+    /// Everything of the instance is gone, for whatever reason, its containers included.
+    public mutating func instanceEnded(_ id: InstanceID, now: EngineInstant) -> [PoolAction] {
+        guard let instance = instances[id] else { return [] }
+        var actions: [PoolAction] = []
+        for container in instance.containers { forget(container) }
+        switch instance.state {
+        case .booting:
+            booting[instance.runtime, default: 1] -= 1
+            noteBootFailure(instance.runtime, now: now)
+        case .ready:
+            ready[instance.runtime]?.removeAll { $0 == id }
+        case .assigned(let account):
+            unassign(id, from: account)
+        case .ending:
+            break
+        }
+        instances[id] = nil
+        replenish(instance.runtime, now: now, actions: &actions)
+        serveWaiters(now: now, actions: &actions)
+        return actions
+    }
+
+    /// Everything of the container is gone, or its start has failed.
+    public mutating func containerEnded(_ id: ContainerID, now: EngineInstant) -> [PoolAction] {
+        guard let container = containers[id] else { return [] }
+        var actions: [PoolAction] = []
+        forget(id)
+        instances[container.instance]?.containers.remove(id)
+        if let instance = instances[container.instance], instance.containers.isEmpty {
+            endInstance(container.instance, actions: &actions)
+        }
+        serveWaiters(now: now, actions: &actions)
+        return actions
+    }
+
+    /// Takes nothing new, ends what is idle or spare and answers who waits. What runs may finish.
+    public mutating func drain(now: EngineInstant) -> [PoolAction] {
+        isDraining = true
+        var actions: [PoolAction] = []
+        serveWaiters(now: now, actions: &actions)
+        while let entry = idleOrder.popFirst() {
+            if isCurrent(entry) { end(entry.container, actions: &actions) }
+        }
+        for id in ready.values.joined() { endReady(id, actions: &actions) }
+        return actions
+    }
+
+    // MARK: -
+
+    /// Starts to end a container; what it holds is given back when it has ended.
+    mutating func end(_ id: ContainerID, actions: inout [PoolAction]) {
+        guard let container = containers[id], container.state != .ending else { return }
+        leave(id, container)
+        containers[id]?.state = .ending
+        memoryEnding += container.memory
+        endingCount += 1
+        actions.append(.killContainer(id))
+    }
+
+    /// Ends an instance without busy or starting containers.
+    mutating func endInstance(_ id: InstanceID, actions: inout [PoolAction]) {
+        guard let instance = instances[id] else { return }
+        if case .assigned(let account) = instance.state { unassign(id, from: account) }
+        for container in instance.containers {
+            guard let held = containers[container], held.state != .ending else { continue }
+            leave(container, held)
+            containers[container]?.state = .ending
+            memoryEnding += held.memory
+            endingCount += 1
+        }
+        instances[id]?.state = .ending
+        actions.append(.killInstance(id))
+    }
+
+    private mutating func endReady(_ id: InstanceID, actions: inout [PoolAction]) {
+        guard let runtime = instances[id]?.runtime else { return }
+        ready[runtime]?.removeAll { $0 == id }
+        endInstance(id, actions: &actions)
+    }
+
+    private mutating func unassign(_ id: InstanceID, from account: AccountID) {
+        assigned[account]?.remove(id)
+        if assigned[account]?.isEmpty == true { assigned[account] = nil }
+    }
+
+    private mutating func forget(_ id: ContainerID) {
+        guard let container = containers[id] else { return }
+        leave(id, container)
+        containers[id] = nil
+        memoryHeld -= container.memory
+    }
+
+    /// Takes the container out of the counts and lists of its state.
+    private mutating func leave(_ id: ContainerID, _ container: Container) {
+        switch container.state {
+        case .spare: break
+        case .starting: startingCount -= 1
+        case .busy: busyCount -= 1
+        case .ending:
+            memoryEnding -= container.memory
+            endingCount -= 1
+        case .idle:
+            idleCount -= 1
+            guard let kind = container.kind, let index = idle[kind]?.firstIndex(where: { $0.container == id }) else { return }
+            idle[kind]?.remove(at: index)
+            if idle[kind]?.isEmpty == true { idle[kind] = nil }
+        }
+    }
+
+    private mutating func noteBootFailure(_ runtime: String, now: EngineInstant) {
+        let count = (bootFailures[runtime]?.count ?? 0) + 1
+        let delay = configuration.bootRetryDelay * (1 << min(count - 1, 6))
+        bootFailures[runtime] = (count, now + delay)
+    }
+}
+
+// What is held, and whether the books are right.
+extension PoolStateMachine {
+    public var counts: PoolCounts {
+        var counts = PoolCounts()
+        counts.memoryHeld = memoryHeld
+        counts.instances = instances.count
+        counts.instancesBooting = booting.values.reduce(0, +)
+        counts.instancesReady = ready.values.reduce(0) { $0 + $1.count }
+        counts.containers = containers.count
+        counts.starting = startingCount
+        counts.idle = idleCount
+        counts.busy = busyCount
+        counts.waiting = waiters.count
+        return counts
+    }
+
+    /// What is wrong with the books, in a sentence; `nil` if nothing. O(everything): for tests and sampling.
+    public func brokenInvariant() -> String? {
+        let held = containers.values.reduce(ByteCount.zero) { $0 + $1.memory }
+        if held != memoryHeld { return "the ledger says \(memoryHeld), the containers hold \(held)" }
+        if memoryHeld > configuration.memory { return "\(memoryHeld) are held of \(configuration.memory)" }
+        if containers.count > configuration.containersMax { return "\(containers.count) containers are over the limit" }
+        var starting = 0, busy = 0, idling = 0
+        for (id, container) in containers {
+            guard let instance = instances[container.instance] else { return "container \(id.number) has no instance" }
+            guard instance.containers.contains(id) else { return "container \(id.number) is unknown to its instance" }
+            switch container.state {
+            case .starting: starting += 1
+            case .busy: busy += 1
+            case .idle: idling += 1
+            case .spare, .ending: break
+            }
+            if case .assigned(let account) = instance.state, let kind = container.kind, kind.account != account {
+                return "an instance of \(account) holds a container of \(kind.account)"
+            }
+        }
+        if (starting, busy, idling) != (startingCount, busyCount, idleCount) { return "a count is off" }
+        if idle.values.reduce(0, { $0 + $1.count }) != idleCount { return "the idle lists and the idle count differ" }
+        return nil
+    }
+}

@@ -1,0 +1,83 @@
+// The capacity of one node, as a value: lock, one transition, unlock, then run the actions it returned.
+//
+// An instance:
+//
+//     booting ──instanceReady──► ready ──lease──► assigned ──last container ended──► ending ──instanceEnded──► (forgotten)
+//        └─────────────────────────┴─────────────────┴── instanceEnded, from anywhere, with its containers ────┘
+//
+//     booting and ready form the warming pool: no account, one spare container without user code.
+//     assigned instances form the active pool. An instance is in exactly one pool, and has at most one account for ever (POOL-19).
+//
+// A container:
+//
+//     spare ──lease──► starting ──containerStarted──► busy ──release(keep)──► idle ──lease──► busy
+//                         │                            │                       └──evict, expire──► ending
+//                         └── release(discard) ────────┴── release(discard) ──► ending ──containerEnded──► (forgotten)
+//
+// Memory. Every container holds its function's memory from the moment its start is planned until it has ended; a spare one holds
+// `spareMemory`. Nothing else is counted, so the sum over containers is the ledger (checked by `brokenInvariant`).
+//
+// Shortage is judged on memory and slots, never on a count of calls (POOL-06). It is met by ending idle containers, the longest
+// idle first, then spare ones; the caller waits until enough of them have ended. Waiting callers are served in order, but one
+// that cannot be placed does not block the others.
+
+internal import DequeModule
+internal import EngineCore
+
+public struct PoolStateMachine: Sendable {
+    enum InstanceState: Sendable { case booting, ready, assigned(AccountID), ending }
+
+    struct Instance: Sendable {
+        let runtime: String
+        var state: InstanceState
+        var containers: Set<ContainerID>
+    }
+
+    enum ContainerState: Sendable, Equatable { case spare, starting, idle(since: EngineInstant, entry: UInt64), busy, ending }
+
+    struct Container: Sendable {
+        let instance: InstanceID
+        var state: ContainerState
+        var kind: ContainerClass?
+        var memory: ByteCount
+    }
+
+    struct Waiter: Sendable {
+        let id: WaiterID
+        let kind: ContainerClass
+    }
+
+    /// An idle period, in the order in which it began. Stale once the container has moved on.
+    struct IdleEntry: Sendable {
+        let container: ContainerID
+        let entry: UInt64
+    }
+
+    public let configuration: PoolConfiguration
+    var instances: [InstanceID: Instance] = [:]
+    var containers: [ContainerID: Container] = [:]
+    var idle: [ContainerClass: Deque<IdleEntry>] = [:]
+    var idleOrder: Deque<IdleEntry> = []
+    var idleCount = 0
+    var waiters: [Waiter] = []
+    var assigned: [AccountID: Set<InstanceID>] = [:]
+    var ready: [String: [InstanceID]] = [:]
+    var booting: [String: Int] = [:]
+    var bootFailures: [String: (count: Int, retryAt: EngineInstant)] = [:]
+    var memoryHeld = ByteCount.zero
+    var memoryEnding = ByteCount.zero
+    var endingCount = 0
+    var startingCount = 0
+    var busyCount = 0
+    var isDraining = false
+    private var lastNumber: UInt64 = 0
+
+    public init(configuration: PoolConfiguration) {
+        self.configuration = configuration
+    }
+
+    mutating func nextNumber() -> UInt64 {
+        lastNumber += 1
+        return lastNumber
+    }
+}
