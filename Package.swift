@@ -51,6 +51,7 @@ let package = Package(
         // Level 1: pure decisions; the wire to the launcher.
         library("Placement", ["EngineCore"]),
 
+        library("Telemetry", ["EngineCore", .nioCore]),
         .target(name: "CSandboxProtocol", path: "Sandbox/Protocol", cSettings: cSettings),
 
         // Level 2: instances and containers; bundles.
@@ -66,6 +67,7 @@ let package = Package(
 
         tests("EngineCoreTests", ["EngineCore", .nioCore]),
         tests("PlacementTests", ["EngineCore", "Placement"]),
+        tests("TelemetryTests", ["EngineCore", "Telemetry", .nioCore]),
         tests("ContentDistributionTests", ["EngineCore", "ContentDistribution", .crypto, .systemPackage]),
         tests("SandboxingTests", ["EngineCore", "Sandboxing", .systemPackage]),
         tests("CapacityPoolsTests", ["EngineCore", "CapacityPools"]),
