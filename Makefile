@@ -1,5 +1,8 @@
 # The verbs of the project. Each installs the Debian packages that it lacks (as root) and nothing else outside the checkout.
 #
+#   make demo    builds a release, runs a POP and a region on loopback, deploys and calls functions with the AWS CLI
+#                (make demo KEEP=1 leaves it running and prints commands to try)
+#   make bench   measures against peers in the same run; prints a table and writes .build/bench.json
 #   make build   everything, debug build, in .build
 #   make test    every test: Swift, the sandbox with real namespaces (needs root), the runtimes
 #   make check   the tests and a static analysis of the C code
@@ -7,15 +10,28 @@
 
 SHELL := /bin/bash
 PACKAGES := build-essential libseccomp-dev libcap-dev libarchive-dev python3 python3-venv nodejs curl git ca-certificates
+BENCH_PACKAGES := wrk bubblewrap runc uwsgi-core uwsgi-plugin-python3
 PYTHON := /usr/bin/python3
 SANDBOX := .build/sandbox
 VENDOR := .build-vendor
 
-.PHONY: build test check fmt packages
+.PHONY: build release demo bench test check fmt packages
 
 build: packages
 	$(MAKE) --no-print-directory -C Sandbox OUT=$(CURDIR)/$(SANDBOX)
 	swift build
+
+release: packages
+	$(MAKE) --no-print-directory -C Sandbox OUT=$(CURDIR)/$(SANDBOX)
+	swift build -c release --product wayside
+
+demo: release $(VENDOR)/aws/.done
+	$(PYTHON) Config/demo/demo.py --wayside $(CURDIR)/.build/release/wayside --aws $(CURDIR)/$(VENDOR)/aws/bin/aws $(if $(KEEP),--keep)
+
+bench: release $(VENDOR)/peers/.done
+	$(MAKE) --no-print-directory packages PACKAGES="$(BENCH_PACKAGES)"
+	swift build -c release --product wayside-bench
+	$(PYTHON) Tests/Benchmarks/bench.py --build $(CURDIR)/.build --vendor $(CURDIR)/$(VENDOR)
 
 test: build $(VENDOR)/awslambdaric/.done
 	swift test
@@ -27,6 +43,20 @@ $(VENDOR)/awslambdaric/.done:
 	rm -rf $(VENDOR)/awslambdaric $(VENDOR)/venv
 	$(PYTHON) -m venv $(VENDOR)/venv
 	$(VENDOR)/venv/bin/pip install --quiet --target $(VENDOR)/awslambdaric awslambdaric==4.2.2
+	touch $@
+
+# The unmodified AWS clients, for the demo and the conformance tests.
+$(VENDOR)/aws/.done:
+	rm -rf $(VENDOR)/aws
+	$(PYTHON) -m venv $(VENDOR)/aws
+	$(VENDOR)/aws/bin/pip install --quiet awscli==1.45.11 boto3==1.43.11
+	touch $@
+
+# What the benchmarks compare with.
+$(VENDOR)/peers/.done:
+	rm -rf $(VENDOR)/peers
+	$(PYTHON) -m venv $(VENDOR)/peers
+	$(VENDOR)/peers/bin/pip install --quiet functions-framework==3.8.3 gunicorn==23.0.0
 	touch $@
 
 check: test

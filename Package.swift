@@ -19,10 +19,27 @@ let cSettings: [CSetting] = [
 ]
 
 extension Target.Dependency {
+    static let argumentParser: Self = .product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let asyncHTTPClient: Self = .product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let certificates: Self = .product(name: "X509", package: "swift-certificates")
+    static let configuration: Self = .product(name: "Configuration", package: "swift-configuration")
+    static let hummingbird: Self = .product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdHTTP2: Self = .product(name: "HummingbirdHTTP2", package: "hummingbird")
+    static let hummingbirdTLS: Self = .product(name: "HummingbirdTLS", package: "hummingbird")
+    static let nioSSL: Self = .product(name: "NIOSSL", package: "swift-nio-ssl")
+    static let serviceLifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let yams: Self = .product(name: "Yams", package: "Yams")
+    static let asn1: Self = .product(name: "SwiftASN1", package: "swift-asn1")
     static let deque: Self = .product(name: "DequeModule", package: "swift-collections")
     static let crypto: Self = .product(name: "Crypto", package: "swift-crypto")
+    static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
     static let httpTypes: Self = .product(name: "HTTPTypes", package: "swift-http-types")
+    static let logging: Self = .product(name: "Logging", package: "swift-log")
     static let nioCore: Self = .product(name: "NIOCore", package: "swift-nio")
+    static let nioEmbedded: Self = .product(name: "NIOEmbedded", package: "swift-nio")
+    static let nioHTTP1: Self = .product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioPosix: Self = .product(name: "NIOPosix", package: "swift-nio")
+    static let unixSignals: Self = .product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let systemPackage: Self = .product(name: "SystemPackage", package: "swift-system")
 }
 
@@ -38,11 +55,22 @@ let package = Package(
     name: "wayside",
     platforms: [.macOS(.v15)],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         // Level 0: vocabulary.
@@ -55,23 +83,66 @@ let package = Package(
         .target(name: "CSandboxProtocol", path: "Sandbox/Protocol", cSettings: cSettings),
 
         // Level 2: instances and containers; bundles.
-        library("Sandboxing", ["EngineCore", "CSandboxProtocol", .systemPackage]),
+        library("Sandboxing", ["EngineCore", "CSandboxProtocol", .logging, .nioCore, .nioHTTP1, .nioPosix, .systemPackage]),
+        library("FunctionCatalog", ["EngineCore", .crypto, .grdb]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         library("ContentDistribution", ["EngineCore", "CArchive", .crypto, .systemPackage]),
 
-        // Level 3: capacity.
-        library("CapacityPools", ["EngineCore", .deque]),
+        // Level 3: capacity; regions.
+        library("CapacityPools", ["EngineCore", "Sandboxing", .deque]),
+        library(
+            "RegionForwarding",
+            ["EngineCore", .asn1, .asyncHTTPClient, .certificates, .crypto, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioSSL]),
 
-        // Level 6: the public API.
-        library("Frontend", ["EngineCore", .crypto, .httpTypes]),
+        // Level 4: one invocation from arrival to answer.
+        library(
+            "InvocationRouting",
+            ["EngineCore", "Placement", "Telemetry", "CapacityPools", "RegionForwarding", "Sandboxing", .logging, .nioCore]),
+
+        // Level 6: the public API; the peers' API; the operator's API.
+        library(
+            "Frontend",
+            [
+                "EngineCore", "CapacityPools", "ContentDistribution", "FunctionCatalog", "InvocationRouting", "RegionForwarding", "Telemetry",
+                .crypto, .httpTypes, .hummingbird, .hummingbirdHTTP2, .hummingbirdTLS, .logging, .nioCore, .nioPosix, .nioSSL,
+                .serviceLifecycle, .systemPackage,
+            ]),
+
+        // Level 7: configuration in, one service group out.
+        library(
+            "Engine",
+            [
+                "EngineCore", "CapacityPools", "ContentDistribution", "Frontend", "FunctionCatalog", "InvocationRouting", "Placement",
+                "RegionForwarding", "Sandboxing", "Telemetry", .configuration, .hummingbird, .logging, .nioCore, .nioPosix, .nioSSL,
+                .serviceLifecycle, .systemPackage, .unixSignals, .yams,
+            ]),
+
+        // Level 8: the program.
+        library(
+            "WaysideCommands",
+            [
+                "EngineCore", "ContentDistribution", "Engine", "Frontend", "FunctionCatalog", "RegionForwarding", .argumentParser,
+                .asyncHTTPClient, .crypto, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .systemPackage,
+            ]),
+        .executableTarget(name: "wayside", dependencies: ["Engine", "WaysideCommands", .argumentParser], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "wayside-bench", dependencies: ["Engine", .argumentParser, .hummingbird, .logging, .systemPackage],
+            path: "Tests/Benchmarks/Server", swiftSettings: swiftSettings),
 
         tests("EngineCoreTests", ["EngineCore", .nioCore]),
         tests("PlacementTests", ["EngineCore", "Placement"]),
         tests("TelemetryTests", ["EngineCore", "Telemetry", .nioCore]),
         tests("ContentDistributionTests", ["EngineCore", "ContentDistribution", .crypto, .systemPackage]),
-        tests("SandboxingTests", ["EngineCore", "Sandboxing", .systemPackage]),
+        tests("SandboxingTests", ["EngineCore", "Sandboxing", .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix, .systemPackage]),
+        tests("FunctionCatalogTests", ["EngineCore", "FunctionCatalog", .crypto, .grdb]),
         tests("CapacityPoolsTests", ["EngineCore", "CapacityPools"]),
-        tests("FrontendTests", ["EngineCore", "Frontend", .crypto, .httpTypes]),
+        tests("RegionForwardingTests", ["EngineCore", "RegionForwarding", .httpTypes, .logging, .nioCore, .nioPosix, .nioSSL]),
+        tests(
+            "FrontendTests",
+            [
+                "EngineCore", "ContentDistribution", "Frontend", "FunctionCatalog", "RegionForwarding", "Telemetry", .asyncHTTPClient,
+                .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .systemPackage,
+            ]),
         tests("TidyTests", []),
     ]
 )

@@ -7,6 +7,7 @@ extension PoolStateMachine {
         guard var container = containers[id], let kind = container.kind else { return }
         busyCount -= 1
         idleCount += 1
+        idleMemory += container.memory
         let entry = IdleEntry(container: id, entry: nextNumber())
         container.state = .idle(since: now, entry: entry.entry)
         containers[id] = container
@@ -22,6 +23,7 @@ extension PoolStateMachine {
             guard isCurrent(entry) else { continue }
             containers[entry.container]?.state = .busy
             idleCount -= 1
+            idleMemory -= kind.memory
             busyCount += 1
             return entry.container
         }
@@ -39,6 +41,15 @@ extension PoolStateMachine {
                 end(entry.container, actions: &actions)
             }
             idleOrder.removeFirst()
+        }
+        return actions
+    }
+
+    /// Ends the idle containers of one revision, because the owner has replaced or deleted it. Those that run may finish.
+    public mutating func retire(revision: String) -> [PoolAction] {
+        var actions: [PoolAction] = []
+        for kind in idle.keys where kind.revision == revision {
+            for entry in idle[kind] ?? [] where isCurrent(entry) { end(entry.container, actions: &actions) }
         }
         return actions
     }

@@ -31,6 +31,7 @@ extension PoolStateMachine {
         busyCount += 1
         container.state = .busy
         containers[id] = container
+        instances[container.instance]?.exists = true
         var actions: [PoolAction] = []
         serveWaiters(now: now, actions: &actions)
         return actions
@@ -75,7 +76,7 @@ extension PoolStateMachine {
         let home = instanceWithRoom(kind)
         let instance = home ?? InstanceID(number: nextNumber())
         if home == nil {
-            instances[instance] = Instance(runtime: kind.runtime, state: .assigned(kind.account), containers: [])
+            instances[instance] = Instance(runtime: kind.runtime, state: .assigned(kind.account), containers: [], exists: false)
             assigned[kind.account, default: []].insert(instance)
         }
         instances[instance]?.containers.insert(container)
@@ -92,7 +93,7 @@ extension PoolStateMachine {
     private func instanceWithRoom(_ kind: ContainerClass) -> InstanceID? {
         assigned[kind.account]?.first {
             guard let instance = instances[$0] else { return false }
-            return instance.runtime == kind.runtime && instance.containers.count < configuration.containersPerInstanceMax
+            return instance.exists && instance.runtime == kind.runtime && instance.containers.count < configuration.containersPerInstanceMax
         }
     }
 

@@ -19,7 +19,7 @@ extension PoolStateMachine {
         {
             let instance = InstanceID(number: nextNumber())
             let spare = ContainerID(number: nextNumber())
-            instances[instance] = Instance(runtime: runtime, state: .booting, containers: [spare])
+            instances[instance] = Instance(runtime: runtime, state: .booting, containers: [spare], exists: false)
             containers[spare] = Container(instance: instance, state: .spare, kind: nil, memory: configuration.spareMemory)
             memoryHeld += configuration.spareMemory
             booting[runtime, default: 0] += 1
@@ -34,6 +34,7 @@ extension PoolStateMachine {
         booting[instance.runtime, default: 1] -= 1
         bootFailures[instance.runtime] = nil
         instances[id]?.state = .ready
+        instances[id]?.exists = true
         ready[instance.runtime, default: []].append(id)
         if isDraining { endReady(id, actions: &actions) } else { serveWaiters(now: now, actions: &actions) }
         return actions
@@ -142,6 +143,7 @@ extension PoolStateMachine {
             endingCount -= 1
         case .idle:
             idleCount -= 1
+            idleMemory -= container.memory
             guard let kind = container.kind, let index = idle[kind]?.firstIndex(where: { $0.container == id }) else { return }
             idle[kind]?.remove(at: index)
             if idle[kind]?.isEmpty == true { idle[kind] = nil }
@@ -157,6 +159,19 @@ extension PoolStateMachine {
 
 // What is held, and whether the books are right.
 extension PoolStateMachine {
+    /// Whether the container is known, in whatever state.
+    public func contains(_ id: ContainerID) -> Bool { containers[id] != nil }
+
+    /// What a call of this class would find now. What is idle, spare or ending counts as free: it gives way. O(runtimes).
+    public func availability(_ kind: ContainerClass) -> PoolAvailability {
+        let spare = ready.values.reduce(0) { $0 + $1.count }
+        let yielding = idleMemory + memoryEnding + ByteCount(spare * configuration.spareMemory.bytes)
+        return PoolAvailability(
+            hasWarm: idle[kind] != nil,
+            freeMemory: configuration.memory - memoryHeld + yielding,
+            freeSlots: configuration.containersMax - busyCount - startingCount)
+    }
+
     public var counts: PoolCounts {
         var counts = PoolCounts()
         counts.memoryHeld = memoryHeld
@@ -192,6 +207,11 @@ extension PoolStateMachine {
             }
         }
         if (starting, busy, idling) != (startingCount, busyCount, idleCount) { return "a count is off" }
+        let idleBytes = containers.values.reduce(0) { sum, container in
+            guard case .idle = container.state else { return sum }
+            return sum + container.memory.bytes
+        }
+        if idleBytes != idleMemory.bytes { return "\(idleBytes) bytes are idle, the ledger says \(idleMemory.bytes)" }
         if idle.values.reduce(0, { $0 + $1.count }) != idleCount { return "the idle lists and the idle count differ" }
         return nil
     }

@@ -31,6 +31,8 @@ public struct PoolStateMachine: Sendable {
         let runtime: String
         var state: InstanceState
         var containers: Set<ContainerID>
+        /// The launcher has made it; only then may it be given more containers.
+        var exists: Bool
     }
 
     enum ContainerState: Sendable, Equatable { case spare, starting, idle(since: EngineInstant, entry: UInt64), busy, ending }
@@ -59,6 +61,7 @@ public struct PoolStateMachine: Sendable {
     var idle: [ContainerClass: Deque<IdleEntry>] = [:]
     var idleOrder: Deque<IdleEntry> = []
     var idleCount = 0
+    var idleMemory = ByteCount.zero
     var waiters: [Waiter] = []
     var assigned: [AccountID: Set<InstanceID>] = [:]
     var ready: [String: [InstanceID]] = [:]

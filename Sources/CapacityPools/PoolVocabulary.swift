@@ -70,6 +70,16 @@ public enum PoolAction: Hashable, Sendable {
     case resume(WaiterID, LeaseAnswer)
 }
 
+/// What a call would find: the input of its placement.
+public struct PoolAvailability: Hashable, Sendable {
+    /// A container of its class is idle.
+    public let hasWarm: Bool
+    /// Memory that a new container can be given, after idle ones have given way.
+    public let freeMemory: ByteCount
+    /// New containers that can be started, after idle ones have given way.
+    public let freeSlots: Int
+}
+
 /// The counts of a moment. `busy`, `starting` and `waiting` are zero when nothing is under way (WHOLE-03).
 public struct PoolCounts: Hashable, Sendable {
     public var memoryHeld = ByteCount.zero

@@ -85,6 +85,19 @@ public final class LauncherConnection: Sendable {
             descriptors: fds.count < 2 ? nil : ContainerDescriptors(channel: fds[0], log: fds[1], memoryPeak: fds.dropFirst(2).first))
     }
 
+    /// Ends a container without waiting for the reply, so from any thread. `containerExited` follows when everything of it is gone.
+    func postKillContainer(_ id: UInt64) { post(.killContainer(id)) }
+
+    /// Ends an instance without waiting for the reply. `instanceExited` follows.
+    func postKillInstance(_ id: UInt64) { post(.killInstance(id)) }
+
+    /// Sends a request whose reply nobody waits for: the request id 0 is never under way, so the reply is dropped. A connection
+    /// that takes no message has ended, and with it everything a request could be about.
+    private func post(_ request: LauncherRequest) {
+        guard let message = try? request.encoded(requestID: 0) else { return }
+        _ = ws_socket_send(socket.rawValue, message, message.count, nil, 0)
+    }
+
     /// Ends a container. `containerExited` follows when everything of it is gone.
     public func killContainer(_ id: UInt64) async throws(SandboxError) {
         _ = try await request(.killContainer(id))

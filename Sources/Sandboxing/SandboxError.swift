@@ -13,6 +13,10 @@ public struct SandboxError: Error, Hashable, CustomStringConvertible {
         case invalidArgument
         /// Too many requests are under way on this connection.
         case tooManyRequests
+        /// The configuration or a runtime's manifest cannot be used.
+        case configurationInvalid
+        /// The container ended, or did not say in time that its runtime is up.
+        case containerEnded
     }
 
     public let code: Code

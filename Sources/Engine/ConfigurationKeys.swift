@@ -1,0 +1,52 @@
+internal import Configuration
+
+/// Every configuration key and its default. `Config/wayside.yaml` explains them; a test keeps the two equal.
+enum ConfigurationKeys {
+    static let defaults: [String: ConfigValue] = [
+        "node.name": "wayside",
+        "node.role": "pop",
+        "node.data": "/var/lib/wayside",
+        "programs.sandbox": "",
+        "programs.runtimes": "",
+        "api.listen": "127.0.0.1:9000",
+        "api.certificate": "",
+        "api.key": "",
+        "api.publicURL": "",
+        "api.clockSkewSeconds": 300,
+        "api.regions": noStrings,
+        "api.startAllowanceSeconds": 15,
+        "peers.listen": "",
+        "peers.certificate": "",
+        "peers.key": "",
+        "peers.authority": "",
+        "peers.regions": noStrings,
+        "peers.probeIntervalMilliseconds": 1000,
+        "placement.frequencyHalfLifeSeconds": 300,
+        "placement.frequentCalls": 5.0,
+        "placement.uncommonCalls": 2.0,
+        "placement.functionsRemembered": 16384,
+        "placement.largestFunctionMebibytes": 10240,
+        "placement.hopLimit": 1,
+        "capacity.memoryMebibytes": 0,
+        "capacity.containersMax": 1000,
+        "capacity.containersPerInstanceMax": 16,
+        "capacity.startsMax": 0,
+        "capacity.waitersMax": 1000,
+        "capacity.keepAliveSeconds": 600,
+        "capacity.spareMebibytes": 16,
+        "capacity.warming": ConfigValue(.stringArray(["python=2", "node=2", "provided=2"]), isSecret: false),
+        "capacity.bootRetryMilliseconds": 1000,
+        "sandbox.cgroup": "wayside",
+        "sandbox.instancesMax": 512,
+        "sandbox.initTimeoutSeconds": 10,
+        "sandbox.logKibibytesPerCall": 256,
+        "content.unzippedMebibytesMax": 250,
+        "content.sweepIntervalSeconds": 30,
+        "records.countMax": 10000,
+        "records.logMebibytesMax": 64,
+        "log.level": "info",
+        "drain.timeoutSeconds": 30,
+    ]
+
+    private static let noStrings = ConfigValue(.stringArray([]), isSecret: false)
+}

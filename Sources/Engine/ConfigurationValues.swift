@@ -1,0 +1,182 @@
+internal import CapacityPools
+internal import Configuration
+internal import EngineCore
+internal import Foundation
+internal import Placement
+internal import SystemPackage
+internal import Yams
+
+/// The values of a configuration file over the defaults, each read with a check.
+struct ConfigurationValues {
+    private let reader: ConfigReader
+
+    init(file: FilePath?) async throws(ConfigurationError) {
+        var defaults: [AbsoluteConfigKey: ConfigValue] = [:]
+        for (key, value) in ConfigurationKeys.defaults {
+            defaults[AbsoluteConfigKey(key.split(separator: ".").map(String.init), context: [:])] = value
+        }
+        var providers: [any ConfigProvider] = [InMemoryProvider(values: defaults)]
+        if let file {
+            do {
+                try Self.refuseUnknownKeys(in: file)
+                providers.insert(try await FileProvider<YAMLSnapshot>(filePath: file), at: 0)
+            } catch let error as ConfigurationError {
+                throw error
+            } catch {
+                throw ConfigurationError("\(file) cannot be read: \(error)")
+            }
+        }
+        reader = ConfigReader(providers: providers)
+    }
+
+    /// A misspelt key would leave its default in force without a word.
+    private static func refuseUnknownKeys(in file: FilePath) throws {
+        let text = try String(contentsOfFile: file.string, encoding: .utf8)
+        var unknown: [String] = []
+        func collect(_ node: Node, _ path: String) {
+            guard case .mapping(let mapping) = node else {
+                if ConfigurationKeys.defaults[path] == nil { unknown.append(path) }
+                return
+            }
+            for (key, value) in mapping { collect(value, path.isEmpty ? key.string ?? "?" : "\(path).\(key.string ?? "?")") }
+        }
+        if let root = try Yams.compose(yaml: text) { collect(root, "") }
+        guard unknown.isEmpty else {
+            throw ConfigurationError("\(file) has keys that do not exist: \(unknown.joined(separator: ", ")). See Config/wayside.yaml")
+        }
+    }
+
+    // MARK: - One value
+
+    private func required<Value>(_ key: String, _ read: () throws -> Value) throws(ConfigurationError) -> Value {
+        do { return try read() } catch { throw ConfigurationError("\(key) has a value of the wrong type. See Config/wayside.yaml") }
+    }
+
+    func string(_ key: String) throws(ConfigurationError) -> String {
+        try required(key) { try reader.requiredString(forKey: ConfigKey(key)) }
+    }
+
+    func strings(_ key: String) throws(ConfigurationError) -> [String] {
+        try required(key) { try reader.requiredStringArray(forKey: ConfigKey(key)) }
+    }
+
+    func integer(_ key: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int {
+        let value = try required(key) { try reader.requiredInt(forKey: ConfigKey(key)) }
+        guard range.contains(value) else {
+            throw ConfigurationError("\(key) is \(value); set \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    func double(_ key: String) throws(ConfigurationError) -> Double {
+        try required(key) { try reader.requiredDouble(forKey: ConfigKey(key)) }
+    }
+
+    func choice<Value: RawRepresentable<String> & CaseIterable>(_ key: String, _: Value.Type) throws(ConfigurationError) -> Value {
+        let text = try string(key)
+        guard let value = Value(rawValue: text) else {
+            throw ConfigurationError("\(key) is '\(text)'; set one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return value
+    }
+
+    /// Letters, digits and hyphens: it becomes part of certificates, headers and cgroup paths.
+    func name(_ key: String) throws(ConfigurationError) -> String {
+        let text = try string(key)
+        guard (1...63).contains(text.utf8.count), text.utf8.allSatisfy(Self.isNameByte) else {
+            throw ConfigurationError("\(key) is '\(text)'; use 1 to 63 lower-case letters, digits and hyphens")
+        }
+        return text
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == UInt8(ascii: "-")
+    }
+
+    func absolutePath(_ key: String) throws(ConfigurationError) -> FilePath {
+        let path = FilePath(try string(key))
+        guard path.isAbsolute else { throw ConfigurationError("\(key) is '\(path)'; give an absolute path") }
+        return path.lexicallyNormalized()
+    }
+
+    /// `HOST:PORT`, `[v6]:PORT`, or empty for none.
+    func listener(_ key: String) throws(ConfigurationError) -> EngineConfiguration.Listener? {
+        let text = try string(key)
+        if text.isEmpty { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port) else {
+            throw ConfigurationError("\(key) is '\(text)'; give HOST:PORT")
+        }
+        let host = text[..<colon].trimmingPrefix("[")
+        return EngineConfiguration.Listener(host: String(host.hasSuffix("]") ? host.dropLast() : host), port: port)
+    }
+
+    /// Two PEM files, both or none.
+    func certificate(_ certificate: String, key: String) throws(ConfigurationError) -> EngineConfiguration.Certificate? {
+        let (first, second) = (try string(certificate), try string(key))
+        if first.isEmpty, second.isEmpty { return nil }
+        guard !first.isEmpty, !second.isEmpty else {
+            throw ConfigurationError("\(certificate) and \(key) belong together; set both or none")
+        }
+        return EngineConfiguration.Certificate(certificate: try absolutePath(certificate), key: try absolutePath(key))
+    }
+
+    // MARK: - Groups
+
+    func peers() throws(ConfigurationError) -> EngineConfiguration.Peers? {
+        let listen = try listener("peers.listen")
+        var regions: [EngineConfiguration.Region] = []
+        for text in try strings("peers.regions") {
+            let parts = text.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, parts[1].hasPrefix("https://"), !regions.contains(where: { $0.name == parts[0] }) else {
+                throw ConfigurationError("peers.regions has '\(text)'; give NAME=https://HOST:PORT, each name once")
+            }
+            regions.append(EngineConfiguration.Region(name: String(parts[0]), url: String(parts[1])))
+        }
+        guard listen != nil || !regions.isEmpty else { return nil }
+        guard let certificate = try certificate("peers.certificate", key: "peers.key") else {
+            throw ConfigurationError("peers need peers.certificate and peers.key; make them with `wayside cert init`")
+        }
+        return EngineConfiguration.Peers(
+            listen: listen, certificate: certificate, authority: try absolutePath("peers.authority"), regions: regions,
+            probeInterval: .milliseconds(try integer("peers.probeIntervalMilliseconds", in: 50...600_000)))
+    }
+
+    func placement() throws(ConfigurationError) -> PlacementConfiguration {
+        let halfLife = try integer("placement.frequencyHalfLifeSeconds", in: 1...86_400)
+        let frequent = try double("placement.frequentCalls")
+        let uncommon = try double("placement.uncommonCalls")
+        let remembered = try integer("placement.functionsRemembered", in: 1...10_000_000)
+        let largest = try integer("placement.largestFunctionMebibytes", in: 1...1_048_576)
+        let hops = try integer("placement.hopLimit", in: 1...16)
+        do throws(PlacementConfigurationError) {
+            return try PlacementConfiguration(
+                frequencyHalfLife: .seconds(halfLife), frequentCallsPerHalfLife: frequent, uncommonCallsPerHalfLife: uncommon,
+                frequencyEntryLimit: remembered, largestFunctionMemory: .mebibytes(largest), hopLimit: hops)
+        } catch {
+            throw ConfigurationError("placement: \(error.message)")
+        }
+    }
+
+    func capacity() throws(ConfigurationError) -> PoolConfiguration {
+        let memory = try integer("capacity.memoryMebibytes", in: 0...16_777_216)
+        let starts = try integer("capacity.startsMax", in: 0...1_024)
+        var warming: [String: Int] = [:]
+        for text in try strings("capacity.warming") {
+            let parts = text.split(separator: "=")
+            guard parts.count == 2, let count = Int(parts[1]), (0...1_000).contains(count) else {
+                throw ConfigurationError("capacity.warming has '\(text)'; give RUNTIME=COUNT, for example python=2")
+            }
+            warming[String(parts[0])] = count
+        }
+        let information = ProcessInfo.processInfo
+        return PoolConfiguration(
+            memory: memory == 0 ? ByteCount(Int(clamping: information.physicalMemory / 2)) : .mebibytes(memory),
+            containersMax: try integer("capacity.containersMax", in: 1...100_000),
+            containersPerInstanceMax: try integer("capacity.containersPerInstanceMax", in: 1...1_000),
+            startsMax: starts == 0 ? information.activeProcessorCount : starts,
+            waitersMax: try integer("capacity.waitersMax", in: 0...1_000_000),
+            keepAlive: .seconds(try integer("capacity.keepAliveSeconds", in: 0...86_400)),
+            spareMemory: .mebibytes(try integer("capacity.spareMebibytes", in: 1...1_024)), warmingTargets: warming,
+            bootRetryDelay: .milliseconds(try integer("capacity.bootRetryMilliseconds", in: 1...60_000)))
+    }
+}

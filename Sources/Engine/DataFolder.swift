@@ -1,0 +1,56 @@
+internal import Glibc
+internal import SystemPackage
+
+/// The node's data folder, held by a lock so that two programs never share one.
+///
+/// ```
+/// <data>/            0711, so that mounted bundles can be reached; what is secret in it is 0600
+///   catalog.sqlite master.key   functions, accounts
+///   content/         bundles and packages
+///   run/             the launcher's socket and state, made anew at each start
+///   operator.sock    0600
+///   lock
+/// ```
+struct DataFolder {
+    /// Room for `/run/launcher.sock` in the 107 bytes of a socket's address (unix(7)).
+    static let pathBytesMax = 85
+
+    let path: FilePath
+    private let lock: FileDescriptor
+
+    var content: FilePath { path.appending("content") }
+    var run: FilePath { path.appending("run") }
+    var state: FilePath { run.appending("state") }
+
+    /// Makes the folder if it is absent; its parent must exist.
+    init(path: FilePath) throws(ConfigurationError) {
+        guard path.string.utf8.count <= Self.pathBytesMax else {
+            throw ConfigurationError("node.data is longer than \(Self.pathBytesMax) bytes, too long for sockets in it; give a shorter path")
+        }
+        self.path = path
+        try Self.make(path)
+        do {
+            lock = try FileDescriptor.open(
+                path.appending("lock"), .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
+        } catch {
+            throw ConfigurationError("\(path)/lock cannot be opened (\(error)); check node.data and its permissions")
+        }
+        guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            throw ConfigurationError("another node uses \(path); give each node its own node.data")
+        }
+        try Self.make(content)
+        try Self.make(run)
+        try Self.make(state)
+    }
+
+    /// Lets go of the lock, once; the kernel does the same when the process ends.
+    func close() { try? lock.close() }
+
+    private static func make(_ path: FilePath) throws(ConfigurationError) {
+        guard mkdir(path.string, 0o711) != 0 else { return }
+        let error = Errno(rawValue: errno)
+        guard error == .fileExists else {
+            throw ConfigurationError("\(path) cannot be made (\(error)); check node.data and its permissions")
+        }
+    }
+}

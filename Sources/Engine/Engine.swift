@@ -1,0 +1,203 @@
+public import Logging
+internal import CapacityPools
+internal import ContentDistribution
+internal import EngineCore
+internal import Foundation
+internal import Frontend
+internal import FunctionCatalog
+internal import Hummingbird
+internal import InvocationRouting
+internal import NIOCore
+internal import NIOPosix
+internal import NIOSSL
+internal import Placement
+internal import RegionForwarding
+internal import Sandboxing
+internal import ServiceLifecycle
+internal import Synchronization
+internal import SystemPackage
+internal import Telemetry
+internal import UnixSignals
+
+/// One node: configuration in, one group of services out. Nothing else in the program knows all the parts.
+///
+/// The group starts from the inside out and, at SIGTERM or SIGINT, stops from the outside in: new calls are refused, those under
+/// way finish (bounded by `drain.timeoutSeconds`), the listeners close, then regions, pool and sandboxes go.
+public struct Engine: Sendable {
+    let configuration: EngineConfiguration
+    let logger: Logger
+
+    public init(configuration: EngineConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Runs the node until it is told to end.
+    /// - Throws: what keeps it from starting: the data folder in use, a file that cannot be read, an address that is taken.
+    public func run() async throws {
+        let folder = try DataFolder(path: configuration.data)
+        defer { folder.close() }
+        let catalog = try Catalog(directory: configuration.data.string)
+        let bundles = try BundleStore(
+            contentDirectory: folder.content, limits: ExtractionLimits(unzippedBytes: configuration.unzippedMax))
+        let group = MultiThreadedEventLoopGroup.singleton
+        let relay = EventRelay()
+        let host = try SandboxHost(
+            configuration: sandbox(folder), eventLoopGroup: group, logger: logger, onEvent: { relay.pool?.handle($0) })
+        let names = host.manifests.map(\.name)
+        for name in configuration.capacity.warmingTargets.keys where !names.contains(name) {
+            throw ConfigurationError("capacity.warming names the runtime '\(name)'; there are \(names.joined(separator: ", "))")
+        }
+        let pool = ContainerPool(configuration: configuration.capacity, host: host, logger: logger) {
+            (version) async throws(InvocationError) in
+            guard bundles.contains(version.codeDigest) else {
+                throw InvocationError(.codeUnavailable, "The code of \(version.arn) is not on this node. Deploy it again.")
+            }
+            return bundles.relativeBundlePath(version.codeDigest)
+        }
+        relay.pool = pool
+        let identity = try identity()
+        let regions = try regions(identity, bundles)
+        let records = RecordStore(countMax: configuration.recordsMax, logBytesMax: configuration.recordLogsMax)
+        let router = InvocationRouter(
+            node: configuration.nodeName, role: configuration.role, policy: PlacementPolicy(configuration: configuration.placement),
+            pool: pool, regions: regions, records: records, logger: logger)
+        let sweeper = BundleSweeper(pool: pool, interval: configuration.sweepInterval)
+        let lambda = try lambdaServer(catalog, bundles, host, pool, router, sweeper)
+
+        var services: [any Service] = [
+            UntilShutdown("sandboxes") { try await host.run() },
+            UntilShutdown("pool") { await pool.run() },
+            UntilShutdown("bundles") { await sweeper.run { lambda.removeUnreferencedBundles($0) } },
+        ]
+        if let regions { services.append(UntilShutdown("regions") { await regions.run() }) }
+        services.append(operatorServer(pool, router, records))
+        if let identity, let listen = configuration.peers?.listen {
+            services.append(try peerServer(listen, identity, catalog, bundles, pool, router, sweeper))
+        }
+        services.append(lambda)
+        services.append(Drain(router: router, timeout: configuration.drainTimeout, logger: logger))
+        let serviceGroup = ServiceGroup(
+            configuration: .init(services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await serviceGroup.run()
+    }
+}
+
+// MARK: - The parts
+
+extension Engine {
+    private func sandbox(_ folder: DataFolder) -> SandboxHostConfiguration {
+        SandboxHostConfiguration(
+            launcher: configuration.sandboxPrograms.appending("wayside-launcher").string,
+            zygoteLibrary: configuration.sandboxPrograms.appending("libwayside-zygote.so").string,
+            runtimes: configuration.runtimes.string, content: folder.content.string, state: folder.state.string,
+            socketDirectory: folder.run.string, instancesMax: configuration.instancesMax,
+            containersMax: configuration.capacity.containersMax, cgroup: configuration.cgroup, initTimeout: configuration.initTimeout,
+            logBytesMax: configuration.logBytesMax)
+    }
+
+    private func identity() throws -> NodeIdentity? {
+        guard let peers = configuration.peers else { return nil }
+        let identity = try NodeIdentity(
+            certificate: peers.certificate.certificate.string, privateKey: peers.certificate.key.string, authority: peers.authority.string)
+        guard identity.name == configuration.nodeName else {
+            throw ConfigurationError("peers.certificate is of node \(identity.name), and node.name is \(configuration.nodeName)")
+        }
+        return identity
+    }
+
+    private func regions(_ identity: NodeIdentity?, _ bundles: BundleStore) throws -> RegionDirectory? {
+        guard let peers = configuration.peers, let identity, !peers.regions.isEmpty else { return nil }
+        var forwarding = ForwardingConfiguration()
+        forwarding.probeInterval = peers.probeInterval
+        forwarding.hopsMax = configuration.placement.hopLimit
+        return try RegionDirectory(
+            peers: peers.regions.map { RegionPeer(name: $0.name, url: $0.url) }, identity: identity, configuration: forwarding,
+            logger: logger
+        ) { (digest) async throws(InvocationError) in
+            try await Self.blocking(.codeUnavailable) { ByteBuffer(bytes: try bundles.package(digest)) }
+        }
+    }
+
+    private func peerServer(
+        _ listen: EngineConfiguration.Listener, _ identity: NodeIdentity, _ catalog: Catalog, _ bundles: BundleStore,
+        _ pool: ContainerPool, _ router: InvocationRouter, _ sweeper: BundleSweeper
+    ) throws -> any Service {
+        var limits = PeerLimits()
+        limits.hopsMax = configuration.placement.hopLimit
+        let memory = configuration.capacity.memory.bytes
+        return try PeerServer.application(
+            address: .hostname(listen.host, port: listen.port), identity: identity,
+            services: PeerServices(
+                node: configuration.nodeName, role: configuration.role == .region ? .region : .pop,
+                heldVersion: { (key, version, revision) async throws(InvocationError) in
+                    try await Self.blocking(.internalFailure) { try catalog.held(key, version, revision: revision) }
+                },
+                hold: { (version) async throws(InvocationError) in
+                    sweeper.remove(try await Self.blocking(.internalFailure) { try catalog.hold(version) })
+                },
+                hasBundle: { bundles.contains($0) },
+                addBundle: { (package, digest) async throws(InvocationError) in
+                    _ = try await Self.blocking(.codeUnavailable) { try bundles.add(package, expecting: digest) }
+                },
+                invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
+                isDraining: { router.isDraining }, load: { Double(pool.counts.memoryHeld.bytes) / Double(memory) }),
+            limits: limits, logger: logger)
+    }
+
+    private func lambdaServer(
+        _ catalog: Catalog, _ bundles: BundleStore, _ host: SandboxHost, _ pool: ContainerPool, _ router: InvocationRouter,
+        _ sweeper: BundleSweeper
+    ) throws -> LambdaServer {
+        let runtimes = host.manifests.flatMap { manifest in
+            manifest.identifiers.map { KnownRuntime(identifier: $0, needsHandler: manifest.kind != .execLate) }
+        }
+        let tls = try configuration.apiCertificate.map { files in
+            TLSConfiguration.makeServerConfiguration(
+                certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificate.string).map { .certificate($0) },
+                privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key.string, format: .pem)))
+        }
+        return LambdaServer(
+            configuration: LambdaServerConfiguration(
+                address: .hostname(configuration.apiListen.host, port: configuration.apiListen.port), tls: tls,
+                clockSkewSeconds: Int64(configuration.clockSkewSeconds), regions: Set(configuration.apiRegions),
+                startAllowance: configuration.startAllowance),
+            services: LambdaServices(
+                catalog: catalog, bundles: bundles, runtimes: runtimes,
+                invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
+                functionChanged: { change in
+                    for version in change.superseded { pool.retire(version) }
+                    sweeper.remove(change.unreferenced)
+                }),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
+    }
+
+    private func operatorServer(_ pool: ContainerPool, _ router: InvocationRouter, _ records: RecordStore) -> any Service {
+        let configuration = configuration
+        return OperatorServer(
+            socketPath: configuration.operatorSocket.string,
+            services: OperatorServices(
+                record: { records.entry($0) },
+                newest: { limit, function in
+                    records.newest(limit) { function == nil || $0.functionARN.hasSuffix(":function:\(function ?? "")") }
+                },
+                pools: { PoolReport(pool.counts, memory: configuration.capacity.memory) },
+                status: {
+                    NodeStatus(
+                        node: configuration.nodeName, role: configuration.role.rawValue, draining: router.isDraining,
+                        underWay: router.underWayCount, brokenInvariant: pool.brokenInvariant())
+                }),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
+    }
+
+    /// Runs what blocks off the event loops.
+    private static func blocking<Value: Sendable>(
+        _ code: InvocationError.Code, _ body: @escaping @Sendable () throws -> Value
+    ) async throws(InvocationError) -> Value {
+        do {
+            return try await NIOThreadPool.singleton.runIfActive(body)
+        } catch {
+            throw InvocationError(code, "\(error)")
+        }
+    }
+}

@@ -1,0 +1,116 @@
+internal import CapacityPools
+internal import Configuration
+internal import EngineCore
+internal import Foundation
+public import Logging
+public import Placement
+public import SystemPackage
+internal import Yams
+
+/// The configuration of a node, checked. `Config/wayside.yaml` explains each key.
+public struct EngineConfiguration: Sendable {
+    public struct Listener: Hashable, Sendable {
+        public let host: String
+        public let port: Int
+    }
+
+    public struct Certificate: Hashable, Sendable {
+        public let certificate: FilePath
+        public let key: FilePath
+    }
+
+    public struct Peers: Hashable, Sendable {
+        public let listen: Listener?
+        public let certificate: Certificate
+        public let authority: FilePath
+        /// Best first.
+        public let regions: [Region]
+        public let probeInterval: Duration
+    }
+
+    public struct Region: Hashable, Sendable {
+        public let name: String
+        public let url: String
+    }
+
+    public let nodeName: String
+    public let role: NodeRole
+    public let data: FilePath
+    public let sandboxPrograms: FilePath
+    public let runtimes: FilePath
+    public let apiListen: Listener
+    public let apiCertificate: Certificate?
+    public let publicURL: String?
+    public let clockSkewSeconds: Int
+    public let apiRegions: [String]
+    public let startAllowance: Duration
+    /// `nil`: the node stands alone.
+    public let peers: Peers?
+    public let placement: PlacementConfiguration
+    let capacity: PoolConfiguration
+    let cgroup: String
+    let instancesMax: Int
+    let initTimeout: Duration
+    let logBytesMax: ByteCount
+    let unzippedMax: ByteCount
+    let sweepInterval: Duration
+    let recordsMax: Int
+    let recordLogsMax: ByteCount
+    public let logLevel: Logger.Level
+    let drainTimeout: Duration
+
+    /// The operator's socket.
+    public var operatorSocket: FilePath { Self.operatorSocket(data: data) }
+
+    /// The operator's socket of the node with this data folder.
+    public static func operatorSocket(data: FilePath) -> FilePath { data.appending("operator.sock") }
+
+    /// Reads a file, or takes the defaults when there is none to read.
+    ///
+    /// - Throws: `ConfigurationError` for a file that cannot be read, an unknown key, a wrong type, or a value out of range.
+    public init(file: FilePath?) async throws(ConfigurationError) {
+        try self.init(await ConfigurationValues(file: file))
+    }
+
+    init(_ values: ConfigurationValues) throws(ConfigurationError) {
+        nodeName = try values.name("node.name")
+        role = try values.choice("node.role", NodeRole.self)
+        data = try values.absolutePath("node.data")
+        sandboxPrograms = try InstalledPrograms.sandbox(try values.string("programs.sandbox"))
+        runtimes = try InstalledPrograms.runtimes(try values.string("programs.runtimes"))
+        guard let listen = try values.listener("api.listen") else {
+            throw ConfigurationError("api.listen is empty; give HOST:PORT")
+        }
+        apiListen = listen
+        apiCertificate = try values.certificate("api.certificate", key: "api.key")
+        let url = try values.string("api.publicURL")
+        publicURL = url.isEmpty ? nil : url
+        clockSkewSeconds = try values.integer("api.clockSkewSeconds", in: 0...3_155_760_000)
+        apiRegions = try values.strings("api.regions")
+        startAllowance = .seconds(try values.integer("api.startAllowanceSeconds", in: 1...900))
+        peers = try values.peers()
+        placement = try values.placement()
+        capacity = try values.capacity()
+        cgroup = try values.name("sandbox.cgroup")
+        instancesMax = try values.integer("sandbox.instancesMax", in: 1...4096)
+        initTimeout = .seconds(try values.integer("sandbox.initTimeoutSeconds", in: 1...900))
+        logBytesMax = .kibibytes(try values.integer("sandbox.logKibibytesPerCall", in: 4...65_536))
+        unzippedMax = .mebibytes(try values.integer("content.unzippedMebibytesMax", in: 1...10_240))
+        sweepInterval = .seconds(try values.integer("content.sweepIntervalSeconds", in: 1...86_400))
+        recordsMax = try values.integer("records.countMax", in: 1...10_000_000)
+        recordLogsMax = .mebibytes(try values.integer("records.logMebibytesMax", in: 1...65_536))
+        logLevel = try values.choice("log.level", Logger.Level.self)
+        drainTimeout = .seconds(try values.integer("drain.timeoutSeconds", in: 0...3_600))
+        if role == .region, peers?.listen == nil {
+            throw ConfigurationError("a region needs peers.listen, or nobody can forward to it; or set node.role to pop")
+        }
+    }
+}
+
+/// A configuration that cannot be used, and what to set instead.
+public struct ConfigurationError: Error, Hashable, CustomStringConvertible {
+    public let message: String
+    public var description: String { message }
+
+    init(_ message: String) { self.message = message }
+}

@@ -1,0 +1,23 @@
+import EngineCore
+import FunctionCatalog
+
+extension LambdaError {
+    /// - Parameters:
+    ///   - key: the function the request was about; `nil` when it was about none.
+    ///   - qualifier: as the caller gave it.
+    init(_ error: CatalogError, _ key: FunctionKey?, qualifier: String? = nil) {
+        switch error.code {
+        case .functionNotFound:
+            self = key.map { .functionNotFound($0, qualifier: qualifier) } ?? LambdaError(.resourceNotFound, "Function does not exist")
+        case .functionExists: self = .functionExists(name: key?.name ?? "")
+        case .revisionMismatch: self = .revisionMismatch
+        case .latestNotDeletable: self = .latestNotDeletable
+        case .markerInvalid: self.init(.invalidParameterValue, "The marker is not one that an earlier page of this list gave.")
+        case .limitReached: self.init(.codeStorageExceeded, error.message)
+        case .codeDigestMismatch: self.init(.invalidParameterValue, error.message)
+        case .accountNotFound: self.init(.unrecognizedClient, "The security token included in the request is invalid.")
+        case .storeFull: self.init(.service, "The storage of this node is full. Tell its operator, then try again.")
+        case .accountExists, .accessKeyNotFound, .masterKey, .storeFailed: self = .serviceFailure
+        }
+    }
+}

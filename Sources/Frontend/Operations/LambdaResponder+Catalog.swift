@@ -1,0 +1,72 @@
+import ContentDistribution
+import EngineCore
+import FunctionCatalog
+import Logging
+import Synchronization
+
+/// How operations reach the catalog. All of it blocks, so all of it runs on the threads made for that.
+extension LambdaResponder {
+    /// A call of the catalog, with its errors in the words of the API.
+    /// - Parameters:
+    ///   - key: the function it is about.
+    ///   - qualifier: as the caller gave it.
+    func reading<Value>(
+        _ key: FunctionKey?, qualifier: String? = nil, _ work: (Catalog) throws(CatalogError) -> Value
+    ) throws(LambdaError) -> Value {
+        do throws(CatalogError) { return try work(services.catalog) } catch { throw LambdaError(error, key, qualifier: qualifier) }
+    }
+
+    /// A change to one function. One at a time, so that every version that is superseded is noticed, once.
+    /// - Parameter work: commits the change and says what it leaves behind.
+    func changing<Value>(
+        _ key: FunctionKey, qualifier: String? = nil, _ work: (Catalog, inout FunctionChange) throws(LambdaError) -> Value
+    ) throws(LambdaError) -> Value {
+        let (value, change) = try changes.withLock { (_) throws(LambdaError) in
+            var change = FunctionChange(superseded: [], unreferenced: [])
+            let value = try work(services.catalog, &change)
+            return (value, change)
+        }
+        if !change.superseded.isEmpty || !change.unreferenced.isEmpty { services.functionChanged(change) }
+        return value
+    }
+
+    /// Makes a function refer to a package. The package is unpacked before the lock is taken; only if somebody has removed it
+    /// meanwhile, because nothing referred to it yet, is it unpacked again.
+    func deploying(
+        _ package: DeploymentPackage, to key: FunctionKey,
+        _ work: (Catalog, CodeReference, inout FunctionChange) throws(CatalogError) -> FunctionEntry
+    ) throws(LambdaError) -> FunctionEntry {
+        let code = try package.store(in: services.bundles)
+        do throws(LambdaError) {
+            return try changing(key) { (catalog, change) throws(LambdaError) in
+                if !services.bundles.contains(code.digest) { _ = try package.store(in: services.bundles) }
+                do throws(CatalogError) { return try work(catalog, code, &change) } catch { throw LambdaError(error, key) }
+            }
+        } catch {
+            removeBundles([code.digest])
+            throw error
+        }
+    }
+
+    /// Removes the bundles among `digests` that nothing in the catalog refers to. What cannot be removed now stays until it is
+    /// named again.
+    func removeBundles(_ digests: Set<ContentDigest>) {
+        changes.withLock { _ in
+            guard let unreferenced = try? services.catalog.unreferenced(among: digests) else { return }
+            for digest in unreferenced {
+                do throws(ContentError) {
+                    try services.bundles.remove(digest)
+                } catch {
+                    logger.warning("A bundle could not be removed", metadata: ["digest": "\(digest)", "error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// The version that a caller's qualifier names.
+    /// - Throws: `ResourceNotFoundException` for what is no version; there are no aliases.
+    func version(_ key: FunctionKey, _ qualifier: String?) throws(LambdaError) -> FunctionVersion {
+        guard let version = FunctionVersion(qualifier ?? "$LATEST") else { throw .functionNotFound(key, qualifier: qualifier) }
+        return version
+    }
+}

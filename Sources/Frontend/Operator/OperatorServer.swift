@@ -1,0 +1,52 @@
+import HummingbirdCore
+public import Logging
+public import NIOCore
+public import ServiceLifecycle
+
+/// Serves the operator's API on a Unix socket; who may open the socket may use it.
+///
+/// | request | answer |
+/// | --- | --- |
+/// | `GET /v1/records/REQUEST` | `{"record":{…},"droppedLogBytes":0}` |
+/// | `GET /v1/records?function=NAME&limit=20` | `{"records":[…]}`, newest first |
+/// | `GET /v1/logs/REQUEST` | the log as text |
+/// | `GET /v1/pools`, `GET /v1/status` | what the engine says |
+///
+/// Errors are `{"error":CODE,"message":TEXT}`.
+public final class OperatorServer: Service {
+    private let socketPath: String
+    private let responder: OperatorResponder
+    private let eventLoopGroup: any EventLoopGroup
+    private let logger: Logger
+    private let onRunning: @Sendable () async -> Void
+
+    /// - Parameters:
+    ///   - socketPath: where the socket is made; what is there is replaced. Its folder decides who may open it.
+    ///   - onRunning: called once, when the socket accepts.
+    public init(
+        socketPath: String, services: OperatorServices, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        onRunning: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.socketPath = socketPath
+        self.eventLoopGroup = eventLoopGroup
+        self.logger = logger
+        self.onRunning = onRunning
+        responder = OperatorResponder(services: services)
+    }
+
+    /// Serves until graceful shutdown or until the task is cancelled.
+    /// - Throws: when the socket cannot be made.
+    public func run() async throws {
+        let responder = responder
+        let onRunning = onRunning
+        let server = try HTTPServerBuilder.http1().buildServer(
+            configuration: ServerConfiguration(address: .unixDomainSocket(path: socketPath), backlog: 16),
+            eventLoopGroup: eventLoopGroup, logger: logger,
+            responder: { (request, writer: consuming ResponseWriter, _) in
+                let answer = await responder.answer(request)
+                try await writer.write(response: answer.head, body: answer.body)
+            },
+            onServerRunning: { _ in await onRunning() })
+        try await server.run()
+    }
+}

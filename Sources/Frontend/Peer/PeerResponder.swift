@@ -1,0 +1,208 @@
+import EngineCore
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import RegionForwarding
+import Synchronization
+
+/// A request of a peer with the stream it came on.
+struct PeerContext: InitializableFromSource, Sendable {
+    let channel: any Channel
+    let logger: Logger
+
+    init(source: ApplicationRequestContextSource) {
+        channel = source.channel
+        logger = source.logger
+    }
+}
+
+/// Answers what other nodes ask of this one; `ForwardWire` says what they may.
+///
+/// Bodies are read to their end before an error is answered: an HTTP/2 client that is answered while it still sends may keep
+/// its stream open, and streams are few.
+struct PeerResponder: HTTPResponder {
+    typealias Context = PeerContext
+
+    private enum Route {
+        case invoke
+        case hasBundle(ContentDigest)
+        case addBundle(ContentDigest)
+        case hold
+        case health
+
+        init?(_ request: Request) {
+            let path = request.uri.path
+            switch (request.method, path) {
+            case (.post, ForwardWire.invocationsPath): self = .invoke
+            case (.put, ForwardWire.versionsPath): self = .hold
+            case (.get, ForwardWire.healthPath): self = .health
+            default:
+                guard path.hasPrefix(ForwardWire.bundlesPath + "/"),
+                    let digest = ContentDigest(hex: path.dropFirst(ForwardWire.bundlesPath.utf8.count + 1))
+                else { return nil }
+                switch request.method {
+                case .head: self = .hasBundle(digest)
+                case .put: self = .addBundle(digest)
+                default: return nil
+                }
+            }
+        }
+    }
+
+    private final class Uploads: Sendable {
+        let count = Mutex(0)
+    }
+
+    let services: PeerServices
+    let limits: PeerLimits
+    private let identities = PeerIdentities()
+    private let uploads = Uploads()
+
+    init(services: PeerServices, limits: PeerLimits) {
+        self.services = services
+        self.limits = limits
+    }
+
+    func respond(to request: Request, context: PeerContext) async throws -> Response {
+        let arrival = EngineInstant.now()
+        do {
+            let route = try await admit(request, context)
+            switch route {
+            case .invoke:
+                // The sender that resets its stream or loses its connection cancels what runs for it.
+                return await withCancellation(onCloseOf: context.channel) { await invoke(request, arrival: arrival) }
+            case .hasBundle(let digest):
+                return Response(status: await services.hasBundle(digest) ? .ok : .notFound)
+            case .addBundle(let digest): return try await addBundle(digest, request)
+            case .hold: return try await hold(request)
+            case .health: return health()
+            }
+        } catch let error as ForwardingError {
+            context.logger.warning("A peer's request was refused.", metadata: ["error": "\(error)", "path": "\(request.uri.path)"])
+            return Self.response(ForwardedFailure(error))
+        } catch let error as InvocationError {
+            return Self.response(ForwardedFailure(error))
+        }
+    }
+
+    /// Who asks, and for what.
+    /// - Throws: `unsupportedProtocol`, `forbidden`, `notFound`; the body has been read then.
+    private func admit(_ request: Request, _ context: PeerContext) async throws -> Route {
+        do {
+            try ForwardedInvocation.checkProtocol(request.headers)
+            let peer = try await identities.name(of: context.channel)
+            guard request.headers[.waysideOrigin] == peer else {
+                throw ForwardingError(.forbidden, "The request is not from the node it says: its certificate is that of \(peer).")
+            }
+            guard let route = Route(request) else {
+                throw ForwardingError(.notFound, "There is no \(request.method) \(request.uri.path) between nodes.")
+            }
+            return route
+        } catch {
+            try await discard(request.body)
+            throw error
+        }
+    }
+
+    // MARK: - Routes
+
+    private func invoke(_ request: Request, arrival: EngineInstant) async -> Response {
+        do {
+            let payload = try await collect(request.body, bytesMax: limits.payloadBytesMax)
+            let invocation = try ForwardedInvocation(fields: request.headers)
+            guard payload.readableBytes > 0 else { throw ForwardingError(.invalidRequest, "An invocation has a payload.") }
+            try invocation.admit(hopsMax: limits.hopsMax)
+            guard !services.isDraining() else {
+                throw InvocationError(.draining, "Node \(services.node) is shutting down and takes no new calls.")
+            }
+            guard let version = try await services.heldVersion(invocation.function, invocation.version, invocation.revision) else {
+                throw InvocationError(.versionNotHeld, "Node \(services.node) does not hold revision \(invocation.revision).")
+            }
+            let result = try await services.invoke(invocation.request(of: version, payload: payload, arrival: arrival))
+            var response = Response(status: .ok, body: ResponseBody(contentsOf: try ForwardedAnswer(result).sections()))
+            response.headers[.waysideNode] = services.node
+            response.headers[.contentType] = "application/octet-stream"
+            return response
+        } catch let error as InvocationError {
+            return Self.response(ForwardedFailure(error))
+        } catch let error as ForwardingError {
+            return Self.response(ForwardedFailure(error))
+        } catch {
+            // Reading the body failed: the sender has gone, and nobody reads this.
+            return Self.response(ForwardedFailure(InvocationError(.aborted, "The sender has gone: \(error)")))
+        }
+    }
+
+    private func addBundle(_ digest: ContentDigest, _ request: Request) async throws -> Response {
+        let admitted = uploads.count.withLock { count in
+            guard count < limits.bundleUploadsMax else { return false }
+            count += 1
+            return true
+        }
+        guard admitted else {
+            try await discard(request.body)
+            throw InvocationError(.overloaded, "Node \(services.node) is receiving \(limits.bundleUploadsMax) packages already.")
+        }
+        defer { uploads.count.withLock { $0 -= 1 } }
+        let zip = try await collect(request.body, bytesMax: limits.bundleBytesMax)
+        try await services.addBundle(Array(zip.readableBytesView), digest)
+        return Response(status: .noContent)
+    }
+
+    private func hold(_ request: Request) async throws -> Response {
+        let document = try await collect(request.body, bytesMax: ForwardWire.documentBytesMax)
+        let version: PinnedVersion
+        do {
+            version = try JSONDecoder().decode(PinnedVersion.self, from: Data(document.readableBytesView))
+        } catch {
+            throw ForwardingError(.invalidRequest, "The version cannot be read: \(error).")
+        }
+        guard await services.hasBundle(version.codeDigest) else {
+            throw InvocationError(.codeUnavailable, "Node \(services.node) has no package \(version.codeDigest). Send it first.")
+        }
+        try await services.hold(version)
+        return Response(status: .noContent)
+    }
+
+    private func health() -> Response {
+        let said = NodeHealth(node: services.node, role: services.role, draining: services.isDraining(), load: services.load())
+        guard let document = try? JSONEncoder().encode(said) else {
+            return Self.response(ForwardedFailure(InvocationError(.internalFailure, "The load of this node is no number.")))
+        }
+        return Self.json(.ok, ByteBuffer(bytes: document))
+    }
+
+    // MARK: - Bodies
+
+    /// - Throws: `bodyTooLarge`, when the rest has been read and dropped.
+    private func collect(_ body: RequestBody, bytesMax: Int) async throws -> ByteBuffer {
+        var whole = ByteBuffer()
+        var byteCount = 0
+        for try await part in body {
+            byteCount += part.readableBytes
+            if byteCount <= bytesMax {
+                whole.writeImmutableBuffer(part)
+            } else {
+                whole = ByteBuffer()
+            }
+        }
+        guard byteCount <= bytesMax else {
+            throw ForwardingError(.bodyTooLarge, "The body has \(byteCount) bytes, and \(bytesMax) are permitted.")
+        }
+        return whole
+    }
+
+    private func discard(_ body: RequestBody) async throws {
+        for try await _ in body {}
+    }
+
+    private static func response(_ failure: ForwardedFailure) -> Response {
+        json(HTTPResponse.Status(code: failure.status), failure.body)
+    }
+
+    private static func json(_ status: HTTPResponse.Status, _ document: ByteBuffer) -> Response {
+        Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: document))
+    }
+}

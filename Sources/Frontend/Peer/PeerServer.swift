@@ -1,0 +1,31 @@
+public import Hummingbird
+import HummingbirdHTTP2
+public import Logging
+public import NIOCore
+public import RegionForwarding
+
+/// The server other nodes forward to: HTTP/2 over TLS 1.3, for holders of a certificate of the fleet's authority only.
+public enum PeerServer {
+    /// - Parameters:
+    ///   - address: where to listen; port 0 for any free one, told to `onServerRunning`.
+    ///   - identity: this node's certificate.
+    ///   - onServerRunning: called once with the listening channel.
+    /// - Returns: a service. A graceful shutdown lets calls under way end, within the limits' `drainTimeout`.
+    /// - Throws: `invalidCertificate` when TLS cannot be set up with `identity`.
+    public static func application(
+        address: BindAddress, identity: NodeIdentity, services: PeerServices, limits: PeerLimits = .init(),
+        eventLoopGroup: (any EventLoopGroup)? = nil, logger: Logger,
+        onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in }
+    ) throws(ForwardingError) -> some ApplicationProtocol {
+        do {
+            return Application(
+                responder: PeerResponder(services: services, limits: limits),
+                server: try .http2Upgrade(
+                    tlsConfiguration: identity.serverConfiguration, configuration: .init(gracefulCloseTimeout: limits.drainTimeout)),
+                configuration: ApplicationConfiguration(address: address), onServerRunning: onServerRunning,
+                eventLoopGroupProvider: eventLoopGroup.map { .shared($0) } ?? .singleton, logger: logger)
+        } catch {
+            throw ForwardingError(.invalidCertificate, "TLS cannot be set up with the certificate of \(identity.name): \(error).")
+        }
+    }
+}

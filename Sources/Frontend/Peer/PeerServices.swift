@@ -1,0 +1,59 @@
+public import EngineCore
+public import RegionForwarding
+
+/// What the peers' server needs of the node it stands before.
+public struct PeerServices: Sendable {
+    /// This node's name.
+    public var node: String
+    public var role: NodeHealth.Role
+    /// The version with this revision, if this node holds it.
+    public var heldVersion:
+        @Sendable (FunctionKey, FunctionVersion, _ revision: String) async throws(InvocationError) -> PinnedVersion?
+    /// Keeps a version whose package is held. Keeping what is kept changes nothing.
+    public var hold: @Sendable (PinnedVersion) async throws(InvocationError) -> Void
+    public var hasBundle: @Sendable (ContentDigest) async -> Bool
+    /// Keeps a package; must refuse bytes that do not have the digest. Blocking work is its own to put elsewhere.
+    public var addBundle: @Sendable ([UInt8], ContentDigest) async throws(InvocationError) -> Void
+    /// Runs an invocation here; it is cancelled when the sender has gone.
+    public var invoke: @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult
+    public var isDraining: @Sendable () -> Bool
+    /// The share of the capacity in use, 0 to 1.
+    public var load: @Sendable () -> Double
+
+    public init(
+        node: String, role: NodeHealth.Role,
+        heldVersion:
+            @escaping @Sendable (FunctionKey, FunctionVersion, _ revision: String) async throws(InvocationError) -> PinnedVersion?,
+        hold: @escaping @Sendable (PinnedVersion) async throws(InvocationError) -> Void,
+        hasBundle: @escaping @Sendable (ContentDigest) async -> Bool,
+        addBundle: @escaping @Sendable ([UInt8], ContentDigest) async throws(InvocationError) -> Void,
+        invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
+        isDraining: @escaping @Sendable () -> Bool, load: @escaping @Sendable () -> Double
+    ) {
+        self.node = node
+        self.role = role
+        self.heldVersion = heldVersion
+        self.hold = hold
+        self.hasBundle = hasBundle
+        self.addBundle = addBundle
+        self.invoke = invoke
+        self.isDraining = isDraining
+        self.load = load
+    }
+}
+
+/// The limits of the peers' server.
+public struct PeerLimits: Hashable, Sendable {
+    /// The largest payload taken; a larger one is answered 413 `body_too_large`.
+    public var payloadBytesMax = ForwardWire.payloadBytesMax
+    /// The largest package taken; a larger one is answered 413 `body_too_large`. Lambda takes 50 MiB directly.
+    public var bundleBytesMax = 50 << 20
+    /// Packages being received at one time, each in memory; a further one is answered 503 `overloaded`.
+    public var bundleUploadsMax = 4
+    /// The hops a call may have made; beyond, it is answered 508 `hop_limit`.
+    public var hopsMax = 1
+    /// How long a connection's calls may go on when the server shuts down.
+    public var drainTimeout: Duration = .seconds(30)
+
+    public init() {}
+}

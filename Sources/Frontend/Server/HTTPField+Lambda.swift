@@ -1,0 +1,37 @@
+import HTTPTypes
+
+/// The header names of the API, made once: making one validates it.
+extension HTTPField.Name {
+    // Of requests.
+    static let clientContext = known("X-Amz-Client-Context")
+    static let invocationType = known("X-Amz-Invocation-Type")
+    static let logType = known("X-Amz-Log-Type")
+    static let traceID = known("X-Amzn-Trace-Id")
+    /// When the request was signed.
+    static let amzDate = known("X-Amz-Date")
+
+    // Of answers.
+    /// The name of the exception.
+    static let errorType = known("x-amzn-ErrorType")
+    static let requestID = known("x-amzn-RequestId")
+    static let executedVersion = known("X-Amz-Executed-Version")
+    static let functionError = known("X-Amz-Function-Error")
+    static let logResult = known("X-Amz-Log-Result")
+    static let remappedContentLength = known("X-Amzn-Remapped-Content-Length")
+
+    // This engine's own.
+    /// The node, or the site of the region, that ran the call.
+    static let waysideSite = known("Wayside-Site")
+    /// `run` or `forward`.
+    static let waysideDecision = known("Wayside-Decision")
+    static let waysideReason = known("Wayside-Reason")
+    static let waysideStartLevel = known("Wayside-Start-Level")
+    /// The engine's own code of an invocation it could not bring to a result.
+    static let waysideError = known("Wayside-Error")
+
+    /// A name spelled in this file.
+    private static func known(_ name: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is not a legal field name.") }
+        return name
+    }
+}

@@ -1,0 +1,36 @@
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+
+/// The answer to one request, before the fields that every answer has.
+struct LambdaAnswer: Sendable {
+    var status: HTTPResponse.Status
+    var fields = HTTPFields()
+    var body: ResponseBody
+
+    init(status: HTTPResponse.Status, body: ResponseBody = ResponseBody()) {
+        self.status = status
+        self.body = body
+    }
+
+    init(_ error: LambdaError) {
+        let response = error.response
+        status = response.status
+        fields = response.headerFields
+        body = ResponseBody(byteBuffer: ByteBuffer(bytes: error.body))
+    }
+
+    /// A JSON object.
+    static func json(_ status: HTTPResponse.Status = .ok, _ write: (inout JSONWriter) -> Void) -> LambdaAnswer {
+        var answer = LambdaAnswer(status: status, body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSONWriter.object(write))))
+        answer.add(.contentType, "application/json")
+        return answer
+    }
+
+    static let noContent = LambdaAnswer(status: .noContent)
+
+    /// Adds a field that is not there yet; cheaper than setting one.
+    mutating func add(_ name: HTTPField.Name, _ value: String) {
+        fields.append(HTTPField(name: name, value: value))
+    }
+}

@@ -1,0 +1,26 @@
+public import EngineCore
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The two clocks of the server, so that tests can set them.
+public struct LambdaClock: Sendable {
+    /// For budgets and spans.
+    public var now: @Sendable () -> EngineInstant
+    /// Seconds since 1970, for signatures, links and `Date`.
+    public var epochSeconds: @Sendable () -> Double
+
+    public init(now: @escaping @Sendable () -> EngineInstant, epochSeconds: @escaping @Sendable () -> Double) {
+        self.now = now
+        self.epochSeconds = epochSeconds
+    }
+
+    /// `CLOCK_MONOTONIC` and `CLOCK_REALTIME` (clock_gettime(2)).
+    public static let system = LambdaClock(now: { .now() }) {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
+    }
+}

@@ -1,0 +1,32 @@
+public import EngineCore
+
+/// What the API takes. The defaults are Lambda's own (lambda-api.md, section 9); passing one answers as Lambda does.
+public struct LambdaLimits: Hashable, Sendable {
+    /// The event of an invocation. Beyond: 413 `RequestTooLargeException`.
+    public var eventBytes = ByteCount(6_291_456)
+    /// The body of CreateFunction and UpdateFunctionCode, with its base64. Beyond: 413 `RequestEntityTooLargeException`.
+    public var codeRequestBytes = ByteCount(70_167_211)
+    /// The body of every other request. Beyond: 413 `RequestEntityTooLargeException`.
+    public var requestBytes = ByteCount(1 << 20)
+    /// A package once its base64 is undone. Beyond: 413 `RequestEntityTooLargeException`.
+    public var zippedBytes = ByteCount(52_428_800)
+    /// The owner's variables as compact JSON. Beyond: 400 `InvalidParameterValueException`.
+    public var environmentBytes = ByteCount(4096)
+    /// `X-Amz-Client-Context`, still in base64. Beyond: 400 `InvalidRequestContentException`.
+    public var clientContextBytes = ByteCount(3583)
+    /// Tags of one function. Beyond: 400 `InvalidParameterValueException`.
+    public var tags = 50
+    /// Items in a page of a list, whatever the caller asks for.
+    public var pageItems = 50
+    /// Requests that carry a package being received or unpacked at one time, each of which may hold its body in memory twice.
+    /// Beyond: 429 `TooManyRequestsException`, which clients repeat.
+    public var codeRequests = 4
+    /// How long a link to a package is good, in seconds.
+    public var codeLinkSeconds = 600
+    /// The bytes at the end of a log that `LogType=Tail` answers.
+    public var logTailBytes = ByteCount(4096)
+    /// Connections open at one time. Beyond: they wait to be accepted.
+    public var connections = 8192
+
+    public init() {}
+}

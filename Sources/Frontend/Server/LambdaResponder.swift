@@ -1,0 +1,130 @@
+import Crypto
+import EngineCore
+import FunctionCatalog
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Answers the requests of the API, from head to last byte.
+///
+/// Signatures cover everything, so a request is taken in this order: route and claim from the head, then the body, then the
+/// signature, then the operation. It is written by hand, because the general router's parameters, contexts and loggers are
+/// made anew for each request, and one operation, Invoke, is nearly all of them.
+final class LambdaResponder: Sendable {
+    let configuration: LambdaServerConfiguration
+    let services: LambdaServices
+    let connections = ClientConnections()
+    let codeLinks = CodeLinks()
+    let blocking: BlockingWork
+    /// Held from before a change to the catalog until after it, so that every version that is superseded is noticed once.
+    let changes = Mutex(())
+    private let verifier: SignatureVerifier
+    private let date = HTTPDate()
+    private let codeRequests = Atomic<Int>(0)
+    let logger: Logger
+
+    var limits: LambdaLimits { configuration.limits }
+
+    init(configuration: LambdaServerConfiguration, services: LambdaServices, logger: Logger) {
+        self.configuration = configuration
+        self.services = services
+        self.logger = logger
+        blocking = BlockingWork(pool: services.threadPool)
+        let catalog = services.catalog
+        verifier = SignatureVerifier(
+            skewSeconds: configuration.clockSkewSeconds, regions: configuration.regions
+        ) { (id) throws(LambdaError) in
+            do throws(CatalogError) {
+                return try catalog.accessKey(id).map { AccessKey(secret: $0.secret, account: $0.account) }
+            } catch {
+                throw LambdaError(error, nil)
+            }
+        }
+    }
+
+    /// - Throws: only what writing to the connection throws.
+    @concurrent
+    func respond(to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
+        let id = RequestID()
+        let now = services.clock.epochSeconds()
+        var answer: LambdaAnswer
+        do {
+            let target = RequestTarget(request.head.path ?? "/")
+            if let link = codeLinks.link(request.method, target) {
+                answer = try await download(link, now: now)
+            } else {
+                let route = LambdaRoute(request.method, target.path)
+                let claim = try verifier.claim(of: request.head, now: Int64(now))
+                if request.headers.contains(.expect) { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) }
+                answer = try await authenticated(request, route, target, claim, id, channel)
+            }
+        } catch let error as LambdaError {
+            if error.code.row.status >= 500 { logger.warning("Answered an error of the engine", metadata: metadata(id, request, error)) }
+            answer = LambdaAnswer(error)
+        }
+        answer.add(.requestID, id.description)
+        answer.add(.date, date.text(at: Int64(now)))
+        if answer.status != .noContent, let length = answer.body.contentLength { answer.add(.contentLength, String(length)) }
+        try await writer.write(response: HTTPResponse(status: answer.status, headerFields: answer.fields), body: answer.body)
+    }
+
+    private func authenticated(
+        _ request: Request, _ route: LambdaRoute?, _ target: RequestTarget, _ claim: SignatureClaim, _ id: RequestID,
+        _ channel: any Channel
+    ) async throws -> LambdaAnswer {
+        let carriesCode = route?.operation.carriesCode ?? false
+        if carriesCode {
+            guard codeRequests.add(1, ordering: .relaxed).newValue <= limits.codeRequests else {
+                codeRequests.subtract(1, ordering: .relaxed)
+                throw LambdaError.throttled(.callerRate)
+            }
+        }
+        defer { if carriesCode { codeRequests.subtract(1, ordering: .relaxed) } }
+        let body = try await receive(request, for: route?.operation)
+        let caller = try verifier.verify(claim, of: request.head, bodyDigest: body.digest)
+        guard let route else { throw LambdaError.unknownOperation(request.method.rawValue, String(target.path)) }
+        return try await perform(
+            LambdaCall(
+                id: id, operation: route.operation, resource: route.resource, target: target, head: request.head, caller: caller,
+                body: body.buffer, arrival: services.clock.now(), channel: channel))
+    }
+
+    private func receive(_ request: Request, for operation: LambdaOperation?) async throws -> ReceivedBody {
+        let limit =
+            switch operation {
+            case .invoke: limits.eventBytes.bytes
+            case .createFunction, .updateFunctionCode: limits.codeRequestBytes.bytes
+            default: limits.requestBytes.bytes
+            }
+        do {
+            return try await ReceivedBody(request.body, announced: request.headers[.contentLength].flatMap { Int($0) }, limit: limit)
+        } catch is ReceivedBody.TooLarge {
+            throw LambdaError.requestTooLarge(bytes: limit, operation: operation?.nameInLimits ?? "requested")
+        }
+    }
+
+    private func perform(_ call: LambdaCall) async throws(LambdaError) -> LambdaAnswer {
+        switch call.operation {
+        case .invoke: try await invoke(call)
+        case .createFunction: try await createFunction(call)
+        case .deleteFunction: try await deleteFunction(call)
+        case .getAccountSettings: try await getAccountSettings(call)
+        case .getFunction: try await getFunction(call)
+        case .getFunctionCodeSigningConfig: try await getFunctionCodeSigningConfig(call)
+        case .getFunctionConfiguration: try await getFunctionConfiguration(call)
+        case .listFunctions: try await listFunctions(call)
+        case .listTags: try await listTags(call)
+        case .listVersionsByFunction: try await listVersionsByFunction(call)
+        case .publishVersion: try await publishVersion(call)
+        case .updateFunctionCode: try await updateFunctionCode(call)
+        case .updateFunctionConfiguration: try await updateFunctionConfiguration(call)
+        }
+    }
+
+    private func metadata(_ id: RequestID, _ request: Request, _ error: LambdaError) -> Logger.Metadata {
+        ["request": "\(id)", "path": "\(request.head.path?.prefix(200) ?? "")", "error": "\(error.code.rawValue): \(error.message)"]
+    }
+}

@@ -1,0 +1,55 @@
+public import ContentDistribution
+public import EngineCore
+public import FunctionCatalog
+public import NIOPosix
+
+/// What the API acts on: the parts of the engine, and the clocks.
+public struct LambdaServices: Sendable {
+    public var catalog: Catalog
+    public var bundles: BundleStore
+    /// In the order in which errors list them.
+    public var runtimes: [KnownRuntime]
+    /// Brings one invocation to its result. Its task is cancelled when the client goes away.
+    public var invoke: @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult
+    /// Called after a change is durable and before it is answered, on a thread that may block for a moment.
+    public var functionChanged: @Sendable (FunctionChange) -> Void
+    /// For what blocks: the catalog's writes and the bundle store.
+    public var threadPool: NIOThreadPool
+    public var clock: LambdaClock
+
+    public init(
+        catalog: Catalog, bundles: BundleStore, runtimes: [KnownRuntime],
+        invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
+        functionChanged: @escaping @Sendable (FunctionChange) -> Void = { _ in }, threadPool: NIOThreadPool = .singleton,
+        clock: LambdaClock = .system
+    ) {
+        self.catalog = catalog
+        self.bundles = bundles
+        self.runtimes = runtimes
+        self.invoke = invoke
+        self.functionChanged = functionChanged
+        self.threadPool = threadPool
+        self.clock = clock
+    }
+}
+
+/// A Lambda runtime identifier that functions may declare.
+public struct KnownRuntime: Hashable, Sendable {
+    /// Such as `python3.13`.
+    public let identifier: String
+    /// Whether its functions name a handler; `provided` ones need none.
+    public let needsHandler: Bool
+
+    public init(identifier: String, needsHandler: Bool) {
+        self.identifier = identifier
+        self.needsHandler = needsHandler
+    }
+}
+
+/// What a change to a function leaves behind.
+public struct FunctionChange: Sendable {
+    /// No new call is pinned to these; their containers may end when they are idle.
+    public let superseded: [PinnedVersion]
+    /// Packages that no function refers to any more; their bundles may go when nothing runs from them.
+    public let unreferenced: [ContentDigest]
+}

@@ -1,0 +1,12 @@
+public import EngineCore
+
+/// A tenant of this node.
+public struct Account: Hashable, Sendable {
+    public let id: AccountID
+    /// For people; need not be unique.
+    public let name: String
+    /// Sorted by age, the oldest first.
+    public let accessKeyIDs: [String]
+    /// Seconds since 1970.
+    public let created: Double
+}

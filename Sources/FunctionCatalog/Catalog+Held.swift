@@ -1,0 +1,115 @@
+public import EngineCore
+import Foundation
+import GRDB
+import Synchronization
+
+extension Catalog {
+    /// Keeps a version another node has sent, so that its later calls need not carry it. Blocking, unless it is held already.
+    ///
+    /// If as many are held as permitted the least recently used go. The order of uses is written down only when something has to go: after
+    /// a restart it is as old as the last such moment.
+    /// - Returns: the digests nothing refers to any more; see ``delete(_:version:)``.
+    @discardableResult
+    public func hold(_ version: PinnedVersion) throws(CatalogError) -> [ContentDigest] {
+        let identity = HeldVersionCache.Identity(key: version.key, version: version.version, revision: version.revision)
+        guard held.withLock({ $0.use(identity) }) == nil else { return [] }
+        let body: Data
+        do {
+            body = try sealer.seal(JSONEncoder().encode(version), at: Self.place(identity))
+        } catch {
+            throw .wrapping(error, "keep \(version.arn)")
+        }
+        let outcome = try store.write("keep \(version.arn)") { (outcome: Eviction) in
+            held.withLock { cache in
+                if let saved = outcome.savedUse { cache.saved(upTo: saved) }
+                cache.drop(outcome.dropped)
+                _ = cache.remember(version, as: identity, used: cache.nextUse())
+            }
+        } _: { db in
+            var eviction = try makeRoom(db)
+            try db.execute(
+                sql: """
+                    INSERT INTO held_versions (account, region, name, number, revision, body, code_digest, used)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT DO UPDATE SET body = excluded.body, code_digest = excluded.code_digest, used = excluded.used
+                    """,
+                arguments: Self.arguments(identity) + [body, version.codeDigest.hex, held.withLock { $0.nextUse() }])
+            eviction.unreferenced = try CodeUse.unreferenced(among: eviction.digests, db)
+            return eviction
+        }
+        return outcome.unreferenced
+    }
+
+    /// A version another node has sent, or `nil` if it is not held (any more). O(1) in memory; the first time, and at each miss, one short
+    /// read of the database.
+    public func held(_ key: FunctionKey, _ version: FunctionVersion, revision: String) throws(CatalogError) -> PinnedVersion? {
+        let identity = HeldVersionCache.Identity(key: key, version: version, revision: revision)
+        let (known, drops) = held.withLock { ($0.use(identity), $0.drops) }
+        if let known { return known }
+        let body = try store.read("look up \(key.name)") { db in
+            try Data.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        SELECT body FROM held_versions
+                        WHERE account = ? AND region = ? AND name = ? AND number = ? AND revision = ?
+                        """), arguments: Self.arguments(identity))
+        }
+        guard let body else { return nil }
+        let found: PinnedVersion
+        do {
+            found = try JSONDecoder().decode(PinnedVersion.self, from: sealer.open(body, at: Self.place(identity)))
+        } catch {
+            throw .wrapping(error, "read the held version \(key.arn(qualifier: version.description))")
+        }
+        return held.withLock { cache in
+            // It may have been dropped from the database after it was read; then this call is its last.
+            guard cache.drops == drops else { return found }
+            return cache.remember(found, as: identity, used: cache.nextUse())
+        }
+    }
+
+    private struct Eviction {
+        var dropped: [HeldVersionCache.Identity] = []
+        var digests: Set<ContentDigest> = []
+        /// The newest use that was written down.
+        var savedUse: Int64?
+        var unreferenced: [ContentDigest] = []
+    }
+
+    /// Drops the least recently used ones until one more fits.
+    private func makeRoom(_ db: Database) throws -> Eviction {
+        var eviction = Eviction()
+        let excess = (try Int.fetchOne(db, sql: "SELECT count(*) FROM held_versions") ?? 0) + 1 - limits.heldVersions
+        guard excess > 0 else { return eviction }
+        let (uses, newest) = held.withLock { $0.unsavedUses() }
+        let save = try db.cachedStatement(
+            sql:
+                "UPDATE held_versions SET used = ?6 WHERE account = ?1 AND region = ?2 AND name = ?3 AND number = ?4 AND revision = ?5"
+        )
+        for (identity, use) in uses { try save.execute(arguments: Self.arguments(identity) + [use]) }
+        eviction.savedUse = newest
+        let gone = try Row.fetchAll(
+            db,
+            sql: """
+                DELETE FROM held_versions WHERE rowid IN (SELECT rowid FROM held_versions ORDER BY used LIMIT ?)
+                RETURNING account, region, name, number, revision, code_digest
+                """, arguments: [excess])
+        for row in gone {
+            eviction.dropped.append(
+                .init(key: try VersionRow.key(row), version: FunctionVersion(number: row["number"]), revision: row["revision"]))
+            if let digest = ContentDigest(hex: row["code_digest"] as String) { eviction.digests.insert(digest) }
+        }
+        return eviction
+    }
+
+    private static func arguments(_ identity: HeldVersionCache.Identity) -> StatementArguments {
+        [
+            identity.key.account.description, identity.key.region, identity.key.name, identity.version.number, identity.revision,
+        ]
+    }
+
+    /// What the sealed body is bound to.
+    private static func place(_ identity: HeldVersionCache.Identity) -> String {
+        "held version \(identity.key.arn(qualifier: identity.version.description)) revision \(identity.revision)"
+    }
+}

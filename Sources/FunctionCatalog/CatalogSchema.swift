@@ -1,0 +1,97 @@
+import GRDB
+
+/// The tables, as numbered migrations. A migration that was released is never edited; a new one follows it.
+enum CatalogSchema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { db in
+            try db.execute(sql: accounts + functions + held + generations)
+        }
+        return migrator
+    }
+
+    private static let accounts = """
+        CREATE TABLE accounts (
+            id TEXT NOT NULL PRIMARY KEY,
+            name TEXT NOT NULL,
+            created REAL NOT NULL
+        ) STRICT;
+        CREATE TABLE access_keys (
+            id TEXT NOT NULL PRIMARY KEY,
+            account TEXT NOT NULL REFERENCES accounts(id),
+            secret BLOB NOT NULL, -- sealed
+            created REAL NOT NULL
+        ) STRICT;
+        CREATE INDEX access_keys_by_account ON access_keys(account);
+
+        """
+
+    private static let functions = """
+        CREATE TABLE functions (
+            id INTEGER NOT NULL PRIMARY KEY,
+            account TEXT NOT NULL REFERENCES accounts(id),
+            region TEXT NOT NULL,
+            name TEXT NOT NULL,
+            next_version INTEGER NOT NULL,
+            tags TEXT NOT NULL, -- JSON
+            UNIQUE (account, region, name)
+        ) STRICT;
+        CREATE TABLE versions (
+            function INTEGER NOT NULL REFERENCES functions(id) ON DELETE CASCADE,
+            number INTEGER NOT NULL, -- 0 is $LATEST
+            revision TEXT NOT NULL,
+            settings TEXT NOT NULL, -- JSON, the environment left out
+            environment BLOB NOT NULL, -- JSON, sealed
+            latest_description TEXT NOT NULL, -- of $LATEST when this version was published
+            code_digest TEXT NOT NULL,
+            code_size INTEGER NOT NULL,
+            modified REAL NOT NULL,
+            PRIMARY KEY (function, number)
+        ) STRICT;
+        CREATE INDEX versions_by_code ON versions(code_digest);
+        -- Numbers of a deleted function go on where they ended when it is made again.
+        CREATE TABLE retired_names (
+            id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            name TEXT NOT NULL,
+            next_version INTEGER NOT NULL,
+            UNIQUE (account, region, name)
+        ) STRICT;
+
+        """
+
+    private static let held = """
+        CREATE TABLE held_versions (
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            name TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            revision TEXT NOT NULL,
+            body BLOB NOT NULL, -- JSON, sealed
+            code_digest TEXT NOT NULL,
+            used INTEGER NOT NULL, -- counts uses of the whole table
+            UNIQUE (account, region, name, number, revision)
+        ) STRICT;
+        CREATE INDEX held_versions_by_code ON held_versions(code_digest);
+        CREATE INDEX held_versions_by_use ON held_versions(used);
+
+        """
+
+    /// Counts changes, whoever makes them, so that a process knows when what it remembers is out of date.
+    private static let generations: String = {
+        var sql = "CREATE TABLE generations (subject TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT;\n"
+        for (subject, table) in [(Generation.accessKeys, "access_keys"), (Generation.functions, "versions")] {
+            sql += "INSERT INTO generations VALUES ('\(subject.rawValue)', 1);\n"
+            for event in ["INSERT", "UPDATE", "DELETE"] {
+                sql += """
+                    CREATE TRIGGER \(table)_\(event.lowercased()) AFTER \(event) ON \(table) BEGIN
+                        UPDATE generations SET value = value + 1 WHERE subject = '\(subject.rawValue)';
+                    END;
+
+                    """
+            }
+        }
+        return sql
+    }()
+}

@@ -1,0 +1,38 @@
+/// What the owner of a function declares about it, apart from its code.
+///
+/// The catalog keeps what it is given; the API checks ranges before.
+public struct FunctionSettings: Hashable, Sendable, Codable {
+    /// The Lambda runtime identifier, such as `python3.13`.
+    public var runtime: String
+    /// Empty for runtimes without handlers.
+    public var handler: String
+    /// The ARN of the role, kept for tools and given to nothing.
+    public var role: String
+    public var description: String
+    /// The time-out of one invocation in seconds.
+    public var timeoutSeconds: Int
+    /// The memory limit in MiB.
+    public var memoryMebibytes: Int
+    /// The size of `/tmp` in MiB.
+    public var temporaryStorageMebibytes: Int
+    /// The owner's variables; often they hold passwords, so they lie sealed in the database.
+    public var environment: [String: String]
+    /// `x86_64` or `arm64`.
+    public var architecture: String
+
+    public init(
+        runtime: String, handler: String, role: String, description: String = "", timeoutSeconds: Int = 3,
+        memoryMebibytes: Int = 128, temporaryStorageMebibytes: Int = 512, environment: [String: String] = [:],
+        architecture: String = "x86_64"
+    ) {
+        self.runtime = runtime
+        self.handler = handler
+        self.role = role
+        self.description = description
+        self.timeoutSeconds = timeoutSeconds
+        self.memoryMebibytes = memoryMebibytes
+        self.temporaryStorageMebibytes = temporaryStorageMebibytes
+        self.environment = environment
+        self.architecture = architecture
+    }
+}

@@ -1,0 +1,197 @@
+// One invocation from its arrival to its answer.
+//
+//     arrived ──decide──► run ─────► leased ──► answered ──► recorded
+//                │         ├─ no capacity ──► decide again, knowing that nothing is free
+//                │         └─ surely not started ──► decide again, a few times
+//                ├──────► forward ─► sent ────► answered ──► recorded
+//                │         └─ surely not started there ──► decide again, without that region
+//                └──────► refuse ──────────────────────────► recorded
+//
+// `invoke` is the only place where a decision is acted on: every fate of an invocation is one case of its switch. Each round of
+// the loop rules out what was tried, so it ends after at most one round for each region and a few for this node.
+
+public import CapacityPools
+public import EngineCore
+public import Logging
+internal import NIOCore
+public import Placement
+public import RegionForwarding
+internal import Sandboxing
+internal import Synchronization
+public import Telemetry
+
+/// Takes invocations that are pinned to a version, decides where each goes, acts, and leaves one record of each.
+public final class InvocationRouter: Sendable {
+    /// How often a call is begun again when its container or start failed before the handler began.
+    static let restartsMax = 2
+
+    let node: String
+    private let role: NodeRole
+    private let policy: PlacementPolicy
+    private let frequency: Mutex<DecayedFrequency>
+    private let pool: ContainerPool
+    private let regions: RegionDirectory?
+    let records: RecordStore
+    private let logger: Logger
+    private let draining = Atomic(false)
+    private let underWay = Atomic(0)
+
+    /// - Parameters:
+    ///   - node: the name of this node, which records carry.
+    ///   - regions: where a POP can forward to; `nil` at a region, and at a node that stands alone.
+    public init(
+        node: String, role: NodeRole, policy: PlacementPolicy, pool: ContainerPool, regions: RegionDirectory?, records: RecordStore,
+        logger: Logger
+    ) {
+        self.node = node
+        self.role = role
+        self.policy = policy
+        frequency = Mutex(DecayedFrequency(configuration: policy.configuration))
+        self.pool = pool
+        self.regions = regions
+        self.records = records
+        self.logger = logger
+    }
+
+    /// Invocations that have arrived and are not answered yet.
+    public var underWayCount: Int { underWay.load(ordering: .relaxed) }
+
+    /// Whether ``drain()`` has been called.
+    public var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// Refuses what arrives from now on; what is under way goes on.
+    public func drain() { draining.store(true, ordering: .relaxed) }
+
+    /// Brings one invocation to its answer. Cancelling the task ends the run, here or in the region.
+    ///
+    /// - Throws: an engine error; the function's own failures are results. Either way one record has been left.
+    public func invoke(_ request: InvocationRequest) async throws(InvocationError) -> InvocationResult {
+        underWay.add(1, ordering: .relaxed)
+        defer { underWay.subtract(1, ordering: .relaxed) }
+        var record = InvocationRecord(request, node: node)
+        guard !isDraining else {
+            record.reason = .draining
+            throw leave(record, InvocationError(.draining, "This node is shutting down. Send the call to another one."), request)
+        }
+        let isFrequent = frequency.withLock { frequency in
+            frequency.record(request.function.key, at: request.arrival)
+            return frequency.isFrequent(request.function.key, at: request.arrival)
+        }
+        var excluded: Set<String> = []
+        var isFull = false
+        var restarts = 0
+        while true {
+            let decision = policy.decide(inputs(request, isFrequent: isFrequent, excluded: excluded, isFull: isFull))
+            record.decision = decision.kind
+            record.reason = decision.reason
+            do throws(InvocationError) {
+                switch decision {
+                case .run:
+                    return try await run(request, &record)
+                case .forward(let plan):
+                    return try await forward(request, to: plan.region, &record)
+                case .refuse(.overloaded):
+                    throw InvocationError(.overloaded, "No capacity is free for this call here, and no region can take it. Try again later.")
+                case .refuse(.hopLimit):
+                    throw InvocationError(.hopLimit, "The call has been forwarded as often as permitted. Check the peers' configuration.")
+                }
+            } catch {
+                switch decision {
+                case .run where error.code == .overloaded && !isFull:
+                    isFull = true
+                case .run where error.code == .startFailed && restarts < Self.restartsMax && !Task.isCancelled:
+                    restarts += 1
+                case .forward(let plan) where error.surelyNotStarted && !Task.isCancelled:
+                    logger.warning("a region did not take a call", metadata: ["region": "\(plan.region)", "error": "\(error)"])
+                    excluded.insert(plan.region)
+                default:
+                    throw leave(record, error, request)
+                }
+            }
+        }
+    }
+
+    private func inputs(_ request: InvocationRequest, isFrequent: Bool, excluded: Set<String>, isFull: Bool) -> PlacementInputs {
+        let here = isFull ? nil : pool.availability(for: request.function)
+        return PlacementInputs(
+            role: role, origin: request.origin, hasWarmContainer: here?.hasWarm ?? false, isFrequent: isFrequent,
+            functionMemory: request.function.memory, freeMemory: here?.freeMemory ?? .zero, freeSlots: here?.freeSlots ?? 0,
+            hasRegions: regions != nil, reachableRegions: regions?.reachableRegions() ?? [], excludedRegions: excluded)
+    }
+
+    // MARK: - The two ways
+
+    private func run(_ request: InvocationRequest, _ record: inout InvocationRecord) async throws(InvocationError) -> InvocationResult {
+        record.site = node
+        record.spans.decide = (EngineInstant.now() - request.arrival).inMilliseconds
+        let (answer, lease) = try await pool.withLease(for: request.function, deadline: request.deadline) { lease in
+            let answer = await lease.container.invoke(request)
+            return ((answer, lease), answer.isReusable)
+        }
+        record.startLevel = lease.level
+        record.spans.wait = lease.wait.inMilliseconds
+        record.spans.fetch = lease.fetch.inMilliseconds
+        record.spans.start = lease.start.inMilliseconds
+        record.spans.initialise = answer.initialise?.inMilliseconds ?? 0
+        record.spans.run = answer.run.inMilliseconds
+        record.endingParty = answer.endingParty
+        record.errorType = answer.errorType
+        record.memoryPeak = answer.memoryPeak
+        guard let outcome = answer.outcome else {
+            if answer.surelyNotStarted, answer.endingParty == .engine {
+                throw InvocationError(.startFailed, "The container ended before the call began. Try again.")
+            }
+            if answer.endingParty == .client { throw InvocationError(.aborted, "The client has gone.") }
+            throw InvocationError(.launcherLost, "The sandbox was lost while the call was running. It may have run; decide whether to retry.")
+        }
+        return leave(record, outcome, InvocationLog(request, answer), request)
+    }
+
+    private func forward(
+        _ request: InvocationRequest, to region: String, _ record: inout InvocationRecord
+    ) async throws(InvocationError) -> InvocationResult {
+        guard let client = regions?.client(region) else {
+            throw InvocationError(.internalFailure, "A call was to be forwarded to \(region), which is not configured.")
+        }
+        let sent = EngineInstant.now()
+        record.spans.decide = (sent - request.arrival).inMilliseconds
+        record.endingParty = .region
+        let answer = try await client.forward(request, reason: record.reason)
+        record.spans.forward = (EngineInstant.now() - sent).inMilliseconds
+        let there = answer.result.record
+        record.site = there.site ?? there.node
+        record.startLevel = there.startLevel
+        record.remote = answer.remote
+        record.endingParty = there.endingParty
+        record.errorType = there.errorType
+        record.memoryPeak = there.memoryPeak
+        return leave(record, answer.result.outcome, answer.result.log, request)
+    }
+
+    // MARK: - The record
+
+    private func leave(
+        _ record: InvocationRecord, _ outcome: InvocationResult.Outcome, _ log: InvocationLog, _ request: InvocationRequest
+    ) -> InvocationResult {
+        var record = record
+        if case .success = outcome { record.outcome = .success } else { record.outcome = .functionError }
+        record.responseByteCount = outcome.payload.readableBytes
+        record.spans.total = (EngineInstant.now() - request.arrival).inMilliseconds
+        records.add(RecordStore.Entry(record: record, log: log))
+        return InvocationResult(outcome: outcome, log: log, record: record)
+    }
+
+    private func leave(_ record: InvocationRecord, _ error: InvocationError, _ request: InvocationRequest) -> InvocationError {
+        var record = record
+        record.outcome = error.code == .aborted ? .aborted : .engineError
+        record.errorType = error.code.rawValue
+        switch error.code {
+        case .aborted: record.endingParty = .client
+        case .regionFailed: record.endingParty = .region
+        default: record.endingParty = .engine
+        }
+        record.spans.total = (EngineInstant.now() - request.arrival).inMilliseconds
+        records.add(RecordStore.Entry(record: record, log: InvocationLog()))
+        return error
+    }
+}

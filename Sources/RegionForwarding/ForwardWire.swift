@@ -1,0 +1,91 @@
+public import HTTPTypes
+
+/// What one node says to another: version 1 of the protocol between peers.
+///
+/// HTTP/2 over TLS 1.3, both sides with certificates of the fleet's private authority. The path carries the version, and so
+/// does the field `wayside-protocol` of every request; a node that does not speak it answers 400 `unsupported_protocol`.
+///
+/// ```
+/// POST /wayside/v1/invocations          run one invocation; body: the payload, unchanged
+///   wayside-request-id                  lower-case UUID, the same at every node
+///   wayside-account                     12 digits
+///   wayside-function-region             of the function's ARN
+///   wayside-function-name
+///   wayside-version                     $LATEST or a number
+///   wayside-revision                    of the pinned version
+///   wayside-invoked-arn                 as the caller wrote it
+///   wayside-remaining-ms                what is left of the call's budget, measured when this was sent
+///   wayside-hops                        1 for the first node after the one the client called
+///   wayside-origin                      the sender's node name; must be the one in its certificate
+///   wayside-reason                      why the sender forwards: a DecisionReason
+///   wayside-trace-id
+///   wayside-client-context              base64; absent if the caller sent none
+///
+/// HEAD /wayside/v1/bundles/<digest>     200 when the package is held, 404 when not
+/// PUT  /wayside/v1/bundles/<digest>     body: the package (zip); taken only if that is its SHA-256; 204
+/// PUT  /wayside/v1/versions             body: JSON of a PinnedVersion whose package is held; 204
+/// GET  /wayside/v1/health               JSON of a NodeHealth
+/// ```
+///
+/// The answer to an invocation is 200 with the field `wayside-node` and a body of sections, since fields are bounded and
+/// logs are not small:
+///
+/// ```
+/// section = kind (1 byte) · length (4 bytes, big-endian) · that many bytes
+///   1  payload   the function's result or error object; several are one after the other
+///   2  log       the log of the invocation; several are one after the other
+///   3  end       JSON: outcome (success | function_error), logDroppedByteCount, record; last, exactly once
+/// ```
+///
+/// A body without its end section was cut off. Sections need no length known beforehand, so an answer can be sent while it
+/// is being made without a change here. The record is the region's own: it says what ran, where, how it started and how long
+/// its parts took.
+///
+/// Every other answer is an error: a status for people and JSON `{"code", "message"}` for programs, of an `InvocationError`
+/// or a ``ForwardingError``. The code decides. A peer that answers `version_not_held` is sent the package, unless it has it,
+/// and the version, and then the invocation again.
+public enum ForwardWire {
+    public static let protocolVersion = "1"
+    public static let invocationsPath = "/wayside/v1/invocations"
+    public static let bundlesPath = "/wayside/v1/bundles"
+    public static let versionsPath = "/wayside/v1/versions"
+    public static let healthPath = "/wayside/v1/health"
+
+    /// The largest payload, of a request or an answer.
+    public static let payloadBytesMax = 6_291_556
+    /// The largest log; of a longer one the last part is sent and the rest counted as dropped.
+    public static let logBytesMax = 256 << 10
+    /// The largest end section, error answer, health or version.
+    public static let documentBytesMax = 64 << 10
+    /// The largest answer to an invocation, with room for the heads of its sections.
+    public static let answerBytesMax = payloadBytesMax + logBytesMax + documentBytesMax + (1 << 10)
+    /// The largest budget a node believes: a day.
+    public static let remainingMillisecondsMax = 86_400_000
+    /// The largest value of any field of a request, and the largest client context.
+    static let fieldBytesMax = 512
+    static let clientContextBytesMax = 8 << 10
+}
+
+extension HTTPField.Name {
+    public static let waysideProtocol = known("wayside-protocol")
+    public static let waysideNode = known("wayside-node")
+    public static let waysideOrigin = known("wayside-origin")
+    static let waysideRequestID = known("wayside-request-id")
+    static let waysideAccount = known("wayside-account")
+    static let waysideFunctionRegion = known("wayside-function-region")
+    static let waysideFunctionName = known("wayside-function-name")
+    static let waysideVersion = known("wayside-version")
+    static let waysideRevision = known("wayside-revision")
+    static let waysideInvokedARN = known("wayside-invoked-arn")
+    static let waysideRemaining = known("wayside-remaining-ms")
+    static let waysideHops = known("wayside-hops")
+    static let waysideReason = known("wayside-reason")
+    static let waysideTraceID = known("wayside-trace-id")
+    static let waysideClientContext = known("wayside-client-context")
+
+    /// A name spelled in this file.
+    private static func known(_ name: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is not a legal field name.") }
+        return name
+    }
+}

@@ -1,0 +1,124 @@
+public import EngineCore
+import Foundation
+public import NIOCore
+
+/// What a region made of a forwarded invocation: the sections of the answer's body (see ``ForwardWire``).
+public struct ForwardedAnswer: Sendable {
+    /// The region's result, with its log and its own record.
+    public let result: InvocationResult
+
+    public init(_ result: InvocationResult) { self.result = result }
+
+    /// The part of the region's record that explains the call in the sender's.
+    public var remote: InvocationRecord.RemoteRecord {
+        let record = result.record
+        return .init(node: record.node, reason: record.reason, startLevel: record.startLevel, spans: record.spans)
+    }
+
+    private enum Kind: UInt8 {
+        case payload = 1
+        case log = 2
+        case end = 3
+    }
+
+    private struct End: Codable {
+        enum Outcome: String, Codable {
+            case success
+            case functionError = "function_error"
+        }
+
+        var outcome: Outcome
+        var logDroppedByteCount: Int
+        var record: InvocationRecord
+    }
+
+    // MARK: - Sections
+
+    /// The body in pieces, so that the payload is not copied.
+    /// - Throws: `invalidAnswer` when a part is larger than its limit or the record has a number JSON cannot say.
+    public func sections() throws(ForwardingError) -> [ByteBuffer] {
+        let payload = result.outcome.payload
+        guard payload.readableBytes <= ForwardWire.payloadBytesMax else {
+            throw ForwardingError(
+                .invalidAnswer, "The result has \(payload.readableBytes) bytes, and \(ForwardWire.payloadBytesMax) are permitted.")
+        }
+        let log = result.log.tail(limit: ForwardWire.logBytesMax)
+        let outcome: End.Outcome =
+            switch result.outcome {
+            case .success: .success
+            case .functionError: .functionError
+            }
+        let cut = result.log.text.readableBytes - log.readableBytes
+        let end = End(outcome: outcome, logDroppedByteCount: result.log.droppedByteCount + cut, record: result.record)
+        let document: ByteBuffer
+        do {
+            document = ByteBuffer(bytes: try JSONEncoder().encode(end))
+        } catch {
+            throw ForwardingError(.invalidAnswer, "The record of the call cannot be written: \(error).")
+        }
+        return [Self.head(.payload, payload), payload, Self.head(.log, log), log, Self.head(.end, document), document]
+    }
+
+    private static func head(_ kind: Kind, _ content: ByteBuffer) -> ByteBuffer {
+        var head = ByteBuffer()
+        head.reserveCapacity(5)
+        head.writeInteger(kind.rawValue)
+        head.writeInteger(UInt32(content.readableBytes))
+        return head
+    }
+
+    /// - Parameter body: the whole body. Payload and log share its memory when they came in one section each.
+    /// - Throws: `invalidAnswer` when it was cut off, has a section of an unknown kind, or one larger than its limit.
+    public init(body: ByteBuffer) throws(ForwardingError) {
+        var rest = body
+        var payload = ByteBuffer()
+        var log = ByteBuffer()
+        while let number = rest.readInteger(as: UInt8.self) {
+            guard let kind = Kind(rawValue: number) else { throw Self.invalid("has a section of the unknown kind \(number)") }
+            guard let count = rest.readInteger(as: UInt32.self), let content = rest.readSlice(length: Int(count)) else {
+                throw Self.invalid("was cut off")
+            }
+            switch kind {
+            case .payload: try Self.append(content, to: &payload, bytesMax: ForwardWire.payloadBytesMax)
+            case .log: try Self.append(content, to: &log, bytesMax: ForwardWire.logBytesMax)
+            case .end:
+                guard rest.readableBytes == 0 else { throw Self.invalid("goes on after its end") }
+                result = try Self.result(end: content, payload: payload, log: log)
+                return
+            }
+        }
+        throw Self.invalid("was cut off")
+    }
+
+    private static func append(_ content: ByteBuffer, to whole: inout ByteBuffer, bytesMax: Int) throws(ForwardingError) {
+        guard whole.readableBytes + content.readableBytes <= bytesMax else { throw invalid("has a section larger than its limit") }
+        if whole.readableBytes == 0 {
+            whole = content
+        } else {
+            whole.writeImmutableBuffer(content)
+        }
+    }
+
+    private static func result(end content: ByteBuffer, payload: ByteBuffer, log: ByteBuffer) throws(ForwardingError)
+        -> InvocationResult
+    {
+        guard content.readableBytes <= ForwardWire.documentBytesMax else { throw invalid("has a section larger than its limit") }
+        let end: End
+        do {
+            end = try JSONDecoder().decode(End.self, from: Data(content.readableBytesView))
+        } catch {
+            throw invalid("has an end that cannot be read (\(error))")
+        }
+        let outcome: InvocationResult.Outcome =
+            switch end.outcome {
+            case .success: .success(payload)
+            case .functionError: .functionError(payload)
+            }
+        return InvocationResult(
+            outcome: outcome, log: InvocationLog(text: log, droppedByteCount: max(0, end.logDroppedByteCount)), record: end.record)
+    }
+
+    private static func invalid(_ what: String) -> ForwardingError {
+        ForwardingError(.invalidAnswer, "The answer of the region \(what).")
+    }
+}

@@ -1,0 +1,156 @@
+public import EngineCore
+import Foundation
+public import HTTPTypes
+public import NIOCore
+
+/// A forwarded invocation without its payload: the fields of the request (see ``ForwardWire``).
+public struct ForwardedInvocation: Hashable, Sendable {
+    public var id: RequestID
+    public var function: FunctionKey
+    public var version: FunctionVersion
+    public var revision: String
+    public var invokedARN: String
+    /// What is left of the call's budget, in milliseconds, when it was sent.
+    public var remainingMilliseconds: Int
+    /// At least 1.
+    public var hops: Int
+    /// The node that forwards.
+    public var origin: String
+    public var reason: DecisionReason
+    public var traceID: String
+    /// JSON text.
+    public var clientContext: String?
+
+    public init(
+        id: RequestID, function: FunctionKey, version: FunctionVersion, revision: String, invokedARN: String,
+        remainingMilliseconds: Int, hops: Int, origin: String, reason: DecisionReason, traceID: String, clientContext: String?
+    ) {
+        self.id = id
+        self.function = function
+        self.version = version
+        self.revision = revision
+        self.invokedARN = invokedARN
+        self.remainingMilliseconds = remainingMilliseconds
+        self.hops = hops
+        self.origin = origin
+        self.reason = reason
+        self.traceID = traceID
+        self.clientContext = clientContext
+    }
+
+    /// `request` as the node `origin` forwards it at `now`, one hop further than it came.
+    public init(_ request: InvocationRequest, reason: DecisionReason, origin: String, now: EngineInstant) {
+        let hops =
+            switch request.origin {
+            case .client: 1
+            case .peer(_, let hops): hops + 1
+            }
+        self.init(
+            id: request.id, function: request.function.key, version: request.function.version, revision: request.function.revision,
+            invokedARN: request.invokedARN, remainingMilliseconds: Int((request.deadline - now).wholeNanoseconds / 1_000_000),
+            hops: hops, origin: origin, reason: reason, traceID: request.traceID, clientContext: request.clientContext)
+    }
+
+    // MARK: - Fields
+
+    public var fields: HTTPFields {
+        var fields = HTTPFields()
+        fields[.waysideProtocol] = ForwardWire.protocolVersion
+        fields[.waysideRequestID] = id.description
+        fields[.waysideAccount] = function.account.description
+        fields[.waysideFunctionRegion] = function.region
+        fields[.waysideFunctionName] = function.name
+        fields[.waysideVersion] = version.description
+        fields[.waysideRevision] = revision
+        fields[.waysideInvokedARN] = invokedARN
+        fields[.waysideRemaining] = String(remainingMilliseconds)
+        fields[.waysideHops] = String(hops)
+        fields[.waysideOrigin] = origin
+        fields[.waysideReason] = reason.rawValue
+        fields[.waysideTraceID] = traceID
+        fields[.waysideClientContext] = clientContext.map { Data($0.utf8).base64EncodedString() }
+        return fields
+    }
+
+    /// - Throws: `unsupportedProtocol`; `invalidRequest` naming the field that is missing, repeated, over-long or cannot be.
+    public init(fields: HTTPFields) throws(ForwardingError) {
+        try Self.checkProtocol(fields)
+        let function = FunctionKey(
+            account: try Self.parsed(fields, .waysideAccount) { AccountID($0) },
+            region: try Self.text(fields, .waysideFunctionRegion), name: try Self.text(fields, .waysideFunctionName))
+        self.init(
+            id: try Self.parsed(fields, .waysideRequestID) { RequestID($0) }, function: function,
+            version: try Self.parsed(fields, .waysideVersion) { FunctionVersion($0) },
+            revision: try Self.text(fields, .waysideRevision), invokedARN: try Self.text(fields, .waysideInvokedARN),
+            remainingMilliseconds: try Self.parsed(fields, .waysideRemaining) { text in
+                Int(text).flatMap { $0 <= ForwardWire.remainingMillisecondsMax ? $0 : nil }
+            },
+            hops: try Self.parsed(fields, .waysideHops) { text in Int(text).flatMap { $0 >= 1 ? $0 : nil } },
+            origin: try Self.parsed(fields, .waysideOrigin) { NodeName.isValid($0) ? $0 : nil },
+            reason: try Self.parsed(fields, .waysideReason) { DecisionReason(rawValue: $0) },
+            traceID: try Self.text(fields, .waysideTraceID), clientContext: try Self.clientContext(fields))
+    }
+
+    /// - Throws: `unsupportedProtocol` unless the fields name the protocol's version 1.
+    public static func checkProtocol(_ fields: HTTPFields) throws(ForwardingError) {
+        let version = fields[.waysideProtocol]
+        guard version == ForwardWire.protocolVersion else {
+            throw ForwardingError(
+                .unsupportedProtocol,
+                "This node speaks version \(ForwardWire.protocolVersion) of the protocol, not \(version ?? "none"). Update the older node."
+            )
+        }
+    }
+
+    private static func clientContext(_ fields: HTTPFields) throws(ForwardingError) -> String? {
+        guard fields[.waysideClientContext] != nil else { return nil }
+        return try parsed(fields, .waysideClientContext, bytesMax: ForwardWire.clientContextBytesMax) { text in
+            Data(base64Encoded: text).flatMap { String(bytes: $0, encoding: .utf8) }
+        }
+    }
+
+    private static func text(
+        _ fields: HTTPFields, _ name: HTTPField.Name, bytesMax: Int = ForwardWire.fieldBytesMax
+    ) throws(ForwardingError) -> String {
+        let values = fields[values: name]
+        guard values.count == 1, let value = values.first, !value.isEmpty else {
+            throw ForwardingError(.invalidRequest, "The request has \(values.count) values of \(name); it must have one.")
+        }
+        guard value.utf8.count <= bytesMax else {
+            throw ForwardingError(.invalidRequest, "The value of \(name) is longer than \(bytesMax) bytes.")
+        }
+        return value
+    }
+
+    private static func parsed<Value>(
+        _ fields: HTTPFields, _ name: HTTPField.Name, bytesMax: Int = ForwardWire.fieldBytesMax, _ parse: (String) -> Value?
+    ) throws(ForwardingError) -> Value {
+        guard let value = parse(try text(fields, name, bytesMax: bytesMax)) else {
+            throw ForwardingError(.invalidRequest, "The value of \(name) cannot be.")
+        }
+        return value
+    }
+
+    // MARK: - At the node that runs it
+
+    /// - Parameter hopsMax: the hops a call may have made when it arrives.
+    /// - Throws: `hopLimit`; `deadlineExceeded` when nothing of the budget is left.
+    public func admit(hopsMax: Int) throws(InvocationError) {
+        guard hops <= hopsMax else {
+            throw InvocationError(
+                .hopLimit,
+                "The call would make \(hops) hops; \(hopsMax) are permitted. Look for nodes that name each other as regions.")
+        }
+        guard remainingMilliseconds > 0 else {
+            throw InvocationError(.deadlineExceeded, "Nothing was left of the call's time when it reached the region.")
+        }
+    }
+
+    /// The invocation at the node it arrived at.
+    /// - Parameter arrival: when the fields had arrived; the budget counts from then.
+    public func request(of function: PinnedVersion, payload: ByteBuffer, arrival: EngineInstant) -> InvocationRequest {
+        InvocationRequest(
+            id: id, function: function, invokedARN: invokedARN, payload: payload, clientContext: clientContext, traceID: traceID,
+            arrival: arrival, deadline: arrival + .milliseconds(remainingMilliseconds), origin: .peer(node: origin, hops: hops))
+    }
+}

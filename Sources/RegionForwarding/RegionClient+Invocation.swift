@@ -1,0 +1,153 @@
+import EngineCore
+import Foundation
+import HTTPTypes
+import Logging
+import NIOCore
+import Synchronization
+
+extension RegionClient {
+    /// Sends the invocation once.
+    func invoke(_ request: InvocationRequest, reason: DecisionReason) async throws(InvocationError) -> ForwardedAnswer {
+        let forwarded = ForwardedInvocation(request, reason: reason, origin: node, now: .now())
+        try forwarded.admit(hopsMax: configuration.hopsMax)
+        let payload = PayloadStream(request.payload)
+        let answer: Exchange
+        do {
+            answer = try await exchange(
+                .post, ForwardWire.invocationsPath, fields: forwarded.fields, body: payload,
+                answerBytesMax: ForwardWire.answerBytesMax,
+                deadline: request.deadline + configuration.answerMargin)
+        } catch {
+            throw invocationError(of: error, wasSent: payload.wasSent)
+        }
+        guard answer.status == 200 else { throw refusal(answer) }
+        noteSuccess()
+        let result: ForwardedAnswer
+        do {
+            result = try ForwardedAnswer(body: answer.body)
+        } catch {
+            throw InvocationError(.regionFailed, "\(error.message) It has run the call or a part of it.")
+        }
+        guard result.result.record.requestID == request.id else {
+            throw InvocationError(
+                .regionFailed, "Region \(name) answered another call. Look for an intermediary that mixes answers.")
+        }
+        return result
+    }
+
+    /// What a failed exchange means for the call, and for the region's reachability.
+    private func invocationError(of failure: Failure, wasSent: Bool) -> InvocationError {
+        switch (failure, wasSent) {
+        case (.cancelled, _): return InvocationError(.aborted, "The client has gone.")
+        case (.full, _): return InvocationError(.overloaded, "Region \(name) has as many calls from this node as it may have.")
+        case (.late, false): return InvocationError(.deadlineExceeded, "The call's time was up before region \(name) was reached.")
+        case (.late, true):
+            return InvocationError(.regionFailed, "Region \(name) did not answer in time. It may have run the call.")
+        case (.lost(let error), false):
+            noteFailure("\(error)")
+            return InvocationError(.overloaded, "Region \(name) is unreachable.")
+        case (.lost(let error), true):
+            logger.notice("The region was lost while it had a call.", metadata: ["error": "\(error)"])
+            return InvocationError(.regionFailed, "Region \(name) was lost after the call had been sent. It may have run the call.")
+        }
+    }
+
+    /// What an answer other than 200 means for the call.
+    private func refusal(_ answer: Exchange) -> InvocationError {
+        guard let failure = ForwardedFailure(status: answer.status, body: answer.body) else {
+            return InvocationError(
+                .regionFailed, "Region \(name) answered \(answer.status), which no node does. Check its address.")
+        }
+        let error = failure.invocationError(region: name)
+        if error.code == .draining {
+            noteFailure("draining")
+        } else {
+            noteSuccess()
+        }
+        if error.code.rawValue != failure.code {
+            logger.error("The region refuses a call.", metadata: ["code": "\(failure.code)", "message": "\(failure.message)"])
+        }
+        return error
+    }
+
+    /// Sends package, unless the region has it, and version.
+    /// - Parameter deadline: of the call that needs it.
+    func send(_ version: PinnedVersion, deadline: EngineInstant) async throws(InvocationError) {
+        let supplyDeadline = EngineInstant.now() + configuration.supplyTimeout
+        do {
+            try await send(version, until: min(deadline, supplyDeadline))
+        } catch {
+            guard error.code == .deadlineExceeded, supplyDeadline < deadline else { throw error }
+            throw InvocationError(
+                .overloaded, "Sending the code to region \(name) took longer than \(configuration.supplyTimeout).")
+        }
+    }
+
+    private func send(_ version: PinnedVersion, until deadline: EngineInstant) async throws(InvocationError) {
+        let bundlePath = "\(ForwardWire.bundlesPath)/\(version.codeDigest)"
+        let held = try await supplying(.head, bundlePath, nil, accepting: [200, 404], deadline: deadline)
+        if held.status == 404 {
+            let zip = try await package(version.codeDigest)
+            _ = try await supplying(.put, bundlePath, zip, accepting: [200, 204], deadline: deadline)
+        }
+        let document: Data
+        do {
+            document = try JSONEncoder().encode(version)
+        } catch {
+            throw InvocationError(.internalFailure, "The version cannot be written: \(error)")
+        }
+        _ = try await supplying(
+            .put, ForwardWire.versionsPath, ByteBuffer(bytes: document), accepting: [200, 204], deadline: deadline)
+    }
+
+    /// One step of a supply. The invocation itself is not under way, so every failure here is one before its start, except
+    /// that time is up.
+    private func supplying(
+        _ method: HTTPRequest.Method, _ path: String, _ body: ByteBuffer?, accepting: Set<Int>, deadline: EngineInstant
+    ) async throws(InvocationError) -> Exchange {
+        let answer: Exchange
+        do {
+            answer = try await exchange(
+                method, path, fields: peerFields, body: body.map { PayloadStream($0) },
+                answerBytesMax: ForwardWire.documentBytesMax,
+                deadline: deadline)
+        } catch {
+            throw invocationError(of: error, wasSent: false)
+        }
+        guard accepting.contains(answer.status) else {
+            let failure = ForwardedFailure(status: answer.status, body: answer.body)
+            throw InvocationError(
+                .overloaded, "Region \(name) does not take the code: \(failure?.message ?? "it answered \(answer.status)")")
+        }
+        return answer
+    }
+
+    /// The fields of every request that is not an invocation.
+    private var peerFields: HTTPFields {
+        [.waysideProtocol: ForwardWire.protocolVersion, .waysideOrigin: node]
+    }
+
+    /// Asks the region for its health and notes whether it is reachable. A draining region is not.
+    func probe() async {
+        let begin = EngineInstant.now()
+        do {
+            let answer = try await exchange(
+                .get, ForwardWire.healthPath, fields: peerFields, body: nil, answerBytesMax: ForwardWire.documentBytesMax,
+                deadline: begin + configuration.probeTimeout)
+            guard answer.status == 200 else { return noteFailure("its health is answered with \(answer.status)") }
+            let said = try JSONDecoder().decode(NodeHealth.self, from: Data(answer.body.readableBytesView))
+            status.withLock { status in
+                status.said = said
+                status.roundTrip = .now() - begin
+            }
+            if said.draining { noteFailure("draining") } else { noteSuccess() }
+        } catch Failure.cancelled {
+            return
+        } catch Failure.full {
+            // So many calls are under way there that it is plainly reachable.
+            return
+        } catch {
+            noteFailure("\(error)")
+        }
+    }
+}

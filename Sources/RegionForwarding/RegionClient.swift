@@ -1,0 +1,206 @@
+import AsyncHTTPClient
+public import EngineCore
+import Foundation
+import HTTPTypes
+public import Logging
+public import NIOCore
+import NIOHTTP1
+import NIOSSL
+import Synchronization
+
+/// The way to one region: forwards invocations and supplies the versions it lacks.
+///
+/// Connections are HTTP/2 with mutual TLS, long-lived, and verified by the region's node name. Retrying elsewhere is for the
+/// caller, by ``EngineCore/InvocationError/surelyNotStarted``: a failure counts as such until the payload has been handed to
+/// a connection, and after that only when the region itself says so (PLACE-16, PLACE-17).
+///
+/// | what failed | code |
+/// |---|---|
+/// | no connection: refused, timed out, wrong certificate; or all streams in use | `overloaded` |
+/// | the region refused: full, draining, or the message was not acceptable to it | `overloaded`, `draining` |
+/// | the region lacks the version, also after it was supplied | `version_not_held` |
+/// | the region could not start it | `start_failed`, `code_unavailable` |
+/// | time was up before it was sent | `deadline_exceeded` |
+/// | the connection was lost, or the answer late or damaged, after it was sent | `region_failed` |
+/// | the calling task was cancelled; the region sees the stream reset | `aborted` |
+public final class RegionClient: Sendable {
+    /// Supplies the package (zip) of a bundle this node has.
+    public typealias Package = @Sendable (ContentDigest) async throws(InvocationError) -> ByteBuffer
+
+    /// The region's node name.
+    public var name: String { peer.name }
+    public let peer: RegionPeer
+    let node: String
+    let configuration: ForwardingConfiguration
+    let package: Package
+    let logger: Logger
+    let slots: StreamSlots
+    let status = Mutex(Status())
+    private let supply: VersionSupply
+    private let clients: [HTTPClient]
+    private let baseURL: String
+
+    /// What is known of the region.
+    struct Status {
+        var health = RegionHealth()
+        /// What it said last, and how long the answer took.
+        var said: NodeHealth?
+        var roundTrip: Duration?
+    }
+
+    /// - Parameters:
+    ///   - identity: this node's; its name is the origin of what is forwarded.
+    ///   - group: `nil` for the program's own.
+    /// - Throws: `invalidName` when the peer's name or URL is not one.
+    public init(
+        peer: RegionPeer, identity: NodeIdentity, configuration: ForwardingConfiguration = .init(),
+        group: (any EventLoopGroup)? = nil,
+        logger: Logger, package: @escaping Package
+    ) throws(ForwardingError) {
+        try NodeName.check(peer.name)
+        guard let parts = URLComponents(string: peer.url), parts.scheme == "https", let host = parts.host, !host.isEmpty,
+            let port = parts.port, ["", "/"].contains(parts.path)
+        else { throw ForwardingError(.invalidName, "\(peer.url) is no address of a region: write https://host:port.") }
+        self.peer = peer
+        self.configuration = configuration
+        self.package = package
+        var logger = logger
+        logger[metadataKey: "region"] = "\(peer.name)"
+        self.logger = logger
+        node = identity.name
+        slots = StreamSlots(connections: configuration.connectionsMax, perConnection: configuration.streamsPerConnection)
+        supply = VersionSupply(remembered: configuration.suppliesRemembered)
+        baseURL = "https://\(peer.name):\(port)"
+
+        var http = HTTPClient.Configuration(tlsConfiguration: identity.clientConfiguration)
+        // The URL has the node's name, so that the certificate is verified by it; the address comes from here.
+        http.dnsOverride = [peer.name: host.trimmingCharacters(in: ["[", "]"])]
+        http.redirectConfiguration = .disallow
+        http.timeout.connect = TimeAmount(configuration.connectTimeout)
+        http.connectionPool.idleTimeout = TimeAmount(configuration.idleTimeout)
+        http.connectionPool.retryConnectionEstablishment = false
+        http.http2ConnectionDebugInitializer = { [peer] in Self.verify($0, isOf: peer.name) }
+        http.http1_1ConnectionDebugInitializer = { [peer] in Self.verify($0, isOf: peer.name) }
+        clients = (0..<configuration.connectionsMax).map { _ in
+            HTTPClient(eventLoopGroup: group ?? HTTPClient.defaultEventLoopGroup, configuration: http)
+        }
+    }
+
+    /// Closes the connections; calls under way fail. Must be called once, and last.
+    public func shutdown() async {
+        for client in clients {
+            do {
+                try await client.shutdown()
+            } catch {
+                logger.debug("A connection was not closed in order.", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Refuses a connection to another node than the one that is meant, before anything is sent on it.
+    ///
+    /// TLS is content with a certificate that has the IP address connected to, and nodes can share one. The connection is closed
+    /// only after its refusal has been told to the connection pool, which does not expect the opposite.
+    private static func verify(_ connection: any Channel, isOf node: String) -> EventLoopFuture<Void> {
+        connection.eventLoop.makeCompletedFuture {
+            let certificate = try connection.pipeline.syncOperations.nioSSL_peerCertificate()
+            let name = try certificate.map { try NodeCertificate.nodeName(derEncoded: $0.toDERBytes()) }
+            guard name == node else {
+                connection.eventLoop.execute { connection.close(promise: nil) }
+                throw ForwardingError(.forbidden, "The node that answers is \(name ?? "nobody"), not \(node). Check the address.")
+            }
+        }
+    }
+
+    // MARK: - Reachability
+
+    /// O(1).
+    public func isReachable(now: EngineInstant = .now()) -> Bool {
+        status.withLock { $0.health.isReachable(now: now) }
+    }
+
+    func noteSuccess() { status.withLock { $0.health.succeeded() } }
+
+    func noteFailure(_ reason: String) {
+        let backoff = configuration.backoffMin...configuration.backoffMax
+        let failures = status.withLock { status in
+            status.health.failed(now: .now(), jitter: .random(in: 0...1), backoff: backoff)
+            return status.health.consecutiveFailures
+        }
+        logger.notice("The region is out of reach.", metadata: ["reason": "\(reason)", "failures": "\(failures)"])
+    }
+
+    // MARK: - Invocations
+
+    /// Runs the invocation in the region, supplying its version first if the region lacks it.
+    ///
+    /// - Parameter reason: why this node forwards it.
+    /// - Throws: see the table above.
+    public func forward(_ request: InvocationRequest, reason: DecisionReason) async throws(InvocationError) -> ForwardedAnswer {
+        let asked = EngineInstant.now()
+        do {
+            return try await invoke(request, reason: reason)
+        } catch {
+            guard error.code == .versionNotHeld else { throw error }
+        }
+        let version = request.function
+        try await supply.ensure(version.revision, asked: asked, deadline: request.deadline) { () async throws(InvocationError) in
+            try await self.send(version, deadline: request.deadline)
+        }
+        return try await invoke(request, reason: reason)
+    }
+
+    // MARK: - Exchanges
+
+    /// One request and its whole answer.
+    struct Exchange: Sendable {
+        var status: Int
+        var body: ByteBuffer
+    }
+
+    /// How an exchange ended other than with an answer.
+    enum Failure: Error {
+        /// All connections are full.
+        case full
+        case cancelled
+        /// The deadline came first.
+        case late
+        case lost(any Error)
+    }
+
+    /// Sends one request on a connection that has room.
+    ///
+    /// - Parameters:
+    ///   - body: its length must be known. The empty ones of HEAD and GET are `nil`.
+    ///   - answerBytesMax: a longer answer counts as `lost`.
+    func exchange(
+        _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields, body: PayloadStream?, answerBytesMax: Int,
+        deadline: EngineInstant
+    ) async throws(Failure) -> Exchange {
+        guard let slot = slots.acquire() else { throw .full }
+        defer { slots.release(slot) }
+        var message = HTTPClientRequest(url: baseURL + path)
+        message.method = .RAW(value: method.rawValue)
+        for field in fields { message.headers.add(name: field.name.rawName, value: field.value) }
+        if let body { message.body = .stream(body, length: .known(Int64(body.byteCount))) }
+        let (client, request, logger) = (clients[slot], message, logger)
+        let left = TimeAmount(deadline - .now())
+        let (result, expired) = await race(until: deadline) { () async -> Result<Exchange, any Error> in
+            do {
+                let answer = try await client.execute(request, timeout: left, logger: logger)
+                let body = try await answer.body.collect(upTo: answerBytesMax)
+                return .success(Exchange(status: Int(answer.status.code), body: body))
+            } catch {
+                return .failure(error)
+            }
+        }
+        switch result {
+        case .success(let exchange) where !Task.isCancelled: return exchange
+        case .success: throw .cancelled
+        case .failure(let error):
+            if Task.isCancelled { throw .cancelled }
+            if expired || error as? HTTPClientError == .deadlineExceeded { throw .late }
+            throw .lost(error)
+        }
+    }
+}

@@ -1,0 +1,105 @@
+internal import EngineCore
+internal import NIOCore
+
+/// Where a container is in its life; `SandboxContainer` draws the changes. An open call is part of the phase, so that whoever
+/// leaves a phase has the call in hand and answers it or takes it along.
+enum ContainerPhase {
+    /// Not booted yet. The waiter is told when it is, or why it never will be.
+    case preparing(waiter: CheckedContinuation<Result<Void, SandboxError>, Never>?)
+    /// Booted, and nobody's.
+    case spare
+    /// A function's, not called yet. A program of the bundle's own runs already and may be ready before its first call.
+    case assigned(isReady: Bool)
+    case initialising(ContainerCall)
+    case idle
+    case busy(ContainerCall)
+    /// Nothing new begins. The call, if any, waits for the launcher to say how the process ended.
+    case ending(ContainerCall?)
+    /// Gone before its first call, which is still to be told why.
+    case stillborn(Stillbirth)
+    case gone
+
+    var call: ContainerCall? {
+        switch self {
+        case .initialising(let call), .busy(let call), .ending(let call?): call
+        default: nil
+        }
+    }
+
+    /// Whether output that arrives belongs to a call, the first call to come included.
+    var isCapturing: Bool {
+        switch self {
+        case .assigned, .initialising, .busy, .ending: true
+        case .preparing, .spare, .idle, .stillborn, .gone: false
+        }
+    }
+}
+
+/// A call that has come and is not answered yet.
+struct ContainerCall {
+    let request: InvocationRequest
+    let continuation: CheckedContinuation<ContainerAnswer, Never>
+    let began: EngineInstant
+    /// Set when this call waited for the initialisation.
+    var initialise: Duration?
+    /// When the event was handed to the runtime.
+    var handedOver: EngineInstant?
+    /// When it is ended as timed out.
+    var expiry: EngineInstant
+    /// The time-out it is then told of.
+    var limit: Duration
+}
+
+/// Why a function cannot begin. Its first call gets it as the function's error, for that is what it is.
+struct Stillbirth {
+    enum Reason {
+        case exited(ContainerExit.Reason)
+        case failed(ByteBuffer, errorType: String?)
+        case noEntrypoint
+        case violation(String)
+    }
+
+    var reason: Reason
+    var output: InvocationLog
+    var memoryPeak: ByteCount?
+}
+
+/// How a call ends, without the parts that every answer has.
+struct CallVerdict {
+    var outcome: InvocationResult.Outcome?
+    var party: InvocationRecord.EndingParty
+    var errorType: String?
+    /// What the engine adds to the function's log.
+    var logLine: String?
+
+    init(_ outcome: InvocationResult.Outcome?, _ party: InvocationRecord.EndingParty, errorType: String? = nil) {
+        self.outcome = outcome
+        self.party = party
+        self.errorType = errorType
+    }
+
+    init(_ failure: FunctionFailure, _ party: InvocationRecord.EndingParty) {
+        outcome = .functionError(failure.body)
+        self.party = party
+        errorType = failure.errorType
+        logLine = failure.logLine
+    }
+
+    init(_ reason: Stillbirth.Reason, _ id: RequestID) {
+        switch reason {
+        case .exited(let reason): self.init(exit: reason, id)
+        case .failed(let body, let errorType): self.init(.functionError(body), .function, errorType: errorType)
+        case .noEntrypoint: self.init(.invalidEntrypoint(id), .exit)
+        case .violation(let text): self.init(.protocolError(id, text), .exit)
+        }
+    }
+
+    /// The process ended by itself, or was killed by the operator or the pool: then it is the engine's doing.
+    init(exit reason: ContainerExit.Reason, _ id: RequestID) {
+        switch reason {
+        case .killed: self.init(nil, .engine)
+        case .outOfMemory: self.init(.exited(id, reason), .outOfMemory)
+        case .exited, .signaled: self.init(.exited(id, reason), .exit)
+        }
+    }
+}

@@ -1,0 +1,258 @@
+internal import CSandboxProtocol
+internal import EngineCore
+internal import Foundation
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+internal import SystemPackage
+
+/// Frames over the container's stream socket (`wayside_frames.h`): the built-in runtimes.
+///
+/// A call is written by the caller's own thread, in one `sendmsg` of header and event, and its answer is read by the event loop
+/// in one `read`: no thread is woken only to write. What the socket does not take at once is left to the event loop.
+///
+///     booting ──BOOTED──► booted ──(INIT)──► initialising ──READY──► idle ⇄ busy
+///        └────(INIT)────────────────────────────────┘ (the runtime reads it once it is up)
+///
+/// Whatever does not fit the diagram is a violation, after which nothing is read any more.
+final class FrameRuntimeChannel: RuntimeChannel {
+    private enum Initialisation { case none, sent, done }
+
+    private struct Link {
+        /// A second descriptor of the socket, closed under the lock, so that a caller's thread can never write to a number that
+        /// the event loop has closed and the kernel has given away again.
+        var writer: SystemPackage.FileDescriptor?
+        var channel: (any Channel)?
+        /// Writes that the event loop has not finished; the next must then queue behind them.
+        var backlog = 0
+        var head = ByteBuffer()
+        var sequence: UInt32 = 0
+        /// The sequence of the call under way.
+        var awaited: UInt32?
+        var isBooted = false
+        var initialisation = Initialisation.none
+        var isOver = false
+    }
+
+    private let link = Mutex(Link())
+    private let onEvent: @Sendable (RuntimeEvent) -> Void
+
+    private init(onEvent: @escaping @Sendable (RuntimeEvent) -> Void) { self.onEvent = onEvent }
+
+    /// Takes over `socket`, also when the future fails.
+    static func open(
+        _ socket: SystemPackage.FileDescriptor, on eventLoop: any EventLoop, onEvent: @escaping @Sendable (RuntimeEvent) -> Void
+    ) -> EventLoopFuture<FrameRuntimeChannel> {
+        let runtime = FrameRuntimeChannel(onEvent: onEvent)
+        let writer = fcntl(socket.rawValue, F_DUPFD_CLOEXEC, 0)
+        if writer >= 0 { runtime.link.withLock { $0.writer = SystemPackage.FileDescriptor(rawValue: writer) } }
+        return ClientBootstrap(group: eventLoop)
+            .channelInitializer { channel in
+                runtime.link.withLock { $0.channel = channel }
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(FrameReader(runtime))
+                }
+            }
+            .withConnectedSocket(socket.rawValue)
+            .map { _ in runtime }
+    }
+
+    deinit {
+        // A socket is gone after close(2) whatever it answers.
+        link.withLock { try? $0.writer?.close() }
+    }
+
+    func initialise(handler: String, environment: LambdaEnvironment) {
+        struct Settings: Encodable {
+            let handler: String
+            let environment: [String: String]
+        }
+        let settings = Settings(handler: handler, environment: environment.variables)
+        guard let payload = try? JSONEncoder().encode(settings) else {
+            // Text and dictionaries of text always have a JSON form.
+            preconditionFailure("the settings of a function have no JSON form")
+        }
+        link.withLock { link in
+            link.initialisation = .sent
+            link.head.clear()
+            Frame.writeHeader(.initialise, sequence: 0, length: payload.count, into: &link.head)
+            send(ByteBuffer(bytes: payload), &link)
+        }
+    }
+
+    func invoke(_ request: InvocationRequest, deadline: Int64) {
+        let fits = link.withLock { link in
+            link.sequence = link.sequence == .max ? 1 : link.sequence + 1
+            guard Self.writeInvocation(request, deadline, sequence: link.sequence, into: &link.head) else { return false }
+            link.awaited = link.sequence
+            send(request.payload, &link)
+            return true
+        }
+        if !fits { onEvent(.failed(.violation("the call does not fit into a frame"))) }
+    }
+
+    func processEnded() {
+        // The other end is closed with the process, so the end of the stream is on its way, behind what was sent before.
+    }
+
+    func close() {
+        let channel = link.withLock { link in
+            link.isOver = true
+            try? link.writer?.close()
+            link.writer = nil
+            return link.channel
+        }
+        channel?.close(promise: nil)
+    }
+
+    // MARK: Writing
+
+    /// Header, fixed part and strings of an INVOKE; the event follows them.
+    ///
+    /// - Returns: false when a string or the whole is longer than the wire allows.
+    static func writeInvocation(
+        _ request: InvocationRequest, _ deadline: Int64, sequence: UInt32, into buffer: inout ByteBuffer
+    ) -> Bool {
+        let client = request.clientContext ?? ""
+        let texts = [request.id.description, request.invokedARN, request.traceID, client]
+        let length = MemoryLayout<ws_frame_invoke>.size + texts.reduce(0) { $0 + $1.utf8.count } + request.payload.readableBytes
+        guard length <= Frame.payloadMax, texts.allSatisfy({ $0.utf8.count <= Int(UInt16.max) }) else { return false }
+        buffer.clear()
+        Frame.writeHeader(.invoke, sequence: sequence, length: length, into: &buffer)
+        buffer.writeInteger(UInt64(clamping: deadline), endianness: .little)
+        for text in texts { buffer.writeInteger(UInt16(text.utf8.count), endianness: .little) }
+        for text in texts { buffer.writeString(text) }
+        return true
+    }
+
+    /// Writes the link's head and `body`, as one.
+    private func send(_ body: ByteBuffer, _ link: inout Link) {
+        guard let writer = link.writer, !link.isOver else { return }
+        let total = link.head.readableBytes + body.readableBytes
+        var sent = 0
+        if link.backlog == 0 {
+            sent = Self.sendNow(writer, link.head, body)
+            // An error other than "not now" is a runtime that is gone; the reading side learns of it and says so.
+            guard sent >= 0 || errno == EAGAIN || errno == EINTR else { return }
+        }
+        guard max(0, sent) < total, let channel = link.channel else { return }
+        var rest = ByteBuffer()
+        rest.writeImmutableBuffer(link.head)
+        rest.writeImmutableBuffer(body)
+        rest.moveReaderIndex(forwardBy: max(0, sent))
+        link.backlog += 1
+        channel.writeAndFlush(rest).whenComplete { [weak self] _ in self?.link.withLock { $0.backlog -= 1 } }
+    }
+
+    /// One sendmsg(2) of both parts, without waiting and without SIGPIPE.
+    private static func sendNow(_ writer: SystemPackage.FileDescriptor, _ head: ByteBuffer, _ body: ByteBuffer) -> Int {
+        head.withUnsafeReadableBytes { head in
+            body.withUnsafeReadableBytes { body in
+                withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { parts in
+                    // SAFETY: the kernel only reads the parts, and both buffers outlive the call.
+                    parts.initializeElement(at: 0, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: head.baseAddress), iov_len: head.count))
+                    parts.initializeElement(at: 1, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: body.baseAddress), iov_len: body.count))
+                    var message = msghdr()
+                    message.msg_iov = parts.baseAddress
+                    message.msg_iovlen = 2
+                    return sendmsg(writer.rawValue, &message, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+                }
+            }
+        }
+    }
+
+    // MARK: Reading (on the event loop)
+
+    /// - Returns: false when nothing may follow.
+    fileprivate func receive(_ frame: Frame) -> Bool {
+        let event: RuntimeEvent? = link.withLock { link in
+            guard !link.isOver else { return nil }
+            let event = Self.event(for: frame, &link)
+            if case .failed(.violation) = event { link.isOver = true }
+            return event
+        }
+        guard let event else { return false }
+        onEvent(event)
+        if case .failed(.violation) = event { return false }
+        return true
+    }
+
+    private static func event(for frame: Frame, _ link: inout Link) -> RuntimeEvent {
+        switch frame.kind {
+        case .booted where !link.isBooted && frame.sequence == 0:
+            link.isBooted = true
+            return .booted
+        case .ready where link.isBooted && link.initialisation == .sent && frame.sequence == 0:
+            link.initialisation = .done
+            return .ready
+        case .error where link.isBooted && link.initialisation == .sent && frame.sequence == 0:
+            link.initialisation = .done
+            return .initialisationFailed(frame.payload, errorType: ErrorObject.type(in: frame.payload))
+        case .result where frame.sequence == link.awaited:
+            link.awaited = nil
+            return frame.payload.readableBytes > RuntimeLimits.responseMax
+                ? .failed(.answerTooLarge) : .answered(.success(frame.payload), errorType: nil)
+        case .error where frame.sequence == link.awaited:
+            link.awaited = nil
+            return frame.payload.readableBytes > RuntimeLimits.responseMax
+                ? .failed(.answerTooLarge)
+                : .answered(.functionError(frame.payload), errorType: ErrorObject.type(in: frame.payload))
+        default:
+            return .failed(.violation(FrameViolation.unexpected(frame.kind, sequence: frame.sequence).description))
+        }
+    }
+
+    fileprivate func violated(_ violation: FrameViolation) {
+        let wasOver = link.withLock { link in
+            defer { link.isOver = true }
+            return link.isOver
+        }
+        if !wasOver { onEvent(.failed(.violation(violation.description))) }
+    }
+
+    fileprivate func ended() {
+        link.withLock { link in
+            try? link.writer?.close()
+            link.writer = nil
+        }
+        onEvent(.closed)
+    }
+}
+
+/// Bytes of the socket → frames.
+private final class FrameReader: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let runtime: FrameRuntimeChannel
+    private var decoder = FrameDecoder()
+    private var isOver = false
+
+    init(_ runtime: FrameRuntimeChannel) { self.runtime = runtime }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // After a violation the rest is read and dropped until the container is gone.
+        guard !isOver else { return }
+        var bytes = unwrapInboundIn(data)
+        decoder.append(&bytes)
+        do throws(FrameViolation) {
+            while let frame = try decoder.next() {
+                guard runtime.receive(frame) else {
+                    isOver = true
+                    return
+                }
+            }
+        } catch {
+            isOver = true
+            runtime.violated(error)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        runtime.ended()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A connection reset is an end like any other: the process's exit tells what happened.
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,106 @@
+internal import EngineCore
+internal import NIOCore
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// A failure of a function that the engine, not the function's runtime, puts into words: the one place where Lambda's error
+/// bodies are built. Texts are Lambda's own; clients and alarms match on them.
+struct FunctionFailure: Hashable, Sendable {
+    /// Lambda's `errorType`.
+    let errorType: String
+    /// The error object as JSON text.
+    let body: ByteBuffer
+    /// What Lambda adds to the function's log, without line end; `nil` for nothing.
+    let logLine: String?
+
+    private init(_ errorType: String, _ message: String, logLine: String? = nil) {
+        self.errorType = errorType
+        self.logLine = logLine
+        body = ByteBuffer(string: #"{"errorType":"\#(errorType)","errorMessage":"\#(Self.escaped(message))"}"#)
+    }
+
+    /// The function's time-out, or that of its initialisation.
+    static func timedOut(_ id: RequestID, after limit: Duration, epochMilliseconds: Int64) -> FunctionFailure {
+        let text = "Task timed out after \(hundredths(of: limit)) seconds"
+        return FunctionFailure(
+            "Sandbox.Timedout", "RequestId: \(id) Error: \(text)", logLine: "\(UTCTime(epochMilliseconds: epochMilliseconds)) \(id) \(text)")
+    }
+
+    /// The runtime process ended although an answer was due.
+    static func exited(_ id: RequestID, _ reason: ContainerExit.Reason) -> FunctionFailure {
+        let text =
+            switch reason {
+            case .exited(status: 0): "Runtime exited without providing a reason"
+            case .exited(let status): "Runtime exited with error: exit status \(status)"
+            case .signaled(let signal): "Runtime exited with error: signal: \(signalName(signal))"
+            case .outOfMemory, .killed: "Runtime exited with error: signal: killed"
+            }
+        return runtimeFailure("Runtime.ExitError", id, text)
+    }
+
+    /// The bundle has no program to execute.
+    static func invalidEntrypoint(_ id: RequestID) -> FunctionFailure {
+        runtimeFailure("Runtime.InvalidEntrypoint", id, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+    }
+
+    /// The runtime sent what the wire does not allow.
+    static func protocolError(_ id: RequestID, _ violation: String) -> FunctionFailure {
+        runtimeFailure("Runtime.ProtocolError", id, "Runtime broke the protocol: \(violation)")
+    }
+
+    /// The runtime named a response mode that does not exist.
+    static func invalidResponseMode(_ id: RequestID) -> FunctionFailure {
+        runtimeFailure("Runtime.InvalidResponseModeHeader", id, "Invalid response mode header")
+    }
+
+    /// The answer is longer than `RuntimeLimits.responseMax`.
+    static let responseTooLarge: FunctionFailure = {
+        let text = "Response payload size exceeded maximum allowed payload size (\(RuntimeLimits.responseMax) bytes)."
+        return FunctionFailure("Function.ResponseSizeTooLarge", text)
+    }()
+
+    private static func runtimeFailure(_ type: String, _ id: RequestID, _ text: String) -> FunctionFailure {
+        FunctionFailure(type, "RequestId: \(id) Error: \(text)", logLine: "RequestId: \(id) Error: \(text)\n\(type)")
+    }
+
+    /// Seconds with two digits after the point, rounded down.
+    static func hundredths(of duration: Duration) -> String {
+        let hundredths = max(0, duration.wholeNanoseconds / 10_000_000)
+        let fraction = hundredths % 100
+        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
+    }
+
+    /// `text` inside a JSON string.
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": result += "\\\(scalar)"
+            case "\u{0}"..<" ": result += " "
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    /// The names Go gives to signals, for that is what Lambda prints.
+    private static func signalName(_ signal: Int32) -> String {
+        let names: [Int32: String] = [
+            SIGHUP: "hangup", SIGINT: "interrupt", SIGQUIT: "quit", SIGILL: "illegal instruction", SIGTRAP: "trace/breakpoint trap",
+            SIGABRT: "aborted", SIGBUS: "bus error", SIGFPE: "floating point exception", SIGKILL: "killed",
+            SIGUSR1: "user defined signal 1", SIGSEGV: "segmentation fault", SIGUSR2: "user defined signal 2", SIGPIPE: "broken pipe",
+            SIGALRM: "alarm clock", SIGTERM: "terminated", SIGXCPU: "CPU time limit exceeded", SIGXFSZ: "file size limit exceeded",
+            SIGSYS: "bad system call",
+        ]
+        return names[signal] ?? "signal \(signal)"
+    }
+}
+
+/// Sizes that Lambda's interfaces fix.
+enum RuntimeLimits {
+    /// Bytes of an answer; 6 MiB and 100 bytes.
+    static let responseMax = 6_291_556
+    /// Bytes that are read and dropped of an answer over `responseMax` before its connection is closed.
+    static let discardMax = 64 << 20
+}

@@ -1,0 +1,53 @@
+internal import EngineCore
+
+/// The complete environment of a function: Lambda's variables and the owner's.
+///
+/// Three layers, the later one wins: defaults an owner may replace, the owner's own, what is reserved. Credentials are in none
+/// but the owner's: the engine has no identity to lend, and made-up ones would only turn a clear "no credentials" into a
+/// confusing refusal.
+struct LambdaEnvironment: Sendable {
+    /// Name → value.
+    let variables: [String: String]
+
+    /// - Parameters:
+    ///   - logStream: the name of the log stream this container writes to.
+    init(for version: PinnedVersion, manifest: RuntimeManifest, logStream: String) {
+        let defaults = [
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
+            "LD_LIBRARY_PATH": "/var/task:/var/task/lib:/opt/lib",
+            "NODE_PATH": "/opt/nodejs/node_modules",
+            "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        ]
+        var reserved = [
+            "_HANDLER": version.handler,
+            "AWS_REGION": version.key.region,
+            "AWS_DEFAULT_REGION": version.key.region,
+            "AWS_LAMBDA_FUNCTION_NAME": version.key.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": version.version.description,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "\(version.memory.mebibytesRoundedUp)",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/\(version.key.name)",
+            "AWS_LAMBDA_LOG_STREAM_NAME": logStream,
+            "LAMBDA_TASK_ROOT": "/var/task",
+            "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        ]
+        if manifest.kind == .execLate {
+            reserved["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:9001"
+        } else {
+            // Lambda does not set it for `provided`.
+            reserved["AWS_EXECUTION_ENV"] = "AWS_Lambda_\(version.runtime)"
+        }
+        variables = defaults.merging(version.environment) { $1 }.merging(reserved) { $1 }
+    }
+
+    /// A new log stream name: `2026/01/02/[$LATEST]` and 32 hexadecimal digits.
+    static func newLogStream(for version: PinnedVersion, epochMilliseconds: Int64) -> String {
+        let unique = RequestID().description.filter { $0 != "-" }
+        return "\(UTCTime(epochMilliseconds: epochMilliseconds).datePath)/[\(version.version)]\(unique)"
+    }
+
+    /// `NAME=value` in the order of the names.
+    var strings: [String] { variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" } }
+}

@@ -1,0 +1,203 @@
+internal import EngineCore
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import SystemPackage
+
+/// The Lambda Runtime API of one container (lambda-api.md section 7), served on a listener that was made inside the container's
+/// network namespace: `provided` functions.
+///
+///     started ──next──► asking ──(call)──► running ──response, error──► answered
+///        │                 ▲                │    ▲                          │
+///        │                 │                └next┘ (the same event again)   │
+///        │                 └──────────────────next──────────────────────────┘
+///        └──init/error──► failed
+///
+/// A call may also come while the runtime has not asked again yet; it is handed out when it does.
+final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
+    // SAFETY: everything that changes is touched on `eventLoop` alone, which each entry point asserts or moves to.
+
+    /// Connections of one container at once; one more is closed.
+    static let connectionsMax = 16
+    /// How long a connection of an ended process may take to deliver its rest.
+    private static let lingering: TimeAmount = .milliseconds(100)
+
+    private struct Call {
+        let request: InvocationRequest
+        let deadline: Int64
+        var isHandedOut = false
+    }
+
+    private let eventLoop: any EventLoop
+    private let onEvent: @Sendable (RuntimeEvent) -> Void
+    private var listener: (any Channel)?
+    private var connections: [ObjectIdentifier: RuntimeAPIConnection] = [:]
+    /// Connections that have asked for an event, in the order they asked.
+    private var asking: [RuntimeAPIConnection] = []
+    private var call: Call?
+    private var hasAsked = false
+    private var hasFailed = false
+    private var isEnding = false
+    private var isOver = false
+
+    init(on eventLoop: any EventLoop, onEvent: @escaping @Sendable (RuntimeEvent) -> Void) {
+        self.eventLoop = eventLoop
+        self.onEvent = onEvent
+    }
+
+    /// Takes over `listener`, a listening socket, also when the future fails.
+    static func open(
+        _ listener: SystemPackage.FileDescriptor, on eventLoop: any EventLoop, onEvent: @escaping @Sendable (RuntimeEvent) -> Void
+    ) -> EventLoopFuture<RuntimeAPIServer> {
+        let server = RuntimeAPIServer(on: eventLoop, onEvent: onEvent)
+        return ServerBootstrap(group: eventLoop)
+            .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try server.admit(channel) } }
+            .withBoundSocket(listener.rawValue)
+            .map { channel in
+                server.listener = channel
+                return server
+            }
+    }
+
+    /// Sets up a connection; on the event loop.
+    func admit(_ channel: any Channel) throws {
+        eventLoop.assertInEventLoop()
+        guard connections.count < Self.connectionsMax, !isOver else { throw ChannelError.inappropriateOperationForState }
+        let connection = RuntimeAPIConnection(self, channel)
+        connections[ObjectIdentifier(connection)] = connection
+        try channel.pipeline.syncOperations.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
+        try channel.pipeline.syncOperations.addHandler(connection)
+    }
+
+    // MARK: The container's side
+
+    func initialise(handler: String, environment: LambdaEnvironment) {
+        // The program has its environment from the start and initialises by itself, until its first `next`.
+    }
+
+    func invoke(_ request: InvocationRequest, deadline: Int64) {
+        guard eventLoop.inEventLoop else {
+            eventLoop.execute { self.invoke(request, deadline: deadline) }
+            return
+        }
+        call = Call(request: request, deadline: deadline)
+        guard !asking.isEmpty else { return }
+        handOut(to: asking.removeFirst())
+    }
+
+    func processEnded() {
+        eventLoop.assertInEventLoop()
+        isEnding = true
+        guard !connections.isEmpty else {
+            ended()
+            return
+        }
+        eventLoop.scheduleTask(in: Self.lingering) { self.ended() }
+    }
+
+    func close() {
+        eventLoop.assertInEventLoop()
+        isOver = true
+        asking = []
+        listener?.close(promise: nil)
+        listener = nil
+        for connection in connections.values { connection.close() }
+    }
+
+    private func ended() {
+        guard !isOver else { return }
+        close()
+        onEvent(.closed)
+    }
+
+    // MARK: The runtime's side
+
+    /// - Parameter body: empty for requests without one.
+    func take(_ request: RuntimeAPIRequest?, headers: HTTPHeaders, body: ByteBuffer, trailers: HTTPHeaders?, from connection: RuntimeAPIConnection) {
+        switch request {
+        case .next:
+            takeNext(from: connection)
+        case .response(let id):
+            connection.send(takeResponse(id, headers, body, trailers))
+        case .error(let id):
+            connection.send(answer(id, .answered(.functionError(body), errorType: Self.errorType(headers, body))))
+        case .initialisationError:
+            guard !hasAsked, !hasFailed else { return connection.send(.invalidStateTransition) }
+            hasFailed = true
+            connection.send(.accepted)
+            onEvent(.initialisationFailed(body, errorType: Self.errorType(headers, body)))
+        case .restoreNext: connection.send(.nothing)
+        case .restoreError: connection.send(.accepted)
+        case .ping: connection.send(.pong)
+        case nil: connection.send(.unknownPath)
+        }
+    }
+
+    /// The body of `request` is over the limit; its rest is dropped.
+    func takeTooLarge(_ request: RuntimeAPIRequest?) {
+        switch request {
+        case .response(let id), .error(let id): _ = answer(id, .failed(.answerTooLarge))
+        default: break
+        }
+    }
+
+    func remove(_ connection: RuntimeAPIConnection) {
+        connections[ObjectIdentifier(connection)] = nil
+        asking.removeAll { $0 === connection }
+        if isEnding, connections.isEmpty { ended() }
+    }
+
+    private func takeNext(from connection: RuntimeAPIConnection) {
+        guard !hasFailed else { return connection.send(.invalidStateTransition) }
+        asking.append(connection)
+        if !hasAsked {
+            hasAsked = true
+            onEvent(.ready)
+        }
+        // The event may have come with a call, which is then handed out already.
+        if call != nil, asking.last === connection { handOut(to: asking.removeLast()) }
+    }
+
+    private func handOut(to connection: RuntimeAPIConnection) {
+        guard let call else { return }
+        self.call?.isHandedOut = true
+        let request = call.request
+        connection.send(
+            RuntimeAPIAnswer(
+                event: request.payload,
+                headers: [
+                    (RuntimeAPIHeader.requestID, request.id.description),
+                    (RuntimeAPIHeader.deadline, "\(call.deadline)"), (RuntimeAPIHeader.invokedARN, request.invokedARN),
+                    (RuntimeAPIHeader.traceID, request.traceID), (RuntimeAPIHeader.clientContext, request.clientContext ?? ""),
+                ]))
+    }
+
+    private func takeResponse(_ id: String, _ headers: HTTPHeaders, _ body: ByteBuffer, _ trailers: HTTPHeaders?) -> RuntimeAPIAnswer {
+        if let mode = headers.first(name: RuntimeAPIHeader.responseMode), mode.lowercased() != "streaming", mode.lowercased() != "buffered" {
+            let answer = answer(id, .failed(.responseMode))
+            return answer == .accepted ? .invalidResponseMode : answer
+        }
+        // A stream that failed midway says so behind its last byte; the caller gets the error, for it waits for the whole.
+        if let type = trailers?.first(name: RuntimeAPIHeader.errorType) {
+            let text = trailers?.first(name: RuntimeAPIHeader.errorBody) ?? ""
+            let failure = ErrorObject.body(base64: text) ?? ByteBuffer(string: #"{"errorType":"Function.Unknown"}"#)
+            return answer(id, .answered(.functionError(failure), errorType: type))
+        }
+        return answer(id, .answered(.success(body), errorType: nil))
+    }
+
+    /// Ends the call under way with `event`, if `id` is its identifier.
+    private func answer(_ id: String, _ event: RuntimeEvent) -> RuntimeAPIAnswer {
+        guard hasAsked else { return .invalidStateTransition }
+        guard let call, call.isHandedOut, call.request.id.description == id else { return .invalidRequestID }
+        self.call = nil
+        onEvent(event)
+        return .accepted
+    }
+
+    /// The type by the header, if it has the form of one, or else by the error object.
+    private static func errorType(_ headers: HTTPHeaders, _ body: ByteBuffer) -> String? {
+        let type = headers.first(name: RuntimeAPIHeader.errorType)
+        return type.flatMap { $0.isEmpty || $0.utf8.count > 128 ? nil : $0 } ?? ErrorObject.type(in: body)
+    }
+}

@@ -1,0 +1,41 @@
+internal import EngineCore
+internal import NIOCore
+
+/// What a container's runtime says, whichever way it speaks. Delivered on the container's event loop, in order.
+enum RuntimeEvent: Sendable {
+    /// It is up and waits for its function.
+    case booted
+    /// The user's code is loaded.
+    case ready
+    /// The user's code could not be loaded; the error object is the runtime's own.
+    case initialisationFailed(ByteBuffer, errorType: String?)
+    /// The answer to the call under way. A result's bytes are handed on unseen, as Lambda does: the built-in runtimes make JSON,
+    /// and a `provided` function may answer with any bytes.
+    case answered(InvocationResult.Outcome, errorType: String?)
+    /// The call under way has failed in a way that only the engine can put into words.
+    case failed(RuntimeFault)
+    /// Nothing more will come.
+    case closed
+}
+
+/// What a runtime can do wrong on the wire.
+enum RuntimeFault: Hashable, Sendable {
+    case answerTooLarge
+    case responseMode
+    /// The container cannot be used any more.
+    case violation(String)
+}
+
+/// The engine's side of the conversation with one container's runtime.
+protocol RuntimeChannel: AnyObject, Sendable {
+    /// Tells the runtime which function it is; `ready` or `initialisationFailed` follows. From any thread.
+    func initialise(handler: String, environment: LambdaEnvironment)
+    /// Sends one call; at most one is under way. From any thread.
+    ///
+    /// - Parameter deadline: when the call will be ended as timed out, in milliseconds since 1970.
+    func invoke(_ request: InvocationRequest, deadline: Int64)
+    /// The runtime process is gone: what it has sent is still delivered, then `closed`. On the event loop.
+    func processEnded()
+    /// Gives everything back; no event follows. On the event loop.
+    func close()
+}

@@ -1,0 +1,325 @@
+internal import EngineCore
+internal import NIOCore
+internal import Synchronization
+internal import SystemPackage
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+// What happens to a container on its event loop.
+extension SandboxContainer {
+    /// How long the launcher's report may take after a runtime has closed its channel. One that closes it and lives on is killed.
+    private static let reportDelay: TimeAmount = .milliseconds(500)
+
+    // MARK: Descriptors
+
+    /// Takes over the container's descriptors, in every case.
+    func attach(_ given: ContainerDescriptors) -> EventLoopFuture<Void> {
+        eventLoop.flatSubmit {
+            let log = LogPipe(given.log, limit: self.owner.logBytesMax) { [weak self] in
+                self?.state.withLock { $0.phase.isCapturing } ?? false
+            }
+            let bound = NIOLoopBound(log, eventLoop: self.eventLoop)
+            return log.start(on: self.eventLoop)
+                .flatMapErrorThrowing { error in
+                    given.close()
+                    throw error
+                }
+                .flatMap {
+                    self.descriptors.value = Descriptors(log: bound.value, memoryPeak: given.memoryPeak)
+                    return self.openChannel(given.channel)
+                }
+                .map { self.attached($0) }
+                .flatMapErrorThrowing { error in
+                    // Without a channel no end of one will come.
+                    self.state.withLock { $0.isChannelClosed = true }
+                    throw error
+                }
+        }
+    }
+
+    private func openChannel(_ descriptor: SystemPackage.FileDescriptor) -> EventLoopFuture<any RuntimeChannel> {
+        // Weak, because the channel is held by the container and by the event loop.
+        let onEvent: @Sendable (RuntimeEvent) -> Void = { [weak self] event in self?.handle(event) }
+        return manifest.kind == .execLate
+            ? RuntimeAPIServer.open(descriptor, on: eventLoop, onEvent: onEvent).map { $0 }
+            : FrameRuntimeChannel.open(descriptor, on: eventLoop, onEvent: onEvent).map { $0 }
+    }
+
+    private func attached(_ channel: any RuntimeChannel) {
+        let (isGone, hasEnded) = state.withLock { state in
+            state.channel = channel
+            if case .gone = state.phase { return (true, true) }
+            return (false, state.end != nil)
+        }
+        if isGone { release() } else if hasEnded { channel.processEnded() }
+    }
+
+    /// Returns when the runtime is booted; at once for one that cannot boot before it knows its function.
+    ///
+    /// - Throws: `containerEnded` when it ended or did not boot within `limit`; it is then killed.
+    func waitUntilBooted(within limit: Duration) async throws(SandboxError) {
+        guard manifest.bootsEarly else {
+            booted()
+            return
+        }
+        let result = await withCheckedContinuation { (waiter: CheckedContinuation<Result<Void, SandboxError>, Never>) in
+            let result = state.withLock { state -> Result<Void, SandboxError>? in
+                switch state.phase {
+                case .preparing:
+                    state.phase = .preparing(waiter: waiter)
+                    return nil
+                case .spare: return .success(())
+                default: return .failure(bootFailure)
+                }
+            }
+            if let result { return waiter.resume(returning: result) }
+            eventLoop.scheduleTask(in: .nanoseconds(limit.wholeNanoseconds)) { [weak self] in self?.bootExpired() }
+        }
+        try result.get()
+    }
+
+    private func bootExpired() {
+        let isBooting = state.withLock { state in
+            guard case .preparing = state.phase else { return false }
+            return true
+        }
+        guard isBooting else { return }
+        stopNewCalls()
+        owner.launcher.postKillContainer(id)
+    }
+
+    private var bootFailure: SandboxError { SandboxError(.containerEnded, "the runtime of container \(id) did not boot") }
+
+    /// A start has failed for a reason that is the function's own, and nothing is left of it.
+    func beStillborn(_ reason: Stillbirth.Reason) {
+        state.withLock { $0.phase = .stillborn(Stillbirth(reason: reason, output: InvocationLog())) }
+    }
+
+    /// Gives everything back. On the event loop.
+    func release() {
+        let channel = state.withLock { state in
+            defer { state.channel = nil }
+            return state.channel
+        }
+        channel?.close()
+        descriptors.value?.log?.close()
+        // A file of a cgroup is gone after close(2) whatever it answers.
+        try? descriptors.value?.memoryPeak?.close()
+        descriptors.value = nil
+    }
+
+    // MARK: The runtime
+
+    private func handle(_ event: RuntimeEvent) {
+        switch event {
+        case .booted: booted()
+        case .ready: ready()
+        case .initialisationFailed(let body, let errorType): initialisationFailed(body, errorType)
+        case .answered(let outcome, let errorType):
+            answered(CallVerdict(outcome, .function, errorType: errorType), isReusable: true)
+        case .failed(.answerTooLarge):
+            // Clients of the Runtime API take 413 for a reason to end.
+            answered(CallVerdict(.responseTooLarge, .function), isReusable: manifest.bootsEarly)
+        case .failed(.responseMode):
+            guard let id = state.withLock({ $0.phase.call?.request.id }) else { return }
+            answered(CallVerdict(.invalidResponseMode(id), .function), isReusable: false)
+        case .failed(.violation(let text)): violated(text)
+        case .closed: channelClosed()
+        }
+    }
+
+    private func booted() {
+        let waiter = state.withLock { state -> CheckedContinuation<Result<Void, SandboxError>, Never>? in
+            guard case .preparing(let waiter) = state.phase else { return nil }
+            state.phase = .spare
+            return waiter
+        }
+        waiter?.resume(returning: .success(()))
+    }
+
+    private func ready() {
+        let call = state.withLock { state -> ContainerCall? in
+            switch state.phase {
+            case .assigned:
+                state.phase = .assigned(isReady: true)
+                return nil
+            case .initialising(let call): return call
+            default: return nil
+            }
+        }
+        if let call { handOver(after: call) }
+    }
+
+    private func initialisationFailed(_ body: ByteBuffer, _ errorType: String?) {
+        state.withLock { state in
+            if !state.hadCall { state.stillbirth = .failed(body, errorType: errorType) }
+        }
+        end { _ in CallVerdict(.functionError(body), .function, errorType: errorType) }
+    }
+
+    private func answered(_ verdict: CallVerdict, isReusable: Bool) {
+        let (call, isIdle) = state.withLock { state -> (ContainerCall?, Bool) in
+            switch state.phase {
+            case .busy(let call):
+                state.phase = isReusable ? .idle : .ending(nil)
+                return (call, isReusable)
+            case .ending(let call?):
+                // It had answered before it ended.
+                state.phase = .ending(nil)
+                return (call, false)
+            default: return (nil, false)
+            }
+        }
+        guard let call else { return }
+        answer(call, verdict, isReusable: isIdle)
+        if !isReusable { kill() }
+    }
+
+    private func violated(_ text: String) {
+        state.withLock { state in
+            if !state.hadCall { state.stillbirth = .violation(text) }
+        }
+        end { call in CallVerdict(.protocolError(call.request.id, text), .exit) }
+    }
+
+    private func channelClosed() {
+        let isReported = state.withLock { state in
+            state.isChannelClosed = true
+            return state.end != nil
+        }
+        guard !isReported else { return conclude() }
+        stopNewCalls()
+        eventLoop.scheduleTask(in: Self.reportDelay) { [weak self] in
+            guard let self, self.state.withLock({ $0.end == nil }) else { return }
+            self.violated("the runtime closed its channel")
+        }
+    }
+
+    // MARK: Ends
+
+    /// The launcher has reported the end, or has ended itself. From any thread.
+    func ended(_ end: End) {
+        eventLoop.execute {
+            let (channel, isClosed) = self.state.withLock { state in
+                state.end = end
+                return (state.channel, state.isChannelClosed)
+            }
+            self.stopNewCalls()
+            if case .lost = end { return self.conclude() }
+            // What the process had sent before is still to be read.
+            if isClosed { self.conclude() } else { channel?.processEnded() }
+        }
+    }
+
+    /// Takes an open call along to `ending`.
+    private func stopNewCalls() {
+        let waiter = state.withLock { state -> CheckedContinuation<Result<Void, SandboxError>, Never>? in
+            switch state.phase {
+            case .initialising(let call), .busy(let call): state.phase = .ending(call)
+            case .spare, .assigned, .idle: state.phase = .ending(nil)
+            case .preparing(let waiter):
+                state.phase = .ending(nil)
+                return waiter
+            case .ending, .stillborn, .gone: break
+            }
+            return nil
+        }
+        waiter?.resume(returning: .failure(bootFailure))
+    }
+
+    /// Ends the container and answers its call now: nobody waits for the process to be gone.
+    ///
+    /// - Parameter only: the call this is meant for; `nil` for whatever there is.
+    func end(only request: RequestID? = nil, _ verdict: (ContainerCall) -> CallVerdict) {
+        let call = state.withLock { state -> ContainerCall?? in
+            let call = state.phase.call
+            if let request, call?.request.id != request { return .none }
+            switch state.phase {
+            case .stillborn, .gone: return .none
+            default: break
+            }
+            if call != nil { state.phase = .ending(nil) }
+            return .some(call)
+        }
+        guard let call else { return }
+        stopNewCalls()
+        owner.launcher.postKillContainer(id)
+        if let call { answer(call, verdict(call), isReusable: false) }
+    }
+
+    func timerFired() {
+        let now = EngineInstant.now()
+        let (isOver, expiry) = state.withLock { state -> (Bool, EngineInstant?) in
+            state.armed = nil
+            guard let call = state.phase.call else { return (false, nil) }
+            return call.expiry <= now ? (true, nil) : (false, state.arming())
+        }
+        if let expiry { arm(at: expiry, now: now) }
+        guard isOver else { return }
+        end { call in
+            CallVerdict(.timedOut(call.request.id, after: call.limit, epochMilliseconds: UTCTime.epochMillisecondsNow()), .timeout)
+        }
+    }
+
+    /// Everything is known: the process is gone and has nothing more to say.
+    private func conclude() {
+        let (end, call, stillbirth) = state.withLock { state -> (End?, ContainerCall?, Stillbirth.Reason?) in
+            switch state.phase {
+            case .gone, .stillborn: return (nil, nil, nil)
+            default: break
+            }
+            let call = state.phase.call
+            state.phase = .gone
+            let isOwn = state.version != nil && !state.isKilled
+            guard isOwn, case .reported(let exit)? = state.end else { return (state.end, call, nil) }
+            if let known = state.stillbirth { return (state.end, call, known) }
+            if !state.hadCall, exit.reason != .killed { return (state.end, call, .exited(exit.reason)) }
+            return (state.end, call, nil)
+        }
+        guard let end else { return }
+        if let call { answer(call, verdict(for: call, end, stillbirth), isReusable: false) }
+        if call == nil, let stillbirth, state.withLock({ !$0.hadCall }) {
+            let output = descriptors.value?.log?.take() ?? InvocationLog()
+            let peak = memoryPeak()
+            state.withLock { $0.phase = .stillborn(Stillbirth(reason: stillbirth, output: output, memoryPeak: peak)) }
+            return release()
+        }
+        release()
+        owner.onEnded(id)
+    }
+
+    private func verdict(for call: ContainerCall, _ end: End, _ stillbirth: Stillbirth.Reason?) -> CallVerdict {
+        if let stillbirth { return CallVerdict(stillbirth, call.request.id) }
+        return switch end {
+        case .lost: CallVerdict(nil, .engine)
+        case .reported(let exit): CallVerdict(exit: exit.reason, call.request.id)
+        }
+    }
+
+    // MARK: Answers
+
+    /// Answers `call` with the output it has left. On the event loop.
+    private func answer(_ call: ContainerCall, _ verdict: CallVerdict, isReusable: Bool) {
+        let now = EngineInstant.now()
+        let log = descriptors.value?.log
+        call.continuation.resume(
+            returning: ContainerAnswer(
+                outcome: verdict.outcome, endingParty: verdict.party, errorType: verdict.errorType,
+                output: log?.take(adding: verdict.logLine) ?? InvocationLog(),
+                initialise: call.handedOver == nil ? now - call.began : call.initialise,
+                run: call.handedOver.map { now - $0 } ?? .zero, memoryPeak: memoryPeak(), isReusable: isReusable))
+    }
+
+    /// One pread(2) of the cgroup's file.
+    private func memoryPeak() -> ByteCount? {
+        if case .reported(let exit)? = state.withLock({ $0.end }), exit.memoryPeak > .zero { return exit.memoryPeak }
+        guard let file = descriptors.value?.memoryPeak else { return nil }
+        return withUnsafeTemporaryAllocation(byteCount: 32, alignment: 1) { text in
+            let count = pread(file.rawValue, text.baseAddress, text.count, 0)
+            guard count > 0 else { return nil }
+            let number = text[..<count].prefix { (0x30...0x39).contains($0) }.reduce(0) { $0 &* 10 &+ Int($1 - 0x30) }
+            return ByteCount(number)
+        }
+    }
+}

@@ -1,0 +1,275 @@
+public import EngineCore
+internal import NIOCore
+internal import Synchronization
+internal import SystemPackage
+
+/// One container: a function version's place to run, or one that waits for its function.
+///
+///     preparing ──BOOTED──► spare ──assign──┐
+///         │                                 ▼            first call                    READY
+///         └──(started with its bundle)─► assigned ─────────────────► initialising ─────────────► busy
+///                                                                                               │  ▲
+///                                                                                        answer │  │ call
+///                                                                                               ▼  │
+///                                                                                               idle
+///
+///     each of them ── time-out, violation, abort, kill, end of the process ──► ending ── the launcher's report ──► gone
+///                                                 (assigned, by itself: stillborn until its first call ──► gone)
+///
+/// Changes happen under one lock; what follows from them is done after it. A call begins on its caller's thread, everything else
+/// happens on the container's event loop, where the answer resumes the caller. Nothing waits under the lock.
+public final class SandboxContainer: Sendable {
+    /// What a container needs of the host that made it.
+    struct Owner: Sendable {
+        let launcher: LauncherConnection
+        let instance: UInt64
+        let initTimeout: Duration
+        let logBytesMax: ByteCount
+        /// Told once, when the container is gone and its first call, if it was one's, has been answered.
+        let onEnded: @Sendable (UInt64) -> Void
+    }
+
+    struct State {
+        var phase = ContainerPhase.preparing(waiter: nil)
+        var version: PinnedVersion?
+        var environment: LambdaEnvironment?
+        var channel: (any RuntimeChannel)?
+        var isChannelClosed = false
+        /// The launcher's report, or `lost` with the launcher.
+        var end: End?
+        /// What went wrong before the first call.
+        var stillbirth: Stillbirth.Reason?
+        var hadCall = false
+        var isKilled = false
+        /// A call whose client has gone before it began.
+        var aborted: RequestID?
+        /// When the timer that is set fires.
+        var armed: EngineInstant?
+    }
+
+    enum End {
+        case reported(ContainerExit)
+        case lost
+    }
+
+    /// What is touched on the event loop only.
+    struct Descriptors {
+        var log: LogPipe?
+        var memoryPeak: SystemPackage.FileDescriptor?
+    }
+
+    public let id: UInt64
+    let manifest: RuntimeManifest
+    let owner: Owner
+    let eventLoop: any EventLoop
+    let state = Mutex(State())
+    let descriptors: NIOLoopBoundBox<Descriptors?>
+
+    init(_ id: UInt64, manifest: RuntimeManifest, owner: Owner, eventLoop: any EventLoop) {
+        self.id = id
+        self.manifest = manifest
+        self.owner = owner
+        self.eventLoop = eventLoop
+        descriptors = NIOLoopBoundBox.makeEmptyBox(valueType: Descriptors.self, eventLoop: eventLoop)
+    }
+
+    /// Makes a spare container the function's: its bundle is mounted and its limits are set.
+    ///
+    /// A bundle without an executable `bootstrap` is no error here: the first call is told, as on Lambda.
+    ///
+    /// - Parameter bundle: the unpacked bundle, relative to the content folder.
+    /// - Throws: `containerEnded` when it is not spare, `invalidArgument` when the runtime is another, and what the launcher says;
+    ///   the container then ends.
+    public func assign(to version: PinnedVersion, bundle: String) async throws(SandboxError) {
+        let isSpare = state.withLock { state in
+            guard case .spare = state.phase else { return false }
+            return true
+        }
+        guard isSpare else { throw SandboxError(.containerEnded, "container \(id) has ended or has a function already") }
+        var specification = try adopt(version)
+        specification.stages = .assign
+        specification.bundle = bundle
+        do throws(SandboxError) {
+            _ = try await owner.launcher.startContainer(specification)
+        } catch {
+            guard isMissingEntrypoint(error) else { throw error }
+            state.withLock { state in
+                state.stillbirth = .noEntrypoint
+                // The launcher's report of the end may have been quicker than this thread.
+                guard case .gone = state.phase, !state.hadCall else { return }
+                state.phase = .stillborn(Stillbirth(reason: .noEntrypoint, output: InvocationLog()))
+            }
+        }
+    }
+
+    /// Runs one call; the first one initialises the function.
+    ///
+    /// At most one call is under way: one more, and one that comes after the end, is answered as surely not started. When the
+    /// task is cancelled the container is killed, for there is no other way to stop what it does, and the answer is `aborted`.
+    public func invoke(_ request: InvocationRequest) async -> ContainerAnswer {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { begin(request, $0) }
+        } onCancel: {
+            abort(request.id)
+        }
+    }
+
+    /// Ends the container, whatever it does. A call under way is answered as the engine's doing.
+    func kill() {
+        let wasStillborn = state.withLock { state in
+            state.isKilled = true
+            guard case .stillborn = state.phase else { return false }
+            state.phase = .gone
+            return true
+        }
+        if wasStillborn { owner.onEnded(id) } else { owner.launcher.postKillContainer(id) }
+    }
+
+    // MARK: Becoming a function's
+
+    /// Takes over the function's settings. What is missing in the specification is where to start it and how far.
+    func adopt(_ version: PinnedVersion) throws(SandboxError) -> ContainerSpecification {
+        guard manifest.identifiers.contains(version.runtime) else {
+            throw SandboxError(.invalidArgument, "runtime \(manifest.name) does not serve \(version.runtime)")
+        }
+        let logStream = LambdaEnvironment.newLogStream(for: version, epochMilliseconds: UTCTime.epochMillisecondsNow())
+        let environment = LambdaEnvironment(for: version, manifest: manifest, logStream: logStream)
+        state.withLock { state in
+            state.version = version
+            state.environment = environment
+            state.phase = .assigned(isReady: false)
+        }
+        let isLate = manifest.kind == .execLate
+        return ContainerSpecification(
+            instance: owner.instance, container: id, stages: [], runtime: manifest.name,
+            limits: SandboxLimits(memory: version.memory, processes: Self.processesMax), temporaryStorage: version.temporaryStorage,
+            arguments: isLate ? ["bootstrap"] : [], environment: isLate ? environment.strings : [])
+    }
+
+    /// Processes and threads in one container; Lambda's number.
+    static let processesMax = 1024
+
+    /// Whether a start failed because the bundle has no program that can be executed.
+    func isMissingEntrypoint(_ error: SandboxError) -> Bool { manifest.kind == .execLate && error.step == "exec" }
+
+    // MARK: Calls
+
+    private enum Beginning {
+        case initialise(any RuntimeChannel, String, LambdaEnvironment)
+        case invoke(any RuntimeChannel)
+        case wait
+        case answer(ContainerAnswer)
+        case stillborn(Stillbirth)
+    }
+
+    /// On the caller's thread.
+    private func begin(_ request: InvocationRequest, _ continuation: CheckedContinuation<ContainerAnswer, Never>) {
+        let now = EngineInstant.now()
+        var call = ContainerCall(request: request, continuation: continuation, began: now, expiry: request.deadline, limit: .zero)
+        let (beginning, expiry) = state.withLock { state -> (Beginning, EngineInstant?) in
+            guard state.aborted != request.id else { return (.answer(.abortedBefore), nil) }
+            let beginning = Self.begin(&call, &state, now: now, initTimeout: owner.initTimeout)
+            return (beginning, state.arming())
+        }
+        if let expiry { arm(at: expiry, now: now) }
+        switch beginning {
+        case .initialise(let channel, let handler, let environment): channel.initialise(handler: handler, environment: environment)
+        case .invoke(let channel): channel.invoke(request, deadline: Self.epochDeadline(call, now))
+        case .wait: break
+        case .answer(let answer): continuation.resume(returning: answer)
+        case .stillborn(let stillbirth): answerStillborn(call, stillbirth)
+        }
+    }
+
+    private static func begin(
+        _ call: inout ContainerCall, _ state: inout State, now: EngineInstant, initTimeout: Duration
+    ) -> Beginning {
+        defer { state.hadCall = true }
+        switch state.phase {
+        case .idle:
+            return handOver(&call, &state, now: now)
+        case .assigned(isReady: true):
+            call.initialise = .zero
+            return handOver(&call, &state, now: now)
+        case .assigned(isReady: false):
+            call.expiry = min(now + initTimeout, call.request.deadline)
+            call.limit = call.expiry - now
+            state.phase = .initialising(call)
+            guard let channel = state.channel, let version = state.version, let environment = state.environment else { return .wait }
+            return .initialise(channel, version.handler, environment)
+        case .ending(nil) where !state.hadCall && !state.isKilled:
+            call.limit = call.expiry - now
+            state.phase = .ending(call)
+            return .wait
+        case .stillborn(let stillbirth):
+            state.phase = .gone
+            return .stillborn(stillbirth)
+        case .preparing, .spare, .initialising, .busy, .ending, .gone:
+            return .answer(.notStarted)
+        }
+    }
+
+    /// The runtime is ready for `call`: its own time-out begins to count.
+    private static func handOver(_ call: inout ContainerCall, _ state: inout State, now: EngineInstant) -> Beginning {
+        guard let channel = state.channel, let version = state.version else { return .answer(.notStarted) }
+        call.handedOver = now
+        call.expiry = min(now + version.timeout, call.request.deadline)
+        call.limit = call.expiry - now
+        state.phase = .busy(call)
+        return .invoke(channel)
+    }
+
+    /// The initialisation that `call` has waited for is over. On the event loop.
+    func handOver(after call: ContainerCall) {
+        let now = EngineInstant.now()
+        var call = call
+        call.initialise = now - call.began
+        let (beginning, expiry) = state.withLock { state in (Self.handOver(&call, &state, now: now), state.arming()) }
+        if let expiry { arm(at: expiry, now: now) }
+        if case .invoke(let channel) = beginning { channel.invoke(call.request, deadline: Self.epochDeadline(call, now)) }
+    }
+
+    private static func epochDeadline(_ call: ContainerCall, _ now: EngineInstant) -> Int64 {
+        UTCTime.epochMillisecondsNow() + (call.expiry - now).wholeNanoseconds / 1_000_000
+    }
+
+    private func answerStillborn(_ call: ContainerCall, _ stillbirth: Stillbirth) {
+        let verdict = CallVerdict(stillbirth.reason, call.request.id)
+        var output = stillbirth.output
+        if let line = verdict.logLine { output.text.writeString("\(line)\n") }
+        call.continuation.resume(
+            returning: ContainerAnswer(
+                outcome: verdict.outcome, endingParty: verdict.party, errorType: verdict.errorType, output: output,
+                initialise: .zero, memoryPeak: stillbirth.memoryPeak))
+        owner.onEnded(id)
+    }
+
+    private func abort(_ request: RequestID) {
+        let isUnderWay = state.withLock { state in
+            guard state.phase.call?.request.id != request else { return true }
+            state.aborted = request
+            return false
+        }
+        guard isUnderWay else { return }
+        eventLoop.execute { self.end(only: request) { _ in CallVerdict(nil, .client) } }
+    }
+
+    // MARK: The timer
+
+    /// Sets a timer for the call under way. On the warm path one is set already: it fires early, sees that its call is long over
+    /// and is set again for the one that is there then, if any.
+    func arm(at expiry: EngineInstant, now: EngineInstant) {
+        let delay = max(0, (expiry - now).wholeNanoseconds)
+        eventLoop.scheduleTask(in: .nanoseconds(delay)) { [weak self] in self?.timerFired() }
+    }
+}
+
+extension SandboxContainer.State {
+    /// - Returns: when a timer has to be set for the call under way; `nil` if none has or an earlier one is set.
+    mutating func arming() -> EngineInstant? {
+        guard let expiry = phase.call?.expiry else { return nil }
+        if let armed, armed <= expiry { return nil }
+        armed = expiry
+        return expiry
+    }
+}

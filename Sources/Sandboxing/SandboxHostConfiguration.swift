@@ -1,0 +1,70 @@
+public import EngineCore
+
+/// Where the launcher and its things are, and the bounds it keeps. All paths are absolute.
+public struct SandboxHostConfiguration: Sendable {
+    /// The program `wayside-launcher`.
+    public var launcher: String
+    /// `libwayside-zygote.so`.
+    public var zygoteLibrary: String
+    /// The folder `Runtimes`, with one folder per runtime.
+    public var runtimes: String
+    /// The folder below which bundles lie.
+    public var content: String
+    /// An existing folder for the launcher's lock.
+    public var state: String
+    /// An existing folder for the launcher's socket. A socket's path has at most 107 bytes.
+    public var socketDirectory: String
+    public var instancesMax: Int
+    public var containersMax: Int
+    /// The launcher's cgroup, below its own: lower-case letters, digits, `-`, `_`.
+    public var cgroup: String
+    /// How long user code may take to load.
+    public var initTimeout: Duration
+    /// Output kept of one invocation.
+    public var logBytesMax: ByteCount
+    /// How long the launcher may take to answer after it was started, and a runtime to boot.
+    public var startTimeout: Duration
+
+    public init(
+        launcher: String, zygoteLibrary: String, runtimes: String, content: String, state: String, socketDirectory: String,
+        instancesMax: Int = 512, containersMax: Int = 2048, cgroup: String = "wayside", initTimeout: Duration = .seconds(10),
+        logBytesMax: ByteCount = .kibibytes(256), startTimeout: Duration = .seconds(10)
+    ) {
+        self.launcher = launcher
+        self.zygoteLibrary = zygoteLibrary
+        self.runtimes = runtimes
+        self.content = content
+        self.state = state
+        self.socketDirectory = socketDirectory
+        self.instancesMax = instancesMax
+        self.containersMax = containersMax
+        self.cgroup = cgroup
+        self.initTimeout = initTimeout
+        self.logBytesMax = logBytesMax
+        self.startTimeout = startTimeout
+    }
+
+    var socketPath: String { "\(socketDirectory)/launcher.sock" }
+
+    /// The launcher's command line, its own name first.
+    func arguments(_ manifests: [RuntimeManifest], peer: UInt32) -> [String] {
+        let options = [
+            launcher, "--socket", socketPath, "--content", content, "--state", state, "--peer-uid", "\(peer)",
+            "--zygote-library", zygoteLibrary, "--instances-max", "\(instancesMax)", "--containers-max", "\(containersMax)",
+            "--cgroup", cgroup,
+        ]
+        return options + manifests.flatMap { ["--runtime", $0.launcherArgument(folder: runtimes)] }
+    }
+}
+
+/// What the host reports by itself, in order, on no particular thread; the receiver must not block.
+public enum SandboxHostEvent: Hashable, Sendable {
+    /// Everything of the container is gone.
+    case containerEnded(UInt64)
+    /// Everything of the instance is gone, its containers included: their own reports may still follow, or not.
+    case instanceEnded(UInt64)
+    /// The launcher is gone, and all instances have been reported before. It is being started again.
+    case launcherLost
+    /// The launcher takes requests.
+    case launcherReady
+}

@@ -1,0 +1,45 @@
+internal import ArgumentParser
+internal import RegionForwarding
+
+struct CertCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cert", abstract: "The certificates that nodes know each other by.", subcommands: [CertInit.self])
+}
+
+struct CertInit: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init", abstract: "Makes a private authority, unless there is one, and certificates for nodes.",
+        discussion: """
+            Writes ca.pem and ca.key, and NODE.pem and NODE.key for each node. A node needs its own two files and ca.pem; keep ca.key away
+            from the nodes. Run it again with another --node to add one.
+            """)
+
+    @Option(help: "The folder for the files; made if absent.")
+    var directory: String
+
+    @Option(name: .customLong("node"), help: "A node's name, as its node.name; may be repeated.")
+    var nodes: [String]
+
+    @Option(name: .customLong("host"), help: "A DNS name or IP address to add to these nodes' certificates; may be repeated.")
+    var hosts: [String] = []
+
+    @Option(help: "How long the nodes' certificates are valid.")
+    var days = 365
+
+    @Flag(help: "Replaces the files of nodes that have some already.")
+    var replace = false
+
+    func run() async throws {
+        let authority: CertificateAuthority
+        if CertificateAuthority.exists(in: directory) {
+            authority = try CertificateAuthority(directory: directory)
+        } else {
+            authority = try CertificateAuthority.create(in: directory)
+            print("made \(directory)/ca.pem and ca.key")
+        }
+        for node in nodes {
+            try authority.issue(node: node, hosts: hosts, days: days, replacing: replace)
+            print("made \(directory)/\(node).pem and \(node).key")
+        }
+    }
+}

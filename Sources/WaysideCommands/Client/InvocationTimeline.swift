@@ -1,0 +1,56 @@
+internal import EngineCore
+internal import Foundation
+
+/// The record of one invocation as a person reads it: what was decided and why, and where the time went.
+struct InvocationTimeline {
+    let record: InvocationRecord
+
+    /// The width of the longest bar, in characters.
+    private static let barWidth = 40
+
+    func render() -> String {
+        var lines = [
+            "\(record.requestID)  \(record.functionARN):\(record.version)",
+            "  \(record.decision.rawValue) at \(record.site ?? "-"), because \(record.reason.rawValue)"
+                + (record.startLevel.map { ", start \($0.rawValue)" } ?? ""),
+            "  \(record.outcome.rawValue), ended by \(record.endingParty.rawValue)" + (record.errorType.map { " (\($0))" } ?? ""),
+        ]
+        if let forwardedBy = record.forwardedBy { lines.append("  came from \(forwardedBy), hop \(record.hops)") }
+        lines += bars(record.spans, indent: "  ", node: record.node)
+        if let remote = record.remote {
+            lines.append(
+                "  there: \(remote.node), because \(remote.reason.rawValue)" + (remote.startLevel.map { ", start \($0.rawValue)" } ?? ""))
+            lines += bars(remote.spans, indent: "    ", node: remote.node)
+        }
+        let peak = record.memoryPeak.map { "\($0) of " } ?? ""
+        lines.append(
+            "  memory \(peak)\(record.memoryLimit), request \(ByteCount(record.requestByteCount)), "
+                + "response \(ByteCount(record.responseByteCount))")
+        return lines.joined(separator: "\n")
+    }
+
+    private func bars(_ spans: InvocationRecord.Spans, indent: String, node: String) -> [String] {
+        let parts: [(String, Double)] = [
+            ("decide", spans.decide), ("wait", spans.wait), ("fetch", spans.fetch), ("start", spans.start),
+            ("initialise", spans.initialise), ("run", spans.run), ("forward", spans.forward),
+        ]
+        var offset = 0.0
+        var lines: [String] = []
+        let scale = spans.total > 0 ? Double(Self.barWidth) / spans.total : 0
+        for (name, value) in parts where value > 0 {
+            let start = min(Int(offset * scale), Self.barWidth - 1)
+            let length = max(1, min(Int((value * scale).rounded()), Self.barWidth - start))
+            let bar = String(repeating: " ", count: start) + String(repeating: "▇", count: length)
+            lines.append("\(indent)\(Self.padded(name, 11))\(Self.milliseconds(value))  \(bar)")
+            offset += value
+        }
+        lines.append("\(indent)\(Self.padded("total", 11))\(Self.milliseconds(spans.total))  at \(node)")
+        return lines
+    }
+
+    private static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    private static func milliseconds(_ value: Double) -> String { String(format: "%9.3f ms", value) }
+}

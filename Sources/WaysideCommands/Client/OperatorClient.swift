@@ -1,0 +1,44 @@
+internal import AsyncHTTPClient
+internal import EngineCore
+internal import Foundation
+internal import NIOCore
+internal import NIOHTTP1
+internal import SystemPackage
+
+/// Asks a node's operator API on its Unix socket.
+struct OperatorClient {
+    /// The largest answer taken.
+    static let answerMax = 64 << 20
+
+    let socket: FilePath
+
+    /// - Parameter path: with its query, such as `/v1/pools`.
+    /// - Returns: the body of a 200.
+    func get(_ path: String) async throws -> Data {
+        guard let url = URL(httpURLWithSocketPath: socket.string, uri: path) else {
+            throw CommandFailure("'\(socket)' cannot be a socket's path.")
+        }
+        let response: HTTPClientResponse
+        do {
+            response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url.absoluteString), timeout: .seconds(10))
+        } catch {
+            throw CommandFailure("No node answers at \(socket) (\(error)). Is `wayside serve` running, and is this its --data?")
+        }
+        let body = try await response.body.collect(upTo: Self.answerMax)
+        let data = Data(body.readableBytesView)
+        guard response.status == .ok else {
+            let message = (try? JSONDecoder().decode([String: String].self, from: data))?["message"]
+            throw CommandFailure(message ?? "The node answered \(response.status.code).")
+        }
+        return data
+    }
+
+    func get<Value: Decodable>(_ path: String, as _: Value.Type) async throws -> Value {
+        let data = try await get(path)
+        do {
+            return try JSONDecoder().decode(Value.self, from: data)
+        } catch {
+            throw CommandFailure("The node's answer is not understood (\(error)). Are program and node of the same version?")
+        }
+    }
+}

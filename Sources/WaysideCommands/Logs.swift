@@ -1,0 +1,29 @@
+internal import ArgumentParser
+internal import EngineCore
+internal import Foundation
+
+struct Logs: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Prints what a function wrote, by request id or for its newest invocations; also when it ran in a region.")
+
+    @Argument(help: "A request id or a function's name.")
+    var what: String
+
+    @Option(help: "How many of a function's newest invocations.")
+    var limit = 10
+
+    @OptionGroup var node: OperatorOptions
+
+    func run() async throws {
+        let client = node.client()
+        if RequestID(what) != nil {
+            FileHandle.standardOutput.write(try await client.get("/v1/logs/\(what)"))
+            return
+        }
+        let records = try await client.get("/v1/records?limit=\(limit)&function=\(LambdaClient.component(what))", as: [InvocationRecord].self)
+        guard !records.isEmpty else { throw CommandFailure("This node knows no invocation of '\(what)'.") }
+        for record in records.reversed() {
+            FileHandle.standardOutput.write(try await client.get("/v1/logs/\(record.requestID)"))
+        }
+    }
+}

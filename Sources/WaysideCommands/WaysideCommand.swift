@@ -1,0 +1,24 @@
+public import ArgumentParser
+
+/// The program: a node, and the operator's and owner's tool.
+public struct WaysideCommand: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "wayside",
+        abstract: "Runs short functions near the people who call them, and forwards what is rare to a region.",
+        discussion: """
+            Exit codes: 0 done; 1 refused or failed, with the reason on standard error; 2 the function itself failed; 64 wrong use.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            Serve.self, Deploy.self, Invoke.self, Logs.self, Explain.self, FunctionCommand.self, PoolCommand.self,
+            AccountCommand.self, CertCommand.self,
+        ])
+
+    public init() {}
+}
+
+/// A failure that the command reports and ends with.
+struct CommandFailure: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

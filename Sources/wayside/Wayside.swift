@@ -1,0 +1,11 @@
+import ArgumentParser
+import Engine
+import WaysideCommands
+
+@main
+struct Wayside {
+    static func main() async {
+        WaysideProcess.runTasksOnEventLoops()
+        await WaysideCommand.main()
+    }
+}

@@ -1,0 +1,163 @@
+import AsyncHTTPClient
+import EngineCore
+import Foundation
+import Frontend
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOSSL
+import RegionForwarding
+import Testing
+
+/// Who and what the peers' server and client refuse.
+@Suite(.timeLimit(.minutes(1))) struct PeerRefusalTests {
+    /// One request as some program might send it.
+    struct Probe: Sendable {
+        var method = "GET"
+        var path = ForwardWire.healthPath
+        var fields: [(String, String)] = [("wayside-protocol", "1"), ("wayside-origin", "pop-1")]
+        var body: ByteBuffer?
+        var http1 = false
+    }
+
+    /// - Returns: the status and, of an error, the code.
+    static func send(_ probe: Probe, port: Int, tls: TLSConfiguration) async throws -> (status: Int, code: String?) {
+        var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
+        configuration.dnsOverride = ["region-1": "127.0.0.1"]
+        configuration.connectionPool.retryConnectionEstablishment = false
+        if probe.http1 { configuration.httpVersion = .http1Only }
+        let client = HTTPClient(configuration: configuration)
+        do {
+            var request = HTTPClientRequest(url: "https://region-1:\(port)\(probe.path)")
+            request.method = .RAW(value: probe.method)
+            for (name, value) in probe.fields { request.headers.add(name: name, value: value) }
+            if let body = probe.body { request.body = .bytes(body) }
+            let answer = try await client.execute(request, timeout: .seconds(10))
+            let body = try await answer.body.collect(upTo: 1 << 20)
+            try await client.shutdown()
+            return (Int(answer.status.code), ForwardedFailure(status: Int(answer.status.code), body: body)?.code)
+        } catch {
+            try await client.shutdown()
+            throw error
+        }
+    }
+
+    @Test func `a client without a certificate of the fleet is refused in the handshake`() async throws {
+        try await Fleet.with { fleet in
+            try await Fleet.with { others in
+                try await TestRegion.with(fleet) { region in
+                    let mine = try fleet.identity("pop-1").clientConfiguration
+                    #expect(try await Self.send(Probe(), port: region.now.port, tls: mine).status == 200)
+
+                    var bare = mine
+                    bare.certificateChain = []
+                    bare.privateKey = nil
+                    await #expect(throws: (any Error).self) { try await Self.send(Probe(), port: region.now.port, tls: bare) }
+
+                    var foreign = try others.identity("pop-1").clientConfiguration
+                    foreign.trustRoots = mine.trustRoots
+                    await #expect(throws: (any Error).self) { try await Self.send(Probe(), port: region.now.port, tls: foreign) }
+                }
+            }
+        }
+    }
+
+    @Test func `a server that is not the region it is called by gets no call`() async throws {
+        try await Fleet.with { fleet in
+            try await Fleet.with { others in
+                let handler: TestRegion.Handler = { .success($0.payload) }
+                for (owner, certificate) in [(others, "region-1"), (fleet, "region-2")] {
+                    try await TestRegion.with(owner, name: "region-1", certificate: certificate, handler: handler) { impostor in
+                        try await fleet.withClient(port: impostor.now.port) { client in
+                            await #expect {
+                                try await client.forward(try Fleet.request(), reason: .uncommon)
+                            } throws: {
+                                ($0 as? InvocationError)?.code == .overloaded
+                            }
+                            #expect(!client.isReachable())
+                            #expect(impostor.now.requests.isEmpty)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    static let zip = ForwardWire.bundlesPath + "/" + String(repeating: "cd", count: 32)
+
+    @Test(arguments: [
+        (Probe(fields: [("wayside-protocol", "1"), ("wayside-origin", "pop-2")]), 403, "forbidden"),
+        (Probe(fields: [("wayside-protocol", "1")]), 403, "forbidden"),
+        (Probe(http1: true), 403, "forbidden"),
+        (Probe(fields: [("wayside-protocol", "2"), ("wayside-origin", "pop-1")]), 400, "unsupported_protocol"),
+        (Probe(path: "/wayside/v1/secrets"), 404, "not_found"),
+        (Probe(method: "DELETE", path: zip), 404, "not_found"),
+        (Probe(method: "PUT", path: ForwardWire.bundlesPath + "/../x"), 404, "not_found"),
+        (Probe(method: "PUT", path: zip, body: ByteBuffer(repeating: 0, count: 1001)), 413, "body_too_large"),
+        (Probe(method: "PUT", path: zip, body: ByteBuffer(string: "other")), 502, "code_unavailable"),
+        (Probe(method: "PUT", path: ForwardWire.versionsPath, body: ByteBuffer(string: "{}")), 400, "invalid_request"),
+        (Probe(method: "POST", path: ForwardWire.invocationsPath, body: ByteBuffer(string: "{}")), 400, "invalid_request"),
+        (
+            Probe(method: "POST", path: ForwardWire.invocationsPath, body: ByteBuffer(repeating: 0, count: 2001)), 413,
+            "body_too_large"
+        ),
+    ])
+    func `a request that is not as the protocol says is refused with a status and a code`(
+        probe: Probe, status: Int, code: String
+    ) async throws {
+        var limits = PeerLimits()
+        limits.bundleBytesMax = 1000
+        limits.payloadBytesMax = 2000
+        try await Fleet.with { fleet in
+            try await TestRegion.with(fleet, limits: limits) { region in
+                let answer = try await Self.send(probe, port: region.now.port, tls: try fleet.identity("pop-1").clientConfiguration)
+                #expect(answer.status == status)
+                #expect(answer.code == code)
+                #expect(region.now.requests.isEmpty)
+            }
+        }
+    }
+
+    @Test func `an invocation without payload is refused`() async throws {
+        try await Fleet.with { fleet in
+            try await TestRegion.with(fleet) { region in
+                let request = try Fleet.request()
+                let fields = ForwardedInvocation(request, reason: .uncommon, origin: "pop-1", now: request.arrival).fields
+                let probe = Probe(
+                    method: "POST", path: ForwardWire.invocationsPath, fields: fields.map { ($0.name.rawName, $0.value) },
+                    body: ByteBuffer())
+                let answer = try await Self.send(probe, port: region.now.port, tls: try fleet.identity("pop-1").clientConfiguration)
+                #expect(answer.status == 400)
+                #expect(answer.code == "invalid_request")
+            }
+        }
+    }
+
+    @Test func `a version whose package is missing is not kept`() async throws {
+        try await Fleet.with { fleet in
+            try await TestRegion.with(fleet, holding: []) { region in
+                let document = ByteBuffer(bytes: try JSONEncoder().encode(try Fleet.version()))
+                let answer = try await Self.send(
+                    Probe(method: "PUT", path: ForwardWire.versionsPath, body: document), port: region.now.port,
+                    tls: try fleet.identity("pop-1").clientConfiguration)
+                #expect(answer.status == 502)
+                #expect(answer.code == "code_unavailable")
+                #expect(region.now.holdCount == 0)
+            }
+        }
+    }
+
+    @Test(arguments: ["http://127.0.0.1:1", "127.0.0.1:1", "https://127.0.0.1", "https://127.0.0.1:1/x", ""])
+    func `what is no address of a region is refused`(url: String) async throws {
+        try await Fleet.with { fleet in
+            let identity = try fleet.identity("pop-1")
+            #expect {
+                try RegionClient(
+                    peer: RegionPeer(name: "region-1", url: url), identity: identity, logger: Fleet.logger,
+                    package: { _ in ByteBuffer() })
+            } throws: {
+                ($0 as? ForwardingError)?.code == .invalidName
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import EngineCore
+import Frontend
+import Hummingbird
+import NIOCore
+import RegionForwarding
+import ServiceLifecycle
+import Synchronization
+
+/// A region of a test: the real server before a handler that the test writes.
+final class TestRegion: Sendable {
+    typealias Handler = @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult.Outcome
+
+    struct State {
+        var port = 0
+        /// Shuts the region down in order.
+        var shutDown: @Sendable () async -> Void = {}
+        var isDraining = false
+        var versions: [String: PinnedVersion] = [:]
+        var bundles: Set<ContentDigest> = []
+        var holdCount = 0
+        var uploadCount = 0
+        var requests: [InvocationRequest] = []
+    }
+
+    let name: String
+    private let state: Mutex<State>
+    private let handler: Handler
+
+    init(name: String, holding versions: [PinnedVersion], handler: @escaping Handler) {
+        self.name = name
+        self.handler = handler
+        state = Mutex(
+            State(
+                versions: Dictionary(uniqueKeysWithValues: versions.map { ($0.revision, $0) }),
+                bundles: Set(versions.map(\.codeDigest))))
+    }
+
+    var now: State { state.withLock { $0 } }
+    func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
+
+    /// Runs a region while `body` runs. It ends its calls' connections at the end.
+    /// - Parameter versions: those it holds from the beginning.
+    static func with(
+        _ fleet: Fleet, name: String = "region-1", certificate: String? = nil, holding versions: [PinnedVersion]? = nil,
+        limits: PeerLimits = .init(), handler: @escaping Handler = { .success($0.payload) },
+        _ body: (TestRegion) async throws -> Void
+    ) async throws {
+        let region = TestRegion(name: name, holding: try versions ?? [Fleet.version()], handler: handler)
+        let (ports, port) = AsyncStream<Int>.makeStream()
+        let application = try PeerServer.application(
+            address: .hostname("127.0.0.1", port: 0), identity: try fleet.identity(certificate ?? name), services: region.services,
+            limits: limits, logger: Fleet.logger, onServerRunning: { port.yield($0.localAddress?.port ?? 0) })
+        let services = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: application, successTerminationBehavior: .gracefullyShutdownGroup)], logger: Fleet.logger)
+        )
+        region.change { $0.shutDown = { await services.triggerGracefulShutdown() } }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await services.run() }
+            for await number in ports {
+                region.change { $0.port = number }
+                break
+            }
+            try await body(region)
+            group.cancelAll()
+        }
+    }
+
+    private var services: PeerServices {
+        PeerServices(
+            node: name, role: .region,
+            heldVersion: { _, _, revision in self.now.versions[revision] },
+            hold: { version in
+                self.change {
+                    $0.versions[version.revision] = version
+                    $0.holdCount += 1
+                }
+            },
+            hasBundle: { self.now.bundles.contains($0) },
+            addBundle: { bytes, digest throws(InvocationError) in
+                guard bytes == Fleet.bundle else {
+                    throw InvocationError(.codeUnavailable, "The bytes are not those of the digest.")
+                }
+                self.change {
+                    $0.bundles.insert(digest)
+                    $0.uploadCount += 1
+                }
+            },
+            invoke: { request throws(InvocationError) in
+                self.change { $0.requests.append(request) }
+                let outcome = try await self.handler(request)
+                return InvocationResult(
+                    outcome: outcome,
+                    log: InvocationLog(text: ByteBuffer(string: "START RequestId: \(request.id)\n"), droppedByteCount: 2),
+                    record: self.record(of: request))
+            },
+            isDraining: { self.now.isDraining }, load: { 0.25 })
+    }
+
+    private func record(of request: InvocationRequest) -> InvocationRecord {
+        InvocationRecord(
+            requestID: request.id, functionARN: request.function.arn, version: request.function.version,
+            account: request.function.key.account, node: name, decision: .run, reason: .region, site: name, startLevel: .warm,
+            arrivalEpochSeconds: 1_700_000_000, outcome: .success, endingParty: .function, memoryLimit: request.function.memory,
+            requestByteCount: request.payload.readableBytes)
+    }
+}

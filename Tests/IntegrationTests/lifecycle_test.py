@@ -1,0 +1,156 @@
+"""Starting, ending, dying and coming back of a real node."""
+
+import contextlib
+import http.client
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from support import BINARY, ECHO, SLEEP, NodeTest
+from wayside_node import Node, wait_for
+
+
+class LifecycleTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="wayside-it-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def node(self, name="node", configuration=None):
+        node = Node(BINARY, self.folder, name, configuration or {}).start()
+        self.addCleanup(lambda: node.process.poll() is None and node.stop())
+        return node
+
+    def test_SIGTERM_lets_calls_finish_and_leaves_nothing(self):
+        node = self.node()
+        account = node.account()
+        account.must_create("sleep", {"app.py": SLEEP})
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(account.invoke("sleep", {"seconds": 2})))
+        thread.start()
+        wait_for(lambda: node.pools()["containersBusy"] == 1, "the call runs")
+        node.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        with contextlib.suppress(OSError):
+            late = account.invoke("sleep", {"seconds": 0})
+            self.assertEqual(late.status, 503, late.body)
+        thread.join()
+        self.assertEqual((answers[0].status, answers[0].json()), (200, "slept"))
+        self.assertEqual(node.process.wait(30), 0)
+        self.assertEqual(node.leftovers(), [])
+
+    def test_after_kill_9_of_the_daemon_nothing_acknowledged_is_lost_and_leftovers_are_swept(self):
+        node = self.node()
+        account = node.account()
+        account.must_create("echo", {"app.py": ECHO})
+        account.must_create("sleep", {"app.py": SLEEP}, Timeout=60)
+        self.assertEqual(account.request("POST", "/2015-03-31/functions/echo/versions", b"{}").status, 201)
+        thread = threading.Thread(target=self._call_that_is_cut_off, args=(account,))
+        thread.start()
+        wait_for(lambda: node.pools()["containersBusy"] == 1, "the call runs")
+        node.kill()
+        thread.join()
+        node.start()
+        self.assertEqual(account.invoke("echo", {"still": "here"}).json(), {"still": "here"})
+        self.assertEqual(account.invoke("echo:1", 7).json(), 7)
+        self.assertEqual(node.pools()["containersBusy"], 0)
+        self.assertEqual(node.stop(), 0)
+        wait_for(lambda: not node.leftovers(), f"nothing is left: {node.leftovers()}", seconds=5)
+
+    @staticmethod
+    def _call_that_is_cut_off(account):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            account.invoke("sleep", {"seconds": 50})
+
+    def test_a_launcher_that_dies_fails_its_calls_clearly_and_is_restarted(self):
+        node = self.node()
+        account = node.account()
+        account.must_create("sleep", {"app.py": SLEEP}, Timeout=60)
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(account.invoke("sleep", {"seconds": 50})))
+        thread.start()
+        wait_for(lambda: node.pools()["containersBusy"] == 1, "the call runs")
+        first = node.launcher()
+        self.assertIsNotNone(first)
+        os.kill(first, signal.SIGKILL)
+        thread.join(20)
+        self.assertEqual(answers[0].status, 500, answers[0].body)
+        self.assertEqual(answers[0].headers["Wayside-Error"], "launcher_lost")
+        self.assertEqual(node.record_of(answers[0])["endingParty"], "engine")
+        answer = wait_for(lambda: (lambda answer: answer.status == 200 and answer)(account.invoke("sleep", {"seconds": 0})),
+                          "calls run again", seconds=10)
+        self.assertEqual(answer.json(), "slept")
+        self.assertNotEqual(node.launcher(), first)
+        pools = node.pools()
+        self.assertEqual((pools["containersBusy"], pools["containersStarting"], pools["waiting"]), (0, 0, 0))
+
+    def test_a_full_disk_refuses_what_is_new_and_harms_nothing(self):
+        mount = pathlib.Path(self.folder, "small")
+        mount.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", mount], check=True)
+        self.addCleanup(subprocess.run, ["umount", "--lazy", mount], check=True)
+        node = Node(BINARY, mount, "node", {}).start()
+        self.addCleanup(lambda: node.process.poll() is None and node.stop())
+        account = node.account()
+        account.must_create("echo", {"app.py": ECHO})
+        filler = node.data / "filler"
+        with contextlib.suppress(OSError), open(filler, "wb") as file:
+            while True:
+                file.write(bytes(65536))
+                file.flush()
+        answer = account.create("large", {"app.py": ECHO, "data": os.urandom(200_000)})
+        self.assertGreaterEqual(answer.status, 500, answer.body)
+        self.assertEqual(account.invoke("echo", 1).json(), 1)
+        filler.unlink()
+        account.must_create("large", {"app.py": ECHO, "data": os.urandom(200_000)})
+        self.assertEqual(account.invoke("large", 2).json(), 2)
+        self.assertEqual(node.stop(), 0)
+
+    def test_a_bad_configuration_stops_the_start_and_is_named(self):
+        cases = [("capacity:\n  memoryMebibites: 1\n", "capacity.memoryMebibites"), ("api:\n  listen: nowhere\n", "api.listen"),
+                 ("node:\n  role: star\n", "node.role"), ("capacity:\n  containersMax: many\n", "capacity.containersMax"),
+                 ("node:\n  role: region\n", "peers.listen"), ("placement: [\n", "config.yaml")]
+        for text, named in cases:
+            with self.subTest(named):
+                path = pathlib.Path(self.folder, "config.yaml")
+                path.write_text(text, encoding="utf-8")
+                result = subprocess.run([BINARY, "serve", "--check", "--config", path], capture_output=True, text=True, timeout=30, check=False)
+                self.assertNotEqual(result.returncode, 0)
+                self.assertIn(named, result.stderr)
+
+    def test_two_nodes_cannot_share_a_data_folder(self):
+        node = self.node()
+        second = subprocess.run(node.command, capture_output=True, text=True, timeout=30, check=False)
+        self.assertNotEqual(second.returncode, 0)
+        self.assertIn("another node uses", second.stderr)
+
+
+class ManyCallsTest(NodeTest):
+    def test_thousands_of_calls_leave_no_descriptor_process_or_memory_behind(self):
+        self.account.must_create("echo", {"app.py": ECHO})
+
+        def calls(count):
+            for _ in range(count):
+                self.assertEqual(self.account.invoke("echo", {"n": 1}).status, 200)
+
+        def held():
+            pid = self.node.process.pid
+            status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+            return len(os.listdir(f"/proc/{pid}/fd")), int(status.split("VmRSS:")[1].split()[0]) // 1024
+        calls(1000)
+        descriptors, memory = held()
+        calls(3000)
+        later = held()
+        self.assertLessEqual(later[0], descriptors + 2)
+        self.assertLess(later[1], memory + 40)
+        pools = self.node.pools()
+        self.assertEqual((pools["containersBusy"], pools["waiting"]), (0, 0))
+
+
+if __name__ == "__main__":
+    unittest.main()

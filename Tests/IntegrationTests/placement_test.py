@@ -1,0 +1,174 @@
+"""Where calls run: a real POP and a real region."""
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import threading
+import unittest
+
+from support import ECHO, FEW, SLEEP, FleetTest
+from wayside_node import wait_for, zipped
+
+FAIL = "def handler(event, context):\n    raise KeyError('nothing')\n"
+
+
+class DecisionTest(FleetTest):
+    pop = {"placement": FEW, "capacity": {"memoryMebibytes": 1024, "warming": ["python=1"]}}
+
+    def test_PLACE_06_a_rare_function_is_forwarded_although_slots_are_free_and_a_frequent_one_is_not(self):
+        self.account.must_create("rare", {"app.py": ECHO})
+        answer, record = self.call("rare", {"n": 1})
+        self.assertEqual((answer.status, answer.json()), (200, {"n": 1}))
+        self.assertEqual((record["decision"], record["reason"], record["site"]), ("forward", "uncommon", "region-1"))
+        self.assertEqual(answer.headers["Wayside-Decision"], "forward")
+        record = self.until_local("rare")
+        self.assertEqual((record["reason"], record["site"]), ("frequent", "pop-1"))
+        _, record = self.call("rare")
+        self.assertEqual((record["reason"], record["startLevel"]), ("warm", "warm"))
+
+    def test_PLACE_04_every_record_has_one_decision_and_one_reason_here_and_there(self):
+        self.account.must_create("reasons", {"app.py": ECHO})
+        answer, record = self.call("reasons")
+        there = self.fleet.region.record_of(answer)
+        self.assertEqual((record["decision"], record["reason"]), ("forward", "uncommon"))
+        self.assertEqual((there["decision"], there["reason"]), ("run", "region"))
+        self.assertEqual(record["remote"]["reason"], "region")
+
+    def test_PLACE_03_a_mebibyte_arrives_byte_for_byte_at_the_pop_and_in_the_region(self):
+        self.account.must_create("echo", {"app.py": ECHO})
+        event = json.dumps({"data": base64.b64encode(os.urandom(786432)).decode(), "text": "\u00e4\u2603\U0001f600"}).encode()
+        sites = {}
+        for _ in range(8):
+            answer, record = self.call("echo", event)
+            self.assertEqual(answer.json(), json.loads(event))
+            sites.setdefault(record["site"], answer.body)
+        self.assertEqual(set(sites), {"pop-1", "region-1"})
+        self.assertEqual(sites["pop-1"], sites["region-1"])
+
+    def test_PLACE_15_failures_have_the_same_shape_wherever_the_function_ran(self):
+        for name, code, settings in [("raises", FAIL, {}), ("exits", "import os\n\ndef handler(event, context):\n    os._exit(3)\n", {}),
+                                     ("hangs", SLEEP, {"Timeout": 1})]:
+            with self.subTest(name):
+                self.account.must_create(name, {"app.py": code}, **settings)
+                bodies = {}
+                for _ in range(8):
+                    answer, record = self.call(name, {"seconds": 30})
+                    self.assertEqual((answer.status, answer.headers["X-Amz-Function-Error"]), (200, "Unhandled"))
+                    text = answer.body.decode().replace(answer.headers["x-amzn-RequestId"], "ID")
+                    bodies.setdefault(record["site"], text)
+                    if len(bodies) == 2:
+                        break
+                self.assertEqual(set(bodies), {"pop-1", "region-1"})
+                self.assertEqual(bodies["pop-1"], bodies["region-1"])
+
+    def test_PLACE_19_the_forwarded_call_carries_its_id_account_version_and_a_shrinking_budget(self):
+        self.account.must_create("joined", {"app.py": "def handler(event, context):\n    print('seen', context.aws_request_id)\n"
+                                            "    return [context.invoked_function_arn, context.get_remaining_time_in_millis()]\n"})
+        published = self.account.request("POST", "/2015-03-31/functions/joined/versions", b"{}").json()
+        answer = self.account.invoke("joined:1")
+        request_id = answer.headers["x-amzn-RequestId"]
+        here, there = self.fleet.pop.record(request_id), self.fleet.region.record(request_id)
+        self.assertEqual((there["account"], there["forwardedBy"], there["hops"]), (self.account.number, "pop-1", 1))
+        self.assertEqual((here["version"], there["version"], answer.headers["X-Amz-Executed-Version"]), ("1", "1", "1"))
+        arn, remaining = answer.json()
+        self.assertEqual(arn, published["FunctionArn"])
+        self.assertLessEqual(remaining, 10_000)
+        for node in (self.fleet.pop, self.fleet.region):
+            self.assertIn(f"seen {request_id}", node.tool("logs", request_id).stdout)
+
+    def test_an_update_reaches_the_region_with_the_next_call(self):
+        self.account.must_create("changing", {"app.py": "def handler(event, context):\n    return 1\n"})
+        self.assertEqual(self.account.invoke("changing").json(), 1)
+        package = base64.b64encode(zipped({"app.py": "def handler(event, context):\n    return 2\n"})).decode()
+        answer = self.account.request("PUT", "/2015-03-31/functions/changing/code", json.dumps({"ZipFile": package}).encode())
+        self.assertEqual(answer.status, 200, answer.body)
+        for _ in range(6):
+            self.assertEqual(self.account.invoke("changing").json(), 2)
+
+    def test_a_client_that_hangs_up_ends_the_run_in_the_region(self):
+        self.account.must_create("long", {"app.py": SLEEP}, Timeout=60)
+        path, body = "/2015-03-31/functions/long/invocations", b'{"seconds": 50}'
+        connection = http.client.HTTPConnection("127.0.0.1", self.fleet.pop.port)
+        connection.request("POST", path, body, self.account.signer.headers("POST", path, body, f"127.0.0.1:{self.fleet.pop.port}"))
+        wait_for(lambda: self.fleet.region.pools()["containersBusy"] == 1, "the region runs it")
+        connection.close()
+        wait_for(lambda: self.fleet.region.pools()["containersBusy"] == 0, "the region has ended it", seconds=10)
+        for node in (self.fleet.pop, self.fleet.region):
+            record = json.loads(node.tool("explain", "--function", "long", "--output", "json").stdout)[0]
+            self.assertEqual((record["outcome"], record["endingParty"]), ("aborted", "client"), node.name)
+
+
+class CapacityTest(FleetTest):
+    pop = {"placement": FEW, "capacity": {"memoryMebibytes": 256, "warming": []}}
+    region = {"capacity": {"memoryMebibytes": 300, "warming": []}}
+
+    def test_PLACE_05_and_18_a_full_pop_forwards_and_two_full_sites_answer_an_error(self):
+        self.account.must_create("big", {"app.py": SLEEP}, MemorySize=200, Timeout=30)
+        self.until_local("big", {"seconds": 0})
+        answers = []
+        busy = [threading.Thread(target=lambda: answers.append(self.account.invoke("big", {"seconds": 6}))) for _ in range(2)]
+        busy[0].start()
+        wait_for(lambda: self.fleet.pop.pools()["containersBusy"] == 1, "the POP is full")
+        answer, record = self.call("big", {"seconds": 0})
+        self.assertEqual((answer.status, record["decision"], record["reason"]), (200, "forward", "no_capacity"))
+        busy[1].start()
+        wait_for(lambda: self.fleet.region.pools()["containersBusy"] == 1, "the region is full")
+        refused = self.account.invoke("big", {"seconds": 0})
+        self.assertEqual((refused.status, refused.error), (429, "TooManyRequestsException"))
+        self.assertEqual(refused.json()["Reason"], "ConcurrentInvocationLimitExceeded")
+        record = self.fleet.pop.record_of(refused)
+        self.assertEqual((record["decision"], record["reason"], record["endingParty"]), ("refuse", "overloaded", "engine"))
+        for thread in busy:
+            thread.join()
+        self.assertEqual([answer.json() for answer in answers], ["slept", "slept"])
+        _, record = self.call("big", {"seconds": 0})
+        self.assertEqual(record["decision"], "run")
+
+
+class OutageTest(FleetTest):
+    pop = {"placement": FEW}
+
+    def test_PLACE_16_17_22_a_region_that_dies_mid_call_and_stays_away(self):
+        self.account.must_create("slow", {"app.py": SLEEP}, Timeout=30)
+        self.account.must_create("other", {"app.py": ECHO})
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(self.account.invoke("slow", {"seconds": 20})))
+        thread.start()
+        wait_for(lambda: self.fleet.region.pools()["containersBusy"] == 1, "the region runs it")
+        self.fleet.region.kill()
+        thread.join()
+        # It may have run: no second try anywhere, and a clear error.
+        self.assertEqual(answers[0].status, 502, answers[0].body)
+        self.assertEqual(answers[0].headers["Wayside-Error"], "region_failed")
+        record = self.fleet.pop.record_of(answers[0])
+        self.assertEqual((record["decision"], record["endingParty"]), ("forward", "region"))
+        answer, record = self.call("other", {"n": 2})
+        self.assertEqual((answer.status, answer.json()), (200, {"n": 2}))
+        self.assertEqual((record["decision"], record["reason"], record["site"]), ("run", "region_outage", "pop-1"))
+        self.fleet.region.start()
+        self.account.must_create("third", {"app.py": ECHO})
+
+        def forwarded():
+            name = f"fresh-{os.urandom(4).hex()}"
+            self.account.must_create(name, {"app.py": ECHO})
+            return self.call(name)[1]["decision"] == "forward"
+        wait_for(forwarded, "the region is used again", seconds=10, pause=0.2)
+
+
+class ReadyTest(FleetTest):
+    region = {"capacity": {"warming": ["python=2", "node=1"]}}
+
+    def test_PLACE_01_instances_wait_before_any_request_and_the_first_call_boots_nothing(self):
+        pools = wait_for(lambda: (lambda pools: pools["instancesReady"] >= 3 and pools)(self.fleet.region.pools()), "the pool is full")
+        self.assertEqual((pools["containersBusy"], pools["instancesReady"]), (0, 3))
+        self.account.must_create("first", {"app.py": ECHO})
+        answer, record = self.call("first")
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(record["remote"]["startLevel"], "instance")
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        unittest.main()

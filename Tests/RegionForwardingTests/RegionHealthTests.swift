@@ -1,0 +1,50 @@
+import EngineCore
+import Testing
+
+@testable import RegionForwarding
+
+@Suite struct RegionHealthTests {
+    static let backoff = Duration.milliseconds(250)...Duration.seconds(10)
+    static let start = EngineInstant(nanoseconds: 1_000_000_000)
+
+    @Test func `PLACE-14 a region is passed over after a failure until its time has passed`() {
+        var health = RegionHealth()
+        #expect(health.isReachable(now: Self.start))
+        health.failed(now: Self.start, jitter: 0.5, backoff: Self.backoff)
+        #expect(!health.isReachable(now: Self.start + .milliseconds(249)))
+        #expect(health.isReachable(now: Self.start + .milliseconds(250)))
+    }
+
+    @Test func `a success brings it back at once and forgets the failures`() {
+        var health = RegionHealth()
+        for _ in 0..<5 { health.failed(now: Self.start, jitter: 0.5, backoff: Self.backoff) }
+        health.succeeded()
+        #expect(health.isReachable(now: Self.start))
+        health.failed(now: Self.start, jitter: 0.5, backoff: Self.backoff)
+        #expect(health.isReachable(now: Self.start + .milliseconds(250)))
+    }
+
+    @Test(arguments: [(1, 250), (2, 500), (3, 1000), (6, 8000), (7, 10_000), (1000, 10_000)])
+    func `each failure doubles the time out, up to the limit`(failures: Int, milliseconds: Int) {
+        var health = RegionHealth()
+        for _ in 0..<failures { health.failed(now: Self.start, jitter: 0.5, backoff: Self.backoff) }
+        #expect(!health.isReachable(now: Self.start + .milliseconds(milliseconds - 1)))
+        #expect(health.isReachable(now: Self.start + .milliseconds(milliseconds)))
+    }
+
+    @Test(arguments: [(0.0, 200), (1.0, 300)])
+    func `the time out is varied by a fifth`(jitter: Double, milliseconds: Int) {
+        var health = RegionHealth()
+        health.failed(now: Self.start, jitter: jitter, backoff: Self.backoff)
+        #expect(!health.isReachable(now: Self.start + .milliseconds(milliseconds - 1)))
+        #expect(health.isReachable(now: Self.start + .milliseconds(milliseconds + 1)))
+    }
+
+    @Test func `a connection's streams are counted, the first that has room is used, and none is there when all are full`() {
+        let slots = StreamSlots(connections: 2, perConnection: 2)
+        #expect([slots.acquire(), slots.acquire(), slots.acquire(), slots.acquire(), slots.acquire()] == [0, 0, 1, 1, nil])
+        slots.release(0)
+        #expect(slots.usedCount == 3)
+        #expect(slots.acquire() == 0)
+    }
+}

@@ -1,0 +1,117 @@
+import NIOCore
+import Testing
+
+@testable import Sandboxing
+
+/// The frame protocol against bytes of every kind.
+@Suite struct FrameDecoderTests {
+    static func bytes(length: UInt32, kind: UInt8, version: UInt8 = 1, flags: UInt16 = 0, sequence: UInt32, payload: [UInt8]) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.writeInteger(length, endianness: .little)
+        buffer.writeInteger(kind)
+        buffer.writeInteger(version)
+        buffer.writeInteger(flags, endianness: .little)
+        buffer.writeInteger(sequence, endianness: .little)
+        buffer.writeBytes(payload)
+        return buffer
+    }
+
+    /// All frames in `parts`, which arrive one after the other.
+    static func decode(_ parts: [ByteBuffer]) throws(FrameViolation) -> [Frame] {
+        var decoder = FrameDecoder()
+        var frames: [Frame] = []
+        for var part in parts {
+            decoder.append(&part)
+            while let frame = try decoder.next() { frames.append(frame) }
+        }
+        return frames
+    }
+
+    static let frames = [
+        Frame(kind: .booted, sequence: 0, payload: ByteBuffer()), Frame(kind: .ready, sequence: 0, payload: ByteBuffer()),
+        Frame(kind: .result, sequence: 1, payload: ByteBuffer(string: "{\"answer\":42}")),
+        Frame(kind: .error, sequence: .max, payload: ByteBuffer(string: "{}")),
+        Frame(kind: .result, sequence: 2, payload: ByteBuffer(repeating: 7, count: 1000)),
+    ]
+
+    static var stream: ByteBuffer {
+        var stream = ByteBuffer()
+        for frame in frames {
+            Frame.writeHeader(frame.kind, sequence: frame.sequence, length: frame.payload.readableBytes, into: &stream)
+            stream.writeImmutableBuffer(frame.payload)
+        }
+        return stream
+    }
+
+    @Test func `the header is the one of the C header file`() {
+        var header = ByteBuffer()
+        Frame.writeHeader(.invoke, sequence: 0x0403_0201, length: 0x0807, into: &header)
+        #expect(Array(header.readableBytesView) == [7, 8, 0, 0, 4, 1, 0, 0, 1, 2, 3, 4])
+    }
+
+    @Test func `frames come out the same wherever the stream is split`() throws {
+        let stream = Self.stream
+        for split in 0...stream.readableBytes {
+            let parts = [
+                try #require(stream.getSlice(at: 0, length: split)),
+                try #require(stream.getSlice(at: split, length: stream.readableBytes - split)),
+            ]
+            #expect(try Self.decode(parts) == Self.frames, "split at \(split)")
+        }
+    }
+
+    @Test func `frames come out the same byte by byte`() throws {
+        let parts = Self.stream.readableBytesView.map { ByteBuffer(bytes: [$0]) }
+        #expect(try Self.decode(parts) == Self.frames)
+    }
+
+    static let violations: [(ByteBuffer, FrameViolation)] = [
+        (bytes(length: 0, kind: 1, version: 2, sequence: 0, payload: []), .version(2)),
+        (bytes(length: 0, kind: 0, sequence: 0, payload: []), .kind(0)),
+        (bytes(length: 0, kind: 7, sequence: 0, payload: []), .kind(7)),
+        (bytes(length: 0, kind: 1, flags: 1, sequence: 0, payload: []), .flags(1)),
+        (bytes(length: 8 << 20 + 1, kind: 5, sequence: 1, payload: []), .length(8 << 20 + 1)),
+        (bytes(length: .max, kind: 5, sequence: 1, payload: []), .length(.max)),
+    ]
+
+    @Test(arguments: violations)
+    func `a header that breaks a rule is refused before its payload is waited for`(bytes: ByteBuffer, violation: FrameViolation) {
+        #expect(throws: violation) { try Self.decode([bytes]) }
+    }
+
+    @Test func `the longest frame passes`() throws {
+        let payload = [UInt8](repeating: 1, count: 8 << 20)
+        let frames = try Self.decode([Self.bytes(length: 8 << 20, kind: 5, sequence: 1, payload: payload)])
+        #expect(frames.count == 1 && frames[0].payload.readableBytes == 8 << 20)
+    }
+
+    @Test func `any bytes end in frames, a violation or a wait, however they are split`() {
+        let seed = UInt64.random(in: 0 ... .max)
+        print("seed \(seed)")
+        var generator = SplitMix(state: seed)
+        for _ in 0..<2000 {
+            var stream = Self.stream
+            for _ in 0..<Int.random(in: 0...3, using: &generator) {
+                let index = Int.random(in: 0..<stream.readableBytes, using: &generator)
+                stream.setInteger(UInt8.random(in: 0 ... 255, using: &generator), at: index)
+            }
+            let split = Int.random(in: 0...stream.readableBytes, using: &generator)
+            let whole = Result { () throws(FrameViolation) in try Self.decode([stream]) }
+            let parts = [stream.getSlice(at: 0, length: split), stream.getSlice(at: split, length: stream.readableBytes - split)]
+            let halves = Result { () throws(FrameViolation) in try Self.decode(parts.compactMap { $0 }) }
+            #expect(whole == halves, "seed \(seed)")
+        }
+    }
+
+    /// The generator of Steele, Lea and Flood (OOPSLA 2014): the same numbers for the same seed.
+    struct SplitMix: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return z ^ (z >> 31)
+        }
+    }
+}

@@ -1,0 +1,200 @@
+import EngineCore
+import Foundation
+import NIOCore
+import Sandboxing
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// Instances, spare containers, aborts, and launchers that die.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct SandboxHostLifeTests {
+    static let sleeper = "import time\ndef handler(event, context):\n    time.sleep(60)\n"
+
+    @Test(arguments: ["python", "node", "provided"])
+    func `a spare container becomes a function's`(runtime: String) async throws {
+        try await TestHost.with { test in
+            let instance = test.number()
+            let container = try await test.host.bootInstance(instance, spare: test.number(), runtime: runtime)
+            let manifest = try #require(test.host.manifests.first { $0.name == runtime })
+            let examples = ["python": "hello-python/app.py", "node": "hello-node/app.mjs", "provided": "hello-bash/bootstrap"]
+            let example = TestHost.root.appending(path: "Runtimes/examples/\(try #require(examples[runtime]))")
+            let bundle = try test.addBundle([example.lastPathComponent: String(contentsOf: example, encoding: .utf8)])
+            let version = TestHost.version(runtime: try #require(manifest.identifiers.last))
+            let early = await container.invoke(TestHost.request())
+            #expect(early.surelyNotStarted)
+            try await container.assign(to: version, bundle: bundle)
+            let answer = await container.invoke(TestHost.request(#"{"name":"x"}"#, version: version))
+            #expect(answer.result?.contains("Hello from") == true, "\(answer)")
+            let error = await #expect(throws: SandboxError.self) { try await container.assign(to: version, bundle: bundle) }
+            #expect(error?.code == .containerEnded)
+            test.host.killContainer(container.id)
+            await test.event { $0 == .containerEnded(container.id) }
+            test.host.killInstance(instance)
+            await test.event { $0 == .instanceEnded(instance) }
+        }
+    }
+
+    @Test func `a spare container whose bundle has no program tells its first call`() async throws {
+        try await TestHost.with { test in
+            let container = try await test.host.bootInstance(test.number(), spare: test.number(), runtime: "provided")
+            try await container.assign(to: TestHost.version(runtime: "provided.al2"), bundle: test.addBundle(["x": ""]))
+            #expect(await container.invoke(TestHost.request()).errorType == "Runtime.InvalidEntrypoint")
+            await test.event { $0 == .containerEnded(container.id) }
+        }
+    }
+
+    @Test func `what cannot be started is said, and leaves nothing`() async throws {
+        try await TestHost.with { test in
+            var error = await #expect(throws: SandboxError.self) {
+                _ = try await test.host.startContainer(1, in: 99, for: TestHost.version(), bundle: "none")
+            }
+            #expect(error?.step == "unknown_instance")
+            try await test.host.createInstance(5)
+            error = await #expect(throws: SandboxError.self) {
+                _ = try await test.host.startContainer(1, in: 5, for: TestHost.version(), bundle: "none")
+            }
+            #expect(error?.step == "mount_task")
+            error = await #expect(throws: SandboxError.self) {
+                _ = try await test.host.startContainer(1, in: 5, for: TestHost.version(runtime: "cobol"), bundle: "none")
+            }
+            #expect(error?.code == .invalidArgument)
+            error = await #expect(throws: SandboxError.self) { _ = try await test.host.bootInstance(6, spare: 7, runtime: "cobol") }
+            #expect(error?.code == .invalidArgument)
+            test.host.killInstance(5)
+            await test.event { $0 == .instanceEnded(5) }
+        }
+    }
+
+    @Test func `WHOLE-02 a client that goes away ends its call at once`() async throws {
+        try await TestHost.with { test in
+            let container = try await test.python(Self.sleeper)
+            let began = ContinuousClock.now
+            let call = Task { await container.invoke(TestHost.request()) }
+            try await Task.sleep(for: .milliseconds(200))
+            call.cancel()
+            let answer = await call.value
+            #expect(answer.outcome == nil)
+            #expect(answer.endingParty == .client)
+            #expect(!answer.isReusable)
+            #expect(ContinuousClock.now - began < .seconds(5))
+            await test.event { $0 == .containerEnded(container.id) }
+        }
+    }
+
+    @Test func `a call that is cancelled before it begins does not begin`() async throws {
+        try await TestHost.with { test in
+            let container = try await test.python("def handler(event, context): return 1")
+            let call = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                return await container.invoke(TestHost.request())
+            }
+            let answer = await call.value
+            #expect(answer.endingParty == .client)
+            #expect(answer.surelyNotStarted)
+            #expect(await container.invoke(TestHost.request()).result == "1")
+        }
+    }
+
+    @Test func `killing a container answers its call as the engine's doing`() async throws {
+        try await TestHost.with { test in
+            let container = try await test.python(Self.sleeper)
+            async let answer = container.invoke(TestHost.request())
+            try await Task.sleep(for: .milliseconds(200))
+            test.host.killContainer(container.id)
+            #expect(await answer.outcome == nil)
+            #expect(await answer.endingParty == .engine)
+            #expect(await !answer.surelyNotStarted)
+        }
+    }
+
+    @Test func `a container takes one call at a time`() async throws {
+        try await TestHost.with { test in
+            let container = try await test.python("import time\ndef handler(event, context):\n    time.sleep(0.5)\n    return 1\n")
+            async let first = container.invoke(TestHost.request())
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(await container.invoke(TestHost.request()).surelyNotStarted)
+            #expect(await first.result == "1")
+        }
+    }
+
+    @Test func `fifty containers answer in parallel, each its own calls`() async throws {
+        try await TestHost.with { test in
+            let code = "count = 0\ndef handler(event, context):\n    global count\n    count += 1\n    print(event, count)\n    return [event, count]\n"
+            let bundle = try test.addBundle(["app.py": code])
+            let instance = test.number()
+            try await test.host.createInstance(instance)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for index in 0..<50 {
+                    group.addTask {
+                        let container = try await test.host.startContainer(
+                            test.number(), in: instance, for: TestHost.version(), bundle: bundle)
+                        for call in 1...20 {
+                            let answer = await container.invoke(TestHost.request("\(index)"))
+                            #expect(answer.result == "[\(index), \(call)]")
+                            #expect(answer.log == "\(index) \(call)\n")
+                            #expect(answer.isReusable)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    /// Who is killed: the launcher's first process, or the worker that it starts again by itself.
+    @Test(arguments: [true, false])
+    func `a launcher that is killed fails the calls in it and is there again`(kill supervisor: Bool) async throws {
+        try await TestHost.with { test in
+            let container = try await test.python(Self.sleeper)
+            async let answer = container.invoke(TestHost.request())
+            try await Task.sleep(for: .milliseconds(300))
+            let launchers = Self.processes(withArgument: test.configuration.socketPathForTests)
+            #expect(launchers.count >= 2)
+            let victim = try #require(supervisor ? launchers.min() : launchers.dropFirst().first)
+            kill(victim, SIGKILL)
+            #expect(await answer.outcome == nil)
+            #expect(await answer.endingParty == .engine)
+            await test.event { $0 == .launcherLost }
+            await test.event { $0 == .launcherReady }
+            let next = try await test.python("def handler(event, context): return 7")
+            #expect(await next.invoke(TestHost.request()).result == "7")
+        }
+    }
+
+    @Test func `nothing of the launcher is left when the host ends`() async throws {
+        let socket = Latched()
+        try await TestHost.with { test in
+            _ = try await test.python(Self.sleeper)
+            await socket.set(test.configuration.socketPathForTests)
+            #expect(!Self.processes(withArgument: test.configuration.socketPathForTests).isEmpty)
+        }
+        #expect(Self.processes(withArgument: try #require(await socket.value)).isEmpty)
+    }
+
+    @Test func `a launcher that cannot be started is a clear error`() async throws {
+        let error = await #expect(throws: SandboxError.self) {
+            try await TestHost.with({ $0.launcher = "/nonexistent/launcher" }) { _ in }
+        }
+        #expect(error?.code == .unreachable)
+    }
+
+    private actor Latched {
+        var value: String?
+        func set(_ value: String) { self.value = value }
+    }
+
+    /// Process ids, ascending, of those with `argument` on their command line.
+    static func processes(withArgument argument: String) -> [Int32] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { Int32($0) }.filter { pid in
+            let data = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") ?? Data()
+            return data.split(separator: 0).contains { $0.elementsEqual(argument.utf8) }
+        }.sorted()
+    }
+}
+
+extension SandboxHostConfiguration {
+    var socketPathForTests: String { "\(socketDirectory)/launcher.sock" }
+}
