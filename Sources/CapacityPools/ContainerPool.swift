@@ -308,7 +308,8 @@ extension ContainerPool {
             perform(state.withLock { $0.machine.instanceEnded(InstanceID(number: number), now: now) })
             forgetUnknown()
         case .launcherLost:
-            logger.error("the launcher died; it is being restarted, calls in flight have failed")
+            // The host has said so; every instance has been reported as ended before.
+            break
         case .launcherReady:
             perform(state.withLock { $0.machine.replenishAll(now: now) })
         }

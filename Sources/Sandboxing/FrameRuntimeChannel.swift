@@ -72,22 +72,23 @@ final class FrameRuntimeChannel: RuntimeChannel {
             // Text and dictionaries of text always have a JSON form.
             preconditionFailure("the settings of a function have no JSON form")
         }
-        link.withLock { link in
+        let rest = link.withLock { link in
             link.initialisation = .sent
             link.head.clear()
             Frame.writeHeader(.initialise, sequence: 0, length: payload.count, into: &link.head)
-            send(ByteBuffer(bytes: payload), &link)
+            return Self.send(ByteBuffer(bytes: payload), &link)
         }
+        if let rest { finish(rest) }
     }
 
     func invoke(_ request: InvocationRequest, deadline: Int64) {
-        let fits = link.withLock { link in
+        let (fits, rest) = link.withLock { link -> (Bool, Rest?) in
             link.sequence = link.sequence == .max ? 1 : link.sequence + 1
-            guard Self.writeInvocation(request, deadline, sequence: link.sequence, into: &link.head) else { return false }
+            guard Self.writeInvocation(request, deadline, sequence: link.sequence, into: &link.head) else { return (false, nil) }
             link.awaited = link.sequence
-            send(request.payload, &link)
-            return true
+            return (true, Self.send(request.payload, &link))
         }
+        if let rest { finish(rest) }
         if !fits { onEvent(.failed(.violation("the call does not fit into a frame"))) }
     }
 
@@ -125,23 +126,35 @@ final class FrameRuntimeChannel: RuntimeChannel {
         return true
     }
 
+    /// What a socket would not take at once, and the channel that will bring it on its way.
+    private struct Rest {
+        let channel: any Channel
+        let bytes: ByteBuffer
+    }
+
     /// Writes the link's head and `body`, as one.
-    private func send(_ body: ByteBuffer, _ link: inout Link) {
-        guard let writer = link.writer, !link.isOver else { return }
+    ///
+    /// - Returns: what is left to be written; by ``finish(_:)``, once the lock is free, because a write may complete at once.
+    private static func send(_ body: ByteBuffer, _ link: inout Link) -> Rest? {
+        guard let writer = link.writer, !link.isOver else { return nil }
         let total = link.head.readableBytes + body.readableBytes
         var sent = 0
         if link.backlog == 0 {
-            sent = Self.sendNow(writer, link.head, body)
+            sent = sendNow(writer, link.head, body)
             // An error other than "not now" is a runtime that is gone; the reading side learns of it and says so.
-            guard sent >= 0 || errno == EAGAIN || errno == EINTR else { return }
+            guard sent >= 0 || errno == EAGAIN || errno == EINTR else { return nil }
         }
-        guard max(0, sent) < total, let channel = link.channel else { return }
+        guard max(0, sent) < total, let channel = link.channel else { return nil }
         var rest = ByteBuffer()
         rest.writeImmutableBuffer(link.head)
         rest.writeImmutableBuffer(body)
         rest.moveReaderIndex(forwardBy: max(0, sent))
         link.backlog += 1
-        channel.writeAndFlush(rest).whenComplete { [weak self] _ in self?.link.withLock { $0.backlog -= 1 } }
+        return Rest(channel: channel, bytes: rest)
+    }
+
+    private func finish(_ rest: Rest) {
+        rest.channel.writeAndFlush(rest.bytes).whenComplete { [weak self] _ in self?.link.withLock { $0.backlog -= 1 } }
     }
 
     /// One sendmsg(2) of both parts, without waiting and without SIGPIPE.

@@ -29,10 +29,12 @@ public final class LauncherConnection: Sendable {
 
     /// Connects to the launcher and agrees on the version.
     ///
-    /// - Parameter onEvent: called on the connection's thread, in order; must not block. Its last call is `disconnected`.
+    /// - Parameters:
+    ///   - helloTimeout: how long the launcher may take to accept and to greet; its socket exists before anybody serves it.
+    ///   - onEvent: called on the connection's thread, in order; must not block. Its last call is `disconnected`.
     /// - Throws: `unreachable`, `versionMismatch`, `disconnected`.
     public static func connect(
-        path: String, onEvent: @escaping @Sendable (LauncherEvent) -> Void
+        path: String, helloTimeout: Duration = .seconds(10), onEvent: @escaping @Sendable (LauncherEvent) -> Void
     ) async throws(SandboxError) -> (connection: LauncherConnection, capabilities: LauncherCapabilities) {
         let socket = ws_socket_connect(path)
         guard socket >= 0 else {
@@ -42,6 +44,7 @@ public final class LauncherConnection: Sendable {
                 systemError: error)
         }
         let connection = LauncherConnection(socket: FileDescriptor(rawValue: socket), onEvent: onEvent)
+        connection.limitReceiving(to: helloTimeout)
         Thread.detachNewThread { connection.receive() }
         guard let capabilities = try await connection.request(.hello).capabilities else {
             connection.close()
@@ -170,10 +173,17 @@ extension LauncherConnection {
         finish()
     }
 
+    /// Ends the connection when nothing is received for so long; zero is for ever (`SO_RCVTIMEO`, socket(7)).
+    private func limitReceiving(to limit: Duration) {
+        var time = timeval(tv_sec: Int(limit.components.seconds), tv_usec: Int(limit.components.attoseconds / 1_000_000_000_000))
+        setsockopt(socket.rawValue, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+    }
+
     private func handle(_ bytes: UnsafeRawBufferPointer, _ descriptors: [FileDescriptor]) {
         var unclaimed = descriptors
         switch LauncherMessage(bytes) {
         case .capabilities(let id, let capabilities):
+            limitReceiving(to: .zero)
             take(id)?.resume(returning: .success((0, [], capabilities)))
         case .reply(let id, let reply):
             guard let continuation = take(id) else { break }

@@ -9,18 +9,27 @@ internal import Glibc
 /// The read end of a container's log pipe: always being read, so that a function can neither block on its own output nor make
 /// the engine keep it. Between two calls what arrives is dropped and counted.
 ///
-/// A function writes its output before its runtime answers, so when the answer is here its output is in the pipe: `take` reads
-/// that at once instead of waiting for the event loop to come round to it.
+/// A function writes its output before its runtime answers, so when the answer is here its output is in the pipe, read or not.
+/// `finish` asks the kernel how much that is: the call's output ends exactly there, whatever is written behind it meanwhile. Usually
+/// that is nothing and the call is over at once. (Reading the rest past the event loop would be simpler, but the event loop may
+/// have seen the pipe readable already, and insists on finding something there.)
 final class LogPipe: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    /// Bytes read by one `take` at most: the largest pipe an unprivileged process can make. A function that writes faster than
-    /// it is read does not hold the event loop.
-    private static let drainMax = 1 << 20
+    private struct Ending {
+        /// The position in the whole stream up to which the call's output reaches.
+        let position: Int
+        let completion: (InvocationLog) -> Void
+    }
 
     private let descriptor: SystemPackage.FileDescriptor
     private var channel: (any Channel)?
     private var capture: LogCapture
+    /// Bytes read since the start.
+    private var position = 0
+    /// Calls whose output is not read to its end, in order: in practice one.
+    private var endings: [Ending] = []
+    private var isClosing = false
     private let isCapturing: () -> Bool
 
     /// - Parameter isCapturing: whether a call is under way, asked when output arrives.
@@ -39,33 +48,46 @@ final class LogPipe: ChannelInboundHandler {
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
             }
             .takingOwnershipOfDescriptor(input: descriptor.rawValue)
-            .map { bound.value.channel = $0 }
+            .map { _ in }
     }
 
-    /// The output of the call that ends now.
-    ///
-    /// - Parameter lines: what the engine adds; it always fits.
-    func take(adding line: String? = nil) -> InvocationLog {
-        drain()
-        var log = capture.take()
-        guard let line else { return log }
-        if log.text.readableBytes > 0, log.text.readableBytesView.last != UInt8(ascii: "\n") { log.text.writeInteger(UInt8(ascii: "\n")) }
-        log.text.writeString("\(line)\n")
-        return log
+    /// Gives the output of the call that ends now to `completion`, when it has been read: mostly at once.
+    func finish(_ completion: @escaping (InvocationLog) -> Void) {
+        let end = position + unreadByteCount()
+        guard end > position || !endings.isEmpty else { return completion(capture.take()) }
+        endings.append(Ending(position: end, completion: completion))
     }
 
+    /// Stops reading, once all calls have their output.
     func close() {
-        channel?.close(promise: nil)
+        isClosing = true
+        if endings.isEmpty { channel?.close(promise: nil) }
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        channel = context.channel
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         unwrapInboundIn(data).withUnsafeReadableBytes { bytes in
-            if isCapturing() { capture.append(bytes) } else { capture.drop(bytes.count) }
+            var rest = bytes[...]
+            while let ending = endings.first, !rest.isEmpty {
+                let part = rest.prefix(ending.position - position)
+                capture.append(UnsafeRawBufferPointer(rebasing: part))
+                position += part.count
+                rest = rest.dropFirst(part.count)
+                completeEndings()
+            }
+            position += rest.count
+            if isCapturing() { capture.append(UnsafeRawBufferPointer(rebasing: rest)) } else { capture.drop(rest.count) }
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        // There is no more: what a call was to have is what it has.
         channel = nil
+        position = .max
+        completeEndings()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -73,28 +95,19 @@ final class LogPipe: ChannelInboundHandler {
         context.close(promise: nil)
     }
 
-    private func drain() {
-        // Most calls write nothing: a small buffer on the stack finds that out without an allocation.
-        let first = withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 1) { read(into: $0) }
-        guard first == 1024 else { return }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 1)
-        defer { buffer.deallocate() }
-        var total = first
-        while total < Self.drainMax {
-            let count = read(into: buffer)
-            guard count > 0 else { return }
-            total += count
+    private func completeEndings() {
+        while let ending = endings.first, ending.position <= position {
+            endings.removeFirst()
+            ending.completion(capture.take())
         }
+        if isClosing, endings.isEmpty { channel?.close(promise: nil) }
     }
 
-    /// - Returns: the number of bytes; 0 when there is nothing now or will be nothing any more.
-    private func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    /// `FIONREAD` (ioctl_tty(2)); 0 when the pipe is closed or the kernel does not say.
+    private func unreadByteCount() -> Int {
         // The number is the pipe's as long as the channel is there: both live on this event loop.
         guard channel != nil else { return 0 }
-        var count: Int
-        repeat { count = Glibc.read(descriptor.rawValue, buffer.baseAddress, buffer.count) } while count < 0 && errno == EINTR
-        guard count > 0 else { return 0 }
-        capture.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        return count
+        var count: Int32 = 0
+        return ioctl(descriptor.rawValue, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
     }
 }

@@ -262,31 +262,33 @@ extension SandboxContainer {
         }
     }
 
-    /// Everything is known: the process is gone and has nothing more to say.
+    /// Everything is known: the process is gone and has nothing more to say, but what is still in its pipe.
     private func conclude() {
-        let (end, call, stillbirth) = state.withLock { state -> (End?, ContainerCall?, Stillbirth.Reason?) in
-            switch state.phase {
-            case .gone, .stillborn: return (nil, nil, nil)
-            default: break
-            }
+        let isFirst = state.withLock { state in
+            defer { state.isConcluding = true }
+            return !state.isConcluding
+        }
+        guard isFirst else { return }
+        finishLog { self.conclude(with: $0) }
+    }
+
+    private func conclude(with output: InvocationLog) {
+        let peak = memoryPeak()
+        let (call, end, stillbirth) = state.withLock { state -> (ContainerCall?, End?, Stillbirth.Reason?) in
             let call = state.phase.call
             state.phase = .gone
-            let isOwn = state.version != nil && !state.isKilled
-            guard isOwn, case .reported(let exit)? = state.end else { return (state.end, call, nil) }
-            if let known = state.stillbirth { return (state.end, call, known) }
-            if !state.hadCall, exit.reason != .killed { return (state.end, call, .exited(exit.reason)) }
-            return (state.end, call, nil)
+            guard let reason = state.reasonOfStillbirth() else { return (call, state.end, nil) }
+            // Before its first call, that is; which may be waiting here already.
+            if !state.hadCall { state.phase = .stillborn(Stillbirth(reason: reason, output: output, memoryPeak: peak)) }
+            return (call, state.end, reason)
         }
-        guard let end else { return }
-        if let call { answer(call, verdict(for: call, end, stillbirth), isReusable: false) }
-        if call == nil, let stillbirth, state.withLock({ !$0.hadCall }) {
-            let output = descriptors.value?.log?.take() ?? InvocationLog()
-            let peak = memoryPeak()
-            state.withLock { $0.phase = .stillborn(Stillbirth(reason: stillbirth, output: output, memoryPeak: peak)) }
-            return release()
-        }
+        if let call, let end { resume(call, verdict(for: call, end, stillbirth), output, isReusable: false) }
         release()
-        owner.onEnded(id)
+        let isOver = state.withLock { state in
+            guard case .gone = state.phase else { return false }
+            return true
+        }
+        if isOver { owner.onEnded(id) }
     }
 
     private func verdict(for call: ContainerCall, _ end: End, _ stillbirth: Stillbirth.Reason?) -> CallVerdict {
@@ -299,15 +301,22 @@ extension SandboxContainer {
 
     // MARK: Answers
 
-    /// Answers `call` with the output it has left. On the event loop.
+    /// Answers `call` with the output it has left, as soon as that is read. On the event loop.
     private func answer(_ call: ContainerCall, _ verdict: CallVerdict, isReusable: Bool) {
+        finishLog { self.resume(call, verdict, $0, isReusable: isReusable) }
+    }
+
+    private func finishLog(_ completion: @escaping (InvocationLog) -> Void) {
+        guard let log = descriptors.value?.log else { return completion(InvocationLog()) }
+        log.finish(completion)
+    }
+
+    private func resume(_ call: ContainerCall, _ verdict: CallVerdict, _ output: InvocationLog, isReusable: Bool) {
         let now = EngineInstant.now()
-        let log = descriptors.value?.log
         call.continuation.resume(
             returning: ContainerAnswer(
                 outcome: verdict.outcome, endingParty: verdict.party, errorType: verdict.errorType,
-                output: log?.take(adding: verdict.logLine) ?? InvocationLog(),
-                initialise: call.handedOver == nil ? now - call.began : call.initialise,
+                output: output.adding(line: verdict.logLine), initialise: call.handedOver == nil ? now - call.began : call.initialise,
                 run: call.handedOver.map { now - $0 } ?? .zero, memoryPeak: memoryPeak(), isReusable: isReusable))
     }
 
@@ -321,5 +330,25 @@ extension SandboxContainer {
             let number = text[..<count].prefix { (0x30...0x39).contains($0) }.reduce(0) { $0 &* 10 &+ Int($1 - 0x30) }
             return ByteCount(number)
         }
+    }
+}
+
+extension SandboxContainer.State {
+    /// Why the function could not begin; `nil` when it could, or when others have ended it.
+    fileprivate func reasonOfStillbirth() -> Stillbirth.Reason? {
+        guard version != nil, !isKilled, case .reported(let exit)? = end else { return nil }
+        if let stillbirth { return stillbirth }
+        return hadCall || exit.reason == .killed ? nil : .exited(exit.reason)
+    }
+}
+
+extension InvocationLog {
+    /// The log with a line of the engine's behind it, whatever its length.
+    func adding(line: String?) -> InvocationLog {
+        guard let line else { return self }
+        var log = self
+        if let last = log.text.readableBytesView.last, last != UInt8(ascii: "\n") { log.text.writeString("\n") }
+        log.text.writeString("\(line)\n")
+        return log
     }
 }

@@ -41,6 +41,7 @@ public final class SandboxContainer: Sendable {
         var stillbirth: Stillbirth.Reason?
         var hadCall = false
         var isKilled = false
+        var isConcluding = false
         /// A call whose client has gone before it began.
         var aborted: RequestID?
         /// When the timer that is set fires.
@@ -235,12 +236,10 @@ public final class SandboxContainer: Sendable {
 
     private func answerStillborn(_ call: ContainerCall, _ stillbirth: Stillbirth) {
         let verdict = CallVerdict(stillbirth.reason, call.request.id)
-        var output = stillbirth.output
-        if let line = verdict.logLine { output.text.writeString("\(line)\n") }
         call.continuation.resume(
             returning: ContainerAnswer(
-                outcome: verdict.outcome, endingParty: verdict.party, errorType: verdict.errorType, output: output,
-                initialise: .zero, memoryPeak: stillbirth.memoryPeak))
+                outcome: verdict.outcome, endingParty: verdict.party, errorType: verdict.errorType,
+                output: stillbirth.output.adding(line: verdict.logLine), initialise: .zero, memoryPeak: stillbirth.memoryPeak))
         owner.onEnded(id)
     }
 

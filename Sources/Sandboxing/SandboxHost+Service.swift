@@ -34,6 +34,7 @@ extension SandboxHost {
             try? await Task.sleep(for: Self.pauses[failures])
             failures = min(failures + 1, Self.pauses.count - 1)
         }
+        tellWaiters(.failure(SandboxError(.unreachable, "the host of the launcher has ended")))
     }
 
     /// Returns when the launcher takes requests.
@@ -91,10 +92,7 @@ extension SandboxHost {
     }
 
     private func serveConnection(_ process: LauncherProcess) async throws(SandboxError) {
-        let isOver = Latch<Void>()
-        let connection = try await connect(process) { [weak self] event in
-            if case .disconnected = event { isOver.open(()) } else { self?.take(event) }
-        }
+        let (connection, isOver) = try await connect(process)
         state.withLock { $0.connection = connection }
         onEvent(.launcherReady)
         tellWaiters(.success(()))
@@ -103,15 +101,19 @@ extension SandboxHost {
         lost()
     }
 
-    private func connect(
-        _ process: LauncherProcess, onEvent: @escaping @Sendable (LauncherEvent) -> Void
-    ) async throws(SandboxError) -> LauncherConnection {
+    /// - Returns: the connection, and a latch that opens when it has ended.
+    private func connect(_ process: LauncherProcess) async throws(SandboxError) -> (LauncherConnection, Latch<Void>) {
         let limit = EngineInstant.now() + configuration.startTimeout
         while true {
+            let isOver = Latch<Void>()
             do throws(SandboxError) {
-                let (connection, capabilities) = try await LauncherConnection.connect(path: configuration.socketPath, onEvent: onEvent)
+                let (connection, capabilities) = try await LauncherConnection.connect(
+                    path: configuration.socketPath, helloTimeout: configuration.startTimeout
+                ) { [weak self] event in
+                    if case .disconnected = event { isOver.open(()) } else { self?.take(event) }
+                }
                 logger.info("launcher ready", metadata: capabilities.metadata)
-                return connection
+                return (connection, isOver)
             } catch {
                 guard !process.hasEnded else {
                     throw SandboxError(.unreachable, "the launcher ended while it started; its messages are in the log")
@@ -159,7 +161,8 @@ extension SandboxHost {
     /// Ends a launcher that an earlier daemon has left at our socket: the kernel ends it with its daemon, but for the moment
     /// between its start and the request for that.
     private func endLeftover() async throws(SandboxError) {
-        guard let (connection, capabilities) = try? await LauncherConnection.connect(path: configuration.socketPath, onEvent: { _ in })
+        guard let (connection, capabilities) = try? await LauncherConnection.connect(
+            path: configuration.socketPath, helloTimeout: .seconds(1), onEvent: { _ in })
         else { return }
         connection.close()
         guard let supervisor = Self.parent(of: capabilities.processID), Self.name(of: supervisor) == Self.name(of: capabilities.processID)

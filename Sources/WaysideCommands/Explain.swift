@@ -19,18 +19,16 @@ struct Explain: AsyncParsableCommand {
     @OptionGroup var node: OperatorOptions
 
     func run() async throws {
-        let path: String
+        let client = node.client()
         if let requestID {
-            path = "/v1/records/\(LambdaClient.component(requestID))"
-        } else {
-            path = "/v1/records?limit=\(limit)" + (function.map { "&function=\(LambdaClient.component($0))" } ?? "")
+            let record = try await client.record(requestID)
+            print(node.output == .json ? try json(record) : InvocationTimeline(record: record).render())
+            return
         }
+        let records = try await client.records(limit: limit, function: function)
         if node.output == .json {
-            print(String(decoding: try await node.client().get(path), as: UTF8.self))
-        } else if requestID != nil {
-            print(InvocationTimeline(record: try await node.client().get(path, as: InvocationRecord.self)).render())
+            print(try json(records))
         } else {
-            let records = try await node.client().get(path, as: [InvocationRecord].self)
             var table = Table(header: ["REQUEST", "FUNCTION", "DECISION", "REASON", "SITE", "START", "OUTCOME", "TOTAL MS"])
             for record in records {
                 table.rows.append([
@@ -41,5 +39,11 @@ struct Explain: AsyncParsableCommand {
             }
             print(table.render())
         }
+    }
+
+    private func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }

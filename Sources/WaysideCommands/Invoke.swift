@@ -37,7 +37,7 @@ struct Invoke: AsyncParsableCommand {
             FileHandle.standardError.write(data)
         }
         if explain, let id = answer.headers.first(name: "x-amzn-requestid") {
-            let record = try await node.client().get("/v1/records/\(id)", as: InvocationRecord.self)
+            let record = try await node.client().record(id)
             print(InvocationTimeline(record: record).render())
         }
         if answer.headers.contains(name: "x-amz-function-error") { throw ExitCode(2) }

@@ -20,7 +20,7 @@ struct Logs: AsyncParsableCommand {
             FileHandle.standardOutput.write(try await client.get("/v1/logs/\(what)"))
             return
         }
-        let records = try await client.get("/v1/records?limit=\(limit)&function=\(LambdaClient.component(what))", as: [InvocationRecord].self)
+        let records = try await client.records(limit: limit, function: what)
         guard !records.isEmpty else { throw CommandFailure("This node knows no invocation of '\(what)'.") }
         for record in records.reversed() {
             FileHandle.standardOutput.write(try await client.get("/v1/logs/\(record.requestID)"))

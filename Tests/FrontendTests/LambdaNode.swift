@@ -6,9 +6,13 @@ import Foundation
 import Frontend
 import FunctionCatalog
 import HTTPTypes
+import HummingbirdCore
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOPosix
+import NIOSSL
+import RegionForwarding
 import Synchronization
 import SystemPackage
 import Testing
@@ -27,6 +31,9 @@ struct LambdaNode: Sendable {
     let catalog: Catalog
     let bundles: BundleStore
     let changes: Changes
+    /// `http`, or `https` when the node has a certificate.
+    let scheme: String
+    let client: HTTPClient
 
     /// What the engine was told.
     final class Changes: Sendable {
@@ -36,9 +43,10 @@ struct LambdaNode: Sendable {
     }
 
     /// Runs a node while `body` runs. The stand-in answers the event itself unless told otherwise.
+    /// - Parameter identity: serves over TLS with this certificate, and trusts its authority.
     static func with(
         invoke: @escaping Invoke = { request throws(InvocationError) in .test(request, .success(request.payload)) },
-        clock: LambdaClock = .system, configure: (inout LambdaServerConfiguration) -> Void = { _ in },
+        clock: LambdaClock = .system, identity: NodeIdentity? = nil, configure: (inout LambdaServerConfiguration) -> Void = { _ in },
         _ body: (LambdaNode) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "wayside-lambda-\(UUID().uuidString)")
@@ -53,7 +61,14 @@ struct LambdaNode: Sendable {
         }
         let changes = Changes()
         var configuration = LambdaServerConfiguration(address: .hostname("127.0.0.1", port: 0))
+        configuration.tls = identity.map { identity in
+            var tls = identity.serverConfiguration
+            tls.certificateVerification = .none
+            return tls
+        }
         configure(&configuration)
+        let client = HTTPClient(configuration: .init(tlsConfiguration: identity?.clientConfiguration))
+        defer { client.shutdown { _ in } }
         let services = LambdaServices(
             catalog: catalog, bundles: bundles,
             runtimes: [
@@ -65,13 +80,16 @@ struct LambdaNode: Sendable {
         let server = LambdaServer(
             configuration: configuration, services: services, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onRunning: { bound.yield($0?.port ?? 0) })
-        let running = Task { try await server.run() }
-        defer { running.cancel() }
-        var iterator = ports.makeAsyncIterator()
-        let port = try #require(await iterator.next())
-        try await body(
-            LambdaNode(
-                account: keys[0], other: keys[1], port: port, server: server, catalog: catalog, bundles: bundles, changes: changes))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await server.run() }
+            defer { group.cancelAll() }
+            var iterator = ports.makeAsyncIterator()
+            let port = try #require(await iterator.next())
+            try await body(
+                LambdaNode(
+                    account: keys[0], other: keys[1], port: port, server: server, catalog: catalog, bundles: bundles, changes: changes,
+                    scheme: identity == nil ? "http" : "https", client: client))
+        }
     }
 
     /// Sends a request, signed by an account unless told otherwise.
@@ -79,21 +97,31 @@ struct LambdaNode: Sendable {
         _ method: HTTPRequest.Method, _ path: String, _ body: [UInt8] = [], headers: [String: String] = [:],
         as key: NewAccessKey? = nil, region: String = LambdaNode.region, signed: Bool = true, at now: Double = Date().timeIntervalSince1970
     ) async throws -> LambdaReply {
-        var head = HTTPRequest(method: method, scheme: "http", authority: "127.0.0.1:\(port)", path: path)
+        let head = try head(method, path, body, headers: headers, as: key, region: region, signed: signed, at: now)
+        var request = HTTPClientRequest(url: "\(scheme)://127.0.0.1:\(port)\(path)")
+        request.method = .init(rawValue: method.rawValue)
+        for field in head.headerFields { request.headers.add(name: field.name.rawName, value: field.value) }
+        if !body.isEmpty { request.body = .bytes(ByteBuffer(bytes: body)) }
+        let response = try await client.execute(request, timeout: .seconds(60))
+        return LambdaReply(
+            status: Int(response.status.code), version: "\(response.version)",
+            headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { $1 },
+            body: Array(try await response.body.collect(upTo: 100 << 20).readableBytesView))
+    }
+
+    /// The head of a request, signed by an account unless told otherwise.
+    func head(
+        _ method: HTTPRequest.Method, _ path: String, _ body: [UInt8] = [], headers: [String: String] = [:],
+        as key: NewAccessKey? = nil, region: String = LambdaNode.region, signed: Bool = true, at now: Double = Date().timeIntervalSince1970
+    ) throws -> HTTPRequest {
+        var head = HTTPRequest(method: method, scheme: scheme, authority: "127.0.0.1:\(port)", path: path)
         for (name, value) in headers { head.headerFields[try #require(HTTPField.Name(name))] = value }
         let key = key ?? account
         if signed {
             RequestSigner(accessKeyID: key.id, secret: key.secret, region: region)
                 .sign(&head, bodyDigest: SHA256.hash(data: body), now: Int64(now))
         }
-        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
-        request.method = .init(rawValue: method.rawValue)
-        for field in head.headerFields { request.headers.add(name: field.name.rawName, value: field.value) }
-        if !body.isEmpty { request.body = .bytes(ByteBuffer(bytes: body)) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-        return LambdaReply(
-            status: Int(response.status.code), headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { $1 },
-            body: Array(try await response.body.collect(upTo: 100 << 20).readableBytesView))
+        return head
     }
 
     /// A request with a JSON object as its body.
@@ -133,6 +161,8 @@ struct LambdaNode: Sendable {
 /// An answer, read whole.
 struct LambdaReply {
     let status: Int
+    /// Of HTTP.
+    let version: String
     /// By lower-case names.
     let headers: [String: String]
     let body: [UInt8]

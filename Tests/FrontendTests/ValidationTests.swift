@@ -1,5 +1,6 @@
 import EngineCore
 @testable import Frontend
+import FunctionCatalog
 import NIOCore
 import Testing
 
@@ -29,13 +30,16 @@ import Testing
     func `what is no name is refused with the pattern`(text: String) throws {
         let error = try #require(throws: LambdaError.self) { try FunctionReference(text) }
         #expect(error.code == .validation)
-        #expect(error.message.contains("Value '\(text)' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression"))
+        #expect(error.message.contains(
+            "Value '\(text)' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern"))
     }
 
     @Test func `qualifiers of name and query must agree`() throws {
         #expect(try FunctionReference("hello:1", queryQualifier: "1").qualifier == "1")
         #expect(throws: LambdaError.qualifierMismatch) { try FunctionReference("hello:1", queryQualifier: "2") }
-        let error = try #require(throws: LambdaError.self) { try FunctionReference("hello", queryQualifier: "invalid-qualifier-with-?-char") }
+        let error = try #require(throws: LambdaError.self) {
+            try FunctionReference("hello", queryQualifier: "invalid-qualifier-with-?-char")
+        }
         #expect(error.message == #"1 validation error detected: Value 'invalid-qualifier-with-?-char' at 'qualifier' failed to satisfy "#
             + #"constraint: Member must satisfy regular expression pattern: \$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"#)
     }
@@ -48,28 +52,30 @@ import Testing
             + "satisfy constraint: Member must have length less than or equal to 64")
         let longer = try #require(throws: LambdaError.self) { try FunctionReference(String(repeating: "a", count: 141)) }
         #expect(longer.code == .validation)
-        #expect(longer.message.hasSuffix("at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 140"))
+        #expect(longer.message.hasSuffix(
+            "at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 140"))
     }
 
     private func settings(_ json: String, isNew: Bool = false) throws -> FunctionSettingsRequest {
         try FunctionSettingsRequest(
             try RequestObject(ByteBuffer(string: json)), isNew: isNew,
             runtimes: [
-                KnownRuntime(identifier: "python3.13", needsHandler: true), KnownRuntime(identifier: "provided.al2023", needsHandler: false),
+                KnownRuntime(identifier: "python3.13", needsHandler: true),
+                KnownRuntime(identifier: "provided.al2023", needsHandler: false),
             ], limits: LambdaLimits())
     }
 
     @Test(arguments: [
-        (#"{"Role":"r1"}"#, #"1 validation error detected: Value 'r1' at 'role' failed to satisfy constraint: Member must satisfy regular "#
-            + #"expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"#),
+        (#"{"Role":"r1"}"#, "1 validation error detected: Value 'r1' at 'role' failed to satisfy constraint: Member must satisfy "
+            + #"regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"#),
         (#"{"Timeout":0}"#, "1 validation error detected: Value '0' at 'timeout' failed to satisfy constraint: "
             + "Member must have value greater than or equal to 1"),
         (#"{"Timeout":901}"#, "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: "
             + "Member must have value less than or equal to 900"),
         (#"{"MemorySize":127,"EphemeralStorage":{"Size":10241}}"#,
-            "2 validation errors detected: Value '127' at 'memorySize' failed to satisfy constraint: Member must have value greater than or "
-            + "equal to 128; Value '10241' at 'ephemeralStorage.size' failed to satisfy constraint: Member must have value less than or equal "
-            + "to 10240"),
+            "2 validation errors detected: Value '127' at 'memorySize' failed to satisfy constraint: Member must have value "
+            + "greater than or equal to 128; Value '10241' at 'ephemeralStorage.size' failed to satisfy constraint: "
+            + "Member must have value less than or equal to 10240"),
         (#"{"Architectures":["X86_64"]}"#, "1 validation error detected: Value '[X86_64]' at 'architectures' failed to satisfy constraint: "
             + "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]"),
         (#"{"Architectures":["x86_64","arm64"]}"#, "1 validation error detected: Value '[x86_64, arm64]' at 'architectures' failed to "
@@ -103,7 +109,9 @@ import Testing
     }
 
     @Test func `the environment may have 4096 bytes as compact JSON`() throws {
-        func json(_ count: Int) -> String { #"{"Environment":{"Variables":{"LARGE_VAR":""# + String(repeating: "x", count: count) + #""}}}"# }
+        func json(_ count: Int) -> String {
+            #"{"Environment":{"Variables":{"LARGE_VAR":""# + String(repeating: "x", count: count) + #""}}}"#
+        }
         #expect(try settings(json(4096 - 16)).environment?.count == 1)
         let error = try #require(throws: LambdaError.self) { try settings(json(4096 - 15)) }
         #expect(error.message.hasPrefix("Lambda was unable to configure your environment variables because the environment variables you "

@@ -140,7 +140,7 @@ class OutageTest(FleetTest):
         self.fleet.region.kill()
         thread.join()
         # It may have run: no second try anywhere, and a clear error.
-        self.assertEqual(answers[0].status, 502, answers[0].body)
+        self.assertEqual(answers[0].status, 500, answers[0].body)
         self.assertEqual(answers[0].headers["Wayside-Error"], "region_failed")
         record = self.fleet.pop.record_of(answers[0])
         self.assertEqual((record["decision"], record["endingParty"]), ("forward", "region"))

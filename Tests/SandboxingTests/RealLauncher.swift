@@ -12,22 +12,26 @@ final class RealLauncher {
     var socketPath: String { folder.appending(path: "launcher.sock").path }
     var content: URL { folder.appending(path: "content") }
 
-    init() throws {
+    let arguments: [String]
+
+    /// - Parameter isStarted: false only prepares its folder and its command line.
+    init(isStarted: Bool = true) throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let binaries = root.appending(path: ".build/sandbox")
         folder = FileManager.default.temporaryDirectory.appending(path: "wayside-\(UUID().uuidString)")
         for name in ["content", "state"] {
             try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
         }
-        process.executableURL = binaries.appending(path: "wayside-launcher")
-        process.arguments = [
-            "--socket", socketPath, "--content", content.path, "--state", folder.appending(path: "state").path,
+        arguments = [
+            binaries.appending(path: "wayside-launcher").path, "--socket", folder.appending(path: "launcher.sock").path, "--content", folder.appending(path: "content").path, "--state", folder.appending(path: "state").path,
             "--peer-uid", "\(getuid())", "--cgroup", "wayside-\(folder.lastPathComponent.suffix(8).lowercased())",
             "--zygote-library", binaries.appending(path: "libwayside-zygote.so").path,
             "--runtime", "python:fork:\(root.path)/Runtimes/python:/usr/bin/python3 -I -S -B -X utf8 /var/runtime/bootstrap.py",
             "--runtime", "provided:exec_late:\(root.path)/Runtimes/provided:/var/task/bootstrap",
         ]
-        try process.run()
+        process.executableURL = URL(filePath: arguments[0])
+        process.arguments = Array(arguments.dropFirst())
+        if isStarted { try process.run() }
     }
 
     /// Connects, waiting for the launcher to listen.
@@ -53,6 +57,11 @@ final class RealLauncher {
     func stop() {
         process.terminate()
         process.waitUntilExit()
+        remove()
+    }
+
+    /// Removes the folder of a launcher that somebody else ends.
+    func remove() {
         try? FileManager.default.removeItem(at: folder)
     }
 }

@@ -10,10 +10,7 @@ request_id = ""
 
 def configure():
     """Set up the streams and the root logger; called once, before user code exists."""
-    for stream in (sys.stdout, sys.stderr):
-        # One write for each line: lines of threads and subprocesses do not mix, and all but an unfinished line survive
-        # a kill. A function must not fail because it printed half a surrogate pair, hence the error handler.
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    open_streams()
     logging.Formatter.converter = time.gmtime
     handler = LambdaLoggerHandler()
     handler.setFormatter(
@@ -24,6 +21,20 @@ def configure():
     handler.addFilter(_add_request_id)
     # On the root, because functions call logging.getLogger().setLevel(…) and expect the rest to be there.
     logging.getLogger().addHandler(handler)
+
+
+def open_streams():
+    """Make sys.stdout and sys.stderr anew, for what descriptors 1 and 2 are now.
+
+    A stream remembers what its descriptor was when it was made: that of a zygote, whose output may be a file, would go
+    on asking for its position after the fork, and a pipe has none.
+    """
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        # One write for each line: lines of threads and subprocesses do not mix, and all but an unfinished line survive
+        # a kill. A function must not fail because it printed half a surrogate pair, hence the error handler.
+        stream = open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def flush():

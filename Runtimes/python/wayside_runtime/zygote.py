@@ -19,7 +19,7 @@ import ssl
 import sys
 import tempfile
 
-from . import environment
+from . import environment, log
 
 LIBRARY_VARIABLE = "WAYSIDE_ZYGOTE_LIBRARY"
 FD_VARIABLE = "WAYSIDE_ZYGOTE_FD"
@@ -54,6 +54,7 @@ def run(preimport_file, needed):
             if library.ws_zygote_enter() != 0:
                 os._exit(EXIT_ENTER_FAILED)
             renew_after_fork()
+            log.open_streams()
             return
         python.PyOS_AfterFork_Parent()
         library.ws_zygote_reply(control, pid if pid > 0 else -ctypes.get_errno())

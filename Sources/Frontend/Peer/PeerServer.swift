@@ -10,7 +10,9 @@ public enum PeerServer {
     ///   - address: where to listen; port 0 for any free one, told to `onServerRunning`.
     ///   - identity: this node's certificate.
     ///   - onServerRunning: called once with the listening channel.
-    /// - Returns: a service. A graceful shutdown lets calls under way end, within the limits' `drainTimeout`.
+    /// - Returns: a service. A graceful shutdown lets calls under way end, within the limits' `drainTimeout`. Say `isDraining` for
+    ///   longer than peers take between two probes before it: a call that crosses the news of a shutdown on the wire is refused,
+    ///   and with it the server closes the connection and the calls on it.
     /// - Throws: `invalidCertificate` when TLS cannot be set up with `identity`.
     public static func application(
         address: BindAddress, identity: NodeIdentity, services: PeerServices, limits: PeerLimits = .init(),

@@ -41,4 +41,16 @@ struct OperatorClient {
             throw CommandFailure("The node's answer is not understood (\(error)). Are program and node of the same version?")
         }
     }
+
+    func record(_ id: String) async throws -> InvocationRecord {
+        struct Answer: Decodable { let record: InvocationRecord }
+        return try await get("/v1/records/\(LambdaClient.component(id))", as: Answer.self).record
+    }
+
+    /// The newest invocations, newest first.
+    func records(limit: Int, function: String?) async throws -> [InvocationRecord] {
+        struct Answer: Decodable { let records: [InvocationRecord] }
+        let filter = function.map { "&function=\(LambdaClient.component($0))" } ?? ""
+        return try await get("/v1/records?limit=\(limit)\(filter)", as: Answer.self).records
+    }
 }

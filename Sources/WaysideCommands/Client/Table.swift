@@ -9,7 +9,7 @@ struct Table {
             for (index, cell) in row.enumerated() where index < widths.count { widths[index] = max(widths[index], cell.count) }
         }
         let isNumeric = header.indices.map { index in
-            !rows.isEmpty && rows.allSatisfy { $0[index] == "-" || $0[index].first?.isNumber == true }
+            !rows.isEmpty && rows.allSatisfy { $0[index] == "-" || Double($0[index]) != nil }
         }
         func line(_ cells: [String]) -> String {
             var text = ""

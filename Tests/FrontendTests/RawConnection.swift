@@ -1,0 +1,45 @@
+import NIOCore
+import NIOPosix
+
+/// A TCP connection on which a test says HTTP/1.1 by hand.
+final class RawConnection {
+    private var parts: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
+    private let writer: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    private var received = ""
+
+    private init(_ parts: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator, _ writer: NIOAsyncChannelOutboundWriter<ByteBuffer>) {
+        self.parts = parts
+        self.writer = writer
+    }
+
+    static func with(port: Int, _ body: (RawConnection) async throws -> Void) async throws {
+        let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .connect(host: "127.0.0.1", port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        try await channel.executeThenClose { inbound, outbound in
+            try await body(RawConnection(inbound.makeAsyncIterator(), outbound))
+        }
+    }
+
+    func send(_ text: String) async throws { try await writer.write(ByteBuffer(string: text)) }
+
+    /// The next answer, head and body. - Throws: when the connection ends before.
+    func answer() async throws -> String {
+        while true {
+            if let head = received.range(of: "\r\n\r\n") {
+                let length = received[..<head.lowerBound].lowercased().split(separator: "\r\n")
+                    .first { $0.hasPrefix("content-length: ") }.flatMap { Int($0.dropFirst(16)) } ?? 0
+                let end = received.utf8.index(head.upperBound, offsetBy: length, limitedBy: received.endIndex)
+                if let end {
+                    defer { received = String(received[end...]) }
+                    return String(received[..<end])
+                }
+            }
+            guard let part = try await parts.next() else { throw ChannelError.eof }
+            received += String(buffer: part)
+        }
+    }
+}
