@@ -111,6 +111,7 @@ import Testing
 
     private func request(_ head: HTTPRequest, length: Int) -> String {
         let fields = head.headerFields.map { "\($0.name.rawName): \($0.value)\r\n" }.joined()
-        return "\(head.method.rawValue) \(head.path ?? "/") HTTP/1.1\r\nHost: \(head.authority ?? "")\r\n\(fields)Content-Length: \(length)\r\n\r\n"
+        return "\(head.method.rawValue) \(head.path ?? "/") HTTP/1.1\r\nHost: \(head.authority ?? "")\r\n"
+            + "\(fields)Content-Length: \(length)\r\n\r\n"
     }
 }

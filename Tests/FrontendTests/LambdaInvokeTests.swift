@@ -88,8 +88,8 @@ import Testing
             #expect(event.message == "InvocationType Event is not supported by this engine. Use RequestResponse.")
             let wrong = try await node.invoke("hello", headers: ["X-Amz-Invocation-Type": "x", "X-Amz-Log-Type": "y"])
             #expect(wrong.message == "2 validation errors detected: Value 'x' at 'invocationType' failed to satisfy constraint: "
-                + "Member must satisfy enum value set: [Event, RequestResponse, DryRun]; Value 'y' at 'logType' failed to satisfy constraint: "
-                + "Member must satisfy enum value set: [None, Tail]")
+                + "Member must satisfy enum value set: [Event, RequestResponse, DryRun]; Value 'y' at 'logType' failed to satisfy "
+                + "constraint: Member must satisfy enum value set: [None, Tail]")
         }
     }
 

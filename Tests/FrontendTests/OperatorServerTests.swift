@@ -13,7 +13,9 @@ import Testing
     private struct Pools: Encodable { let idle: Int }
 
     /// Serves a record store with two invocations, and asks it.
-    private func with(_ body: (@escaping (String) async throws -> (status: UInt, text: String)) async throws -> Void, ids: [RequestID]) async throws {
+    private func with(
+        _ ids: [RequestID], _ body: (@escaping (String) async throws -> (status: UInt, text: String)) async throws -> Void
+    ) async throws {
         let records = RecordStore(countMax: 10, logBytesMax: .mebibytes(1))
         let account = try #require(AccountID("123456789012"))
         for (id, name) in zip(ids, ["first", "second"]) {
@@ -51,7 +53,7 @@ import Testing
 
     @Test func `records, logs, pools and status are answered over a Unix socket`() async throws {
         let ids = [RequestID(), RequestID()]
-        try await with({ get in
+        try await with(ids) { get in
             let record = try await get("/v1/records/\(ids[0])")
             #expect(record.status == 200)
             #expect(record.text.contains("\"requestID\":\"\(ids[0])\""))
@@ -66,17 +68,17 @@ import Testing
             #expect(named.contains(ids[0].description) && !named.contains(ids[1].description))
             #expect(try await get("/v1/pools").text == #"{"idle":2}"#)
             #expect(try await get("/v1/status").text == #"{"node":"pop-1"}"#)
-        }, ids: ids)
+        }
     }
 
     @Test func `what is not there says so`() async throws {
-        try await with({ get in
+        try await with([]) { get in
             #expect(try await get("/v1/records/\(RequestID())").status == 404)
             #expect(try await get("/v1/logs/nonsense").status == 400)
             #expect(try await get("/v1/records?limit=0").status == 400)
             let unknown = try await get("/v2/records")
             #expect(unknown.status == 404)
             #expect(unknown.text.contains(#""error":"unknown_path""#))
-        }, ids: [])
+        }
     }
 }

@@ -29,7 +29,7 @@ final class RawConnection {
     /// The next answer, head and body. - Throws: when the connection ends before.
     func answer() async throws -> String {
         while true {
-            if let head = received.range(of: "\r\n\r\n") {
+            if let head = received.firstRange(of: "\r\n\r\n") {
                 let length = received[..<head.lowerBound].lowercased().split(separator: "\r\n")
                     .first { $0.hasPrefix("content-length: ") }.flatMap { Int($0.dropFirst(16)) } ?? 0
                 let end = received.utf8.index(head.upperBound, offsetBy: length, limitedBy: received.endIndex)
@@ -38,7 +38,7 @@ final class RawConnection {
                     return String(received[..<end])
                 }
             }
-            guard let part = try await parts.next() else { throw ChannelError.eof }
+            guard let part = try await parts.next(isolation: #isolation) else { throw ChannelError.eof }
             received += String(buffer: part)
         }
     }
