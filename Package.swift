@@ -143,6 +143,7 @@ let package = Package(
                 "EngineCore", "ContentDistribution", "Frontend", "FunctionCatalog", "RegionForwarding", "Telemetry", .asyncHTTPClient,
                 .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .systemPackage,
             ]),
+        tests("EngineTests", ["Engine", .configuration, .systemPackage, .yams]),
         tests("TidyTests", []),
     ]
 )

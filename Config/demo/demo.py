@@ -89,7 +89,7 @@ class Demo:
         self.wayside, self.aws, self.data = wayside, aws, data
         self.values = dict(zip(["pop_api", "region_api", "peer"], ports), data=data)
         self.nodes = []
-        self.environment = dict(os.environ, AWS_REGION="eu-central-1", AWS_PAGER="", AWS_MAX_ATTEMPTS="1",
+        self.environment = dict(os.environ, AWS_REGION="eu-central-1", AWS_DEFAULT_REGION="eu-central-1", AWS_PAGER="", AWS_MAX_ATTEMPTS="1",
                                 AWS_ENDPOINT_URL=f"http://127.0.0.1:{ports[0]}", WAYSIDE_DATA=f"{data}/pop-1")
 
     def run(self, *command, **options):
@@ -129,8 +129,8 @@ class Demo:
     def call(self, name, event):
         """One call with the AWS CLI, and the POP's record of it."""
         answer = f"{self.data}/answer.json"
-        said = json.loads(self.run(self.aws, "lambda", "invoke", "--function-name", name, "--cli-binary-format", "raw-in-base64-out",
-                                   "--payload", json.dumps(event), "--log-type", "Tail", answer))
+        said = json.loads(self.run(self.aws, "lambda", "invoke", "--function-name", name, "--payload", json.dumps(event),
+                                   "--log-type", "Tail", answer))
         if "FunctionError" in said:
             log = base64.b64decode(said["LogResult"]).decode()
             raise SystemExit(f"{name} failed: {pathlib.Path(answer).read_text(encoding='utf-8')}\n{log}")
@@ -203,7 +203,7 @@ def main():
         if arguments.keep:
             is_left_running = True
             say(f"\nStill running (process ids {', '.join(str(node.pid) for node in demo.nodes)}). Try:\n")
-            for name in ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "WAYSIDE_DATA"]:
+            for name in ["AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "WAYSIDE_DATA"]:
                 say(f"  export {name}={demo.environment[name]}")
             say(f"  {demo.aws} lambda list-functions\n  {demo.wayside} invoke hello-python --payload '{{\"name\":\"you\"}}' --explain")
             say(f"  {demo.wayside} pool list\n  kill {' '.join(str(node.pid) for node in demo.nodes)}; rm -r {data}")

@@ -51,6 +51,8 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     ) -> EventLoopFuture<RuntimeAPIServer> {
         let server = RuntimeAPIServer(on: eventLoop, onEvent: onEvent)
         return ServerBootstrap(group: eventLoop)
+            // Inherited from the listener only by connections that come after this; a program that runs already may be quicker.
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try server.admit(channel) } }
             .withBoundSocket(listener.rawValue)
             .map { channel in
