@@ -4,12 +4,12 @@
 #                (make demo KEEP=1 leaves it running and prints commands to try)
 #   make bench   measures against peers in the same run; prints a table and writes .build/bench.json
 #   make build   everything, debug build, in .build
-#   make test    every test: Swift, the sandbox with real namespaces (needs root), the runtimes
+#   make test    every test: Swift, the sandbox with real namespaces (needs root), the runtimes, whole nodes, the AWS clients
 #   make check   the tests and a static analysis of the C code
 #   make fmt     formats Swift and C in place
 
 SHELL := /bin/bash
-PACKAGES := build-essential libseccomp-dev libcap-dev libarchive-dev python3 python3-venv nodejs curl git ca-certificates
+PACKAGES := build-essential libseccomp-dev libcap-dev libarchive-dev libsqlite3-dev zlib1g-dev python3 python3-venv nodejs curl git ca-certificates
 BENCH_PACKAGES := wrk bubblewrap runc uwsgi-core uwsgi-plugin-python3
 PYTHON := /usr/bin/python3
 SANDBOX := .build/sandbox
@@ -26,17 +26,20 @@ release: packages
 	swift build -c release --product wayside
 
 demo: release $(VENDOR)/aws/.done
-	$(PYTHON) Config/demo/demo.py --wayside $(CURDIR)/.build/release/wayside --aws $(CURDIR)/$(VENDOR)/aws/bin/aws $(if $(KEEP),--keep)
+	$(PYTHON) Config/demo/demo.py --wayside $(CURDIR)/.build/release/wayside --aws $(CURDIR)/$(VENDOR)/aws/bin/aws \
+	    $(if $(KEEP),--keep)
 
 bench: release $(VENDOR)/peers/.done
 	$(MAKE) --no-print-directory packages PACKAGES="$(BENCH_PACKAGES)"
 	swift build -c release --product wayside-bench
 	$(PYTHON) Tests/Benchmarks/bench.py --build $(CURDIR)/.build --vendor $(CURDIR)/$(VENDOR)
 
-test: build $(VENDOR)/awslambdaric/.done
+test: build $(VENDOR)/awslambdaric/.done $(VENDOR)/aws/.done
 	swift test
 	$(PYTHON) Tests/Sandbox/launcher_test.py --binaries $(CURDIR)/$(SANDBOX)
 	AWSLAMBDARIC_PACKAGES=$(CURDIR)/$(VENDOR)/awslambdaric $(PYTHON) Tests/Runtimes/runtime_test.py --no-benchmark
+	cd Tests/IntegrationTests && $(PYTHON) -m unittest placement_test lifecycle_test bad_input_test
+	$(PYTHON) Tests/ConformanceTests/on_a_node.py --clients $(VENDOR)/aws
 
 # The real runtime interface client, for the tests that prove compatibility with it. Built for the system's Python.
 $(VENDOR)/awslambdaric/.done:

@@ -24,8 +24,8 @@ extension Target.Dependency {
     static let certificates: Self = .product(name: "X509", package: "swift-certificates")
     static let configuration: Self = .product(name: "Configuration", package: "swift-configuration")
     static let hummingbird: Self = .product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdCore: Self = .product(name: "HummingbirdCore", package: "hummingbird")
     static let hummingbirdHTTP2: Self = .product(name: "HummingbirdHTTP2", package: "hummingbird")
-    static let hummingbirdTLS: Self = .product(name: "HummingbirdTLS", package: "hummingbird")
     static let nioSSL: Self = .product(name: "NIOSSL", package: "swift-nio-ssl")
     static let serviceLifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let yams: Self = .product(name: "Yams", package: "Yams")
@@ -89,7 +89,7 @@ let package = Package(
         library("ContentDistribution", ["EngineCore", "CArchive", .crypto, .systemPackage]),
 
         // Level 3: capacity; regions.
-        library("CapacityPools", ["EngineCore", "Sandboxing", .deque]),
+        library("CapacityPools", ["EngineCore", "Sandboxing", .deque, .logging]),
         library(
             "RegionForwarding",
             ["EngineCore", .asn1, .asyncHTTPClient, .certificates, .crypto, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioSSL]),
@@ -103,8 +103,8 @@ let package = Package(
         library(
             "Frontend",
             [
-                "EngineCore", "CapacityPools", "ContentDistribution", "FunctionCatalog", "InvocationRouting", "RegionForwarding", "Telemetry",
-                .crypto, .httpTypes, .hummingbird, .hummingbirdHTTP2, .hummingbirdTLS, .logging, .nioCore, .nioPosix, .nioSSL,
+                "EngineCore", "ContentDistribution", "FunctionCatalog", "RegionForwarding", "Telemetry", .crypto, .httpTypes,
+                .hummingbird, .hummingbirdCore, .hummingbirdHTTP2, .logging, .nioCore, .nioPosix, .nioSSL,
                 .serviceLifecycle, .systemPackage,
             ]),
 
@@ -133,15 +133,16 @@ let package = Package(
         tests("PlacementTests", ["EngineCore", "Placement"]),
         tests("TelemetryTests", ["EngineCore", "Telemetry", .nioCore]),
         tests("ContentDistributionTests", ["EngineCore", "ContentDistribution", .crypto, .systemPackage]),
-        tests("SandboxingTests", ["EngineCore", "Sandboxing", .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix, .systemPackage]),
-        tests("FunctionCatalogTests", ["EngineCore", "FunctionCatalog", .crypto, .grdb]),
+        tests("SandboxingTests", ["EngineCore", "Sandboxing", .logging, .nioCore, .nioEmbedded, .nioPosix, .systemPackage]),
+        tests("FunctionCatalogTests", ["EngineCore", "FunctionCatalog", .grdb]),
         tests("CapacityPoolsTests", ["EngineCore", "CapacityPools"]),
-        tests("RegionForwardingTests", ["EngineCore", "RegionForwarding", .httpTypes, .logging, .nioCore, .nioPosix, .nioSSL]),
+        tests("RegionForwardingTests", ["EngineCore", "RegionForwarding", .httpTypes, .nioCore, .nioSSL]),
         tests(
             "FrontendTests",
             [
                 "EngineCore", "ContentDistribution", "Frontend", "FunctionCatalog", "RegionForwarding", "Telemetry", .asyncHTTPClient,
-                .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle, .systemPackage,
+                .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
+                .serviceLifecycle, .systemPackage,
             ]),
         tests("EngineTests", ["Engine", .configuration, .systemPackage, .yams]),
         tests("TidyTests", []),

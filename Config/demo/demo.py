@@ -89,7 +89,7 @@ class Demo:
         self.wayside, self.aws, self.data = wayside, aws, data
         self.values = dict(zip(["pop_api", "region_api", "peer"], ports), data=data)
         self.nodes = []
-        self.environment = dict(os.environ, AWS_REGION="eu-central-1", AWS_DEFAULT_REGION="eu-central-1", AWS_PAGER="", AWS_MAX_ATTEMPTS="1",
+        self.environment = dict(os.environ, AWS_REGION="eu-central-1", AWS_DEFAULT_REGION="eu-central-1", AWS_MAX_ATTEMPTS="1",
                                 AWS_ENDPOINT_URL=f"http://127.0.0.1:{ports[0]}", WAYSIDE_DATA=f"{data}/pop-1")
 
     def run(self, *command, **options):

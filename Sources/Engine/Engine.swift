@@ -78,7 +78,8 @@ public struct Engine: Sendable {
         services.append(lambda)
         services.append(Drain(router: router, timeout: configuration.drainTimeout, logger: logger))
         let serviceGroup = ServiceGroup(
-            configuration: .init(services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+            configuration: .init(
+                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await serviceGroup.run()
     }
 }
@@ -161,7 +162,7 @@ extension Engine {
             configuration: LambdaServerConfiguration(
                 address: .hostname(configuration.apiListen.host, port: configuration.apiListen.port), tls: tls,
                 clockSkewSeconds: Int64(configuration.clockSkewSeconds), regions: Set(configuration.apiRegions),
-                startAllowance: configuration.startAllowance),
+                startAllowance: configuration.startAllowance, publicURL: configuration.publicURL),
             services: LambdaServices(
                 catalog: catalog, bundles: bundles, runtimes: runtimes,
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },

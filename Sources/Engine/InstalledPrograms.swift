@@ -14,7 +14,9 @@ enum InstalledPrograms {
     /// - Parameters:
     ///   - names: looked for beside the program and in each folder above it, in this order.
     ///   - mark: what the folder must hold.
-    private static func find(_ configured: String, key: String, names: [String], holding mark: FilePath) throws(ConfigurationError) -> FilePath {
+    private static func find(
+        _ configured: String, key: String, names: [String], holding mark: FilePath
+    ) throws(ConfigurationError) -> FilePath {
         func holds(_ folder: FilePath) -> Bool { FileManager.default.fileExists(atPath: folder.pushing(mark).string) }
         if !configured.isEmpty {
             let folder = FilePath(configured)

@@ -91,7 +91,7 @@ public final class InvocationRouter: Sendable {
                 case .forward(let plan):
                     return try await forward(request, to: plan.region, &record)
                 case .refuse(.overloaded):
-                    throw InvocationError(.overloaded, "No capacity is free for this call here, and no region can take it. Try again later.")
+                    throw InvocationError(.overloaded, "No capacity is free here, and no region can take the call. Try again later.")
                 case .refuse(.hopLimit):
                     throw InvocationError(.hopLimit, "The call has been forwarded as often as permitted. Check the peers' configuration.")
                 }
@@ -142,7 +142,7 @@ public final class InvocationRouter: Sendable {
                 throw InvocationError(.startFailed, "The container ended before the call began. Try again.")
             }
             if answer.endingParty == .client { throw InvocationError(.aborted, "The client has gone.") }
-            throw InvocationError(.launcherLost, "The sandbox was lost while the call was running. It may have run; decide whether to retry.")
+            throw InvocationError(.launcherLost, "The sandbox was lost while the call ran. Decide whether to call again.")
         }
         return leave(record, outcome, InvocationLog(request, answer), request)
     }

@@ -163,8 +163,10 @@ final class FrameRuntimeChannel: RuntimeChannel {
             body.withUnsafeReadableBytes { body in
                 withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { parts in
                     // SAFETY: the kernel only reads the parts, and both buffers outlive the call.
-                    parts.initializeElement(at: 0, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: head.baseAddress), iov_len: head.count))
-                    parts.initializeElement(at: 1, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: body.baseAddress), iov_len: body.count))
+                    for (index, part) in [head, body].enumerated() {
+                        parts.initializeElement(
+                            at: index, to: iovec(iov_base: UnsafeMutableRawPointer(mutating: part.baseAddress), iov_len: part.count))
+                    }
                     var message = msghdr()
                     message.msg_iov = parts.baseAddress
                     message.msg_iovlen = 2

@@ -24,7 +24,8 @@ struct FunctionFailure: Hashable, Sendable {
     static func timedOut(_ id: RequestID, after limit: Duration, epochMilliseconds: Int64) -> FunctionFailure {
         let text = "Task timed out after \(hundredths(of: limit)) seconds"
         return FunctionFailure(
-            "Sandbox.Timedout", "RequestId: \(id) Error: \(text)", logLine: "\(UTCTime(epochMilliseconds: epochMilliseconds)) \(id) \(text)")
+            "Sandbox.Timedout", "RequestId: \(id) Error: \(text)",
+            logLine: "\(UTCTime(epochMilliseconds: epochMilliseconds)) \(id) \(text)")
     }
 
     /// The runtime process ended although an answer was due.

@@ -115,7 +115,10 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     // MARK: The runtime's side
 
     /// - Parameter body: empty for requests without one.
-    func take(_ request: RuntimeAPIRequest?, headers: HTTPHeaders, body: ByteBuffer, trailers: HTTPHeaders?, from connection: RuntimeAPIConnection) {
+    func take(
+        _ request: RuntimeAPIRequest?, headers: HTTPHeaders, body: ByteBuffer, trailers: HTTPHeaders?,
+        from connection: RuntimeAPIConnection
+    ) {
         switch request {
         case .next:
             takeNext(from: connection)
@@ -175,7 +178,8 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     }
 
     private func takeResponse(_ id: String, _ headers: HTTPHeaders, _ body: ByteBuffer, _ trailers: HTTPHeaders?) -> RuntimeAPIAnswer {
-        if let mode = headers.first(name: RuntimeAPIHeader.responseMode), mode.lowercased() != "streaming", mode.lowercased() != "buffered" {
+        let mode = headers.first(name: RuntimeAPIHeader.responseMode)?.lowercased() ?? "buffered"
+        guard mode == "buffered" || mode == "streaming" else {
             let answer = answer(id, .failed(.responseMode))
             return answer == .accepted ? .invalidResponseMode : answer
         }

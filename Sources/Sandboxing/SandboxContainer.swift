@@ -96,9 +96,12 @@ public final class SandboxContainer: Sendable {
             guard isMissingEntrypoint(error) else { throw error }
             state.withLock { state in
                 state.stillbirth = .noEntrypoint
-                // The launcher's report of the end may have been quicker than this thread.
-                guard case .gone = state.phase, !state.hadCall else { return }
-                state.phase = .stillborn(Stillbirth(reason: .noEntrypoint, output: InvocationLog()))
+                // The launcher's report of the end may have been quicker than this thread, and knows less.
+                switch state.phase {
+                case .gone where !state.hadCall, .stillborn:
+                    state.phase = .stillborn(Stillbirth(reason: .noEntrypoint, output: InvocationLog()))
+                default: break
+                }
             }
         }
     }

@@ -141,7 +141,11 @@ extension SandboxHost {
     }
 
     private func instanceEnded(_ id: UInt64) {
-        let isKnown = state.withLock { $0.instances.remove(id) != nil }
+        let (isKnown, containers) = state.withLock { state in
+            (state.instances.remove(id) != nil, state.containers.values.filter { $0.owner.instance == id })
+        }
+        // Nobody makes a first call any more to a container that would wait for one to be told its end.
+        for container in containers { container.kill() }
         if isKnown { onEvent(.instanceEnded(id)) }
     }
 
@@ -151,7 +155,10 @@ extension SandboxHost {
             defer { state.instances = [] }
             return (state.containers.values, state.instances)
         }
-        for container in containers { container.ended(.lost) }
+        for container in containers {
+            container.kill()
+            container.ended(.lost)
+        }
         for instance in instances { onEvent(.instanceEnded(instance)) }
         onEvent(.launcherLost)
     }

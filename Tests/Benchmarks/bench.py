@@ -111,7 +111,8 @@ def native(data):
 def warm(build, vendor, data, rounds, seconds):
     """(a)"""
     script = f"{data}/post.lua"
-    pathlib.Path(script).write_text('wrk.method = "POST"\nwrk.body = "{}"\n', encoding="ascii")
+    pathlib.Path(script).write_text(
+        'wrk.method = "POST"\nwrk.body = "{}"\nwrk.headers["Content-Type"] = "application/json"\n', encoding="ascii")
     warm_node = node(build, data, "warm", API, echo=ECHO)
     peers = []
     try:
@@ -121,7 +122,7 @@ def warm(build, vendor, data, rounds, seconds):
         deploy(warm_node, account, "python", examples / "noop-python", "python3.11", "app.handler")
         deploy(warm_node, account, "node", examples / "noop-node", "nodejs20.x", "app.handler")
         peers.append(subprocess.Popen(
-            ["uwsgi", "--plugin", "python3", "--http-socket", f"127.0.0.1:{UWSGI}", "--wsgi-file", ROOT / "Tests/Benchmarks/noop_wsgi.py",
+            ["uwsgi", "--plugin", "python3", "--http11-socket", f"127.0.0.1:{UWSGI}", "--wsgi-file", ROOT / "Tests/Benchmarks/noop_wsgi.py",
              "--processes", "2", "--listen", "64", "--disable-logging", "--master", "--die-on-term"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         peers.append(subprocess.Popen(
@@ -170,15 +171,14 @@ def command_time(command):
     return took
 
 
-def runc_bundle(folder, arguments):
-    """A bundle whose root is the host's, read-only, with the same namespaces as an instance."""
-    pathlib.Path(folder).mkdir()
+def runc_bundle(folder, arguments, binds):
+    """A bundle of the host's own folders, read-only, with the namespaces that `runc spec` gives."""
+    pathlib.Path(folder, "rootfs").mkdir(parents=True)
     subprocess.run(["runc", "spec"], cwd=folder, check=True)
     spec = json.loads(pathlib.Path(folder, "config.json").read_text(encoding="utf-8"))
     spec["process"] |= {"terminal": False, "args": arguments}
-    spec["root"] = {"path": "/", "readonly": True}
-    spec["mounts"] = [mount for mount in spec["mounts"] if mount["destination"] in ("/proc", "/dev")]
-    # The host's cgroup controllers are v1 here; runc's own cgroup set-up is left to its default.
+    spec["mounts"] = [mount for mount in spec["mounts"] if mount["destination"] in ("/proc", "/dev")] + [
+        {"destination": path, "source": path, "type": "bind", "options": ["rbind", "ro"]} for path in binds]
     pathlib.Path(folder, "config.json").write_text(json.dumps(spec), encoding="utf-8")
 
 
@@ -189,12 +189,14 @@ def is_settled(pools, level):
 
 def cold(build, data, count):
     """(b)"""
-    noop = f"{data}/noop"
+    # Not below /tmp, over which bwrap mounts an empty one.
+    noop = f"{build}/noop"
     subprocess.run(["cc", "-O2", "-static", "-x", "c", "-o", noop, "-"], input=b"int main(void) { return 0; }", check=True)
     bwrap = ["/usr/bin/bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
     commands = {"bwrap python3 -I -c pass": [*bwrap, PYTHON, "-I", "-c", "pass"], "bwrap static no-op": [*bwrap, noop]}
-    runc_bundle(f"{data}/runc-python", [PYTHON, "-I", "-c", "pass"])
-    runc_bundle(f"{data}/runc-native", [noop])
+    folders = [path for path in ("/usr", "/lib", "/lib64") if os.path.exists(path)]
+    runc_bundle(f"{data}/runc-python", [PYTHON, "-I", "-c", "pass"], folders)
+    runc_bundle(f"{data}/runc-native", [noop], [noop])
     samples = {name: [] for name in commands}
     samples |= {"runc python3 -I -c pass": [], "runc static no-op": []}
     examples = ROOT / "Runtimes/examples"
@@ -250,7 +252,10 @@ def ratios(warm_rows, cold_rows):
 def table(title, rows):
     print(f"\n{title}\n")
     header = list(rows[0])
-    cells = [header] + [[(f"{row[key][0]}..{row[key][1]}" if isinstance(row[key], list) else str(row[key])) for key in header] for row in rows]
+
+    def cell(value):
+        return f"{value[0]}..{value[1]}" if isinstance(value, list) else str(value)
+    cells = [header] + [[cell(row[key]) for key in header] for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
     for line in cells:
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())

@@ -61,6 +61,13 @@ import Testing
         #expect(Self.fault(Array(text.utf8))?.description == description)
     }
 
+    /// Foundation accepts a comma behind the last element, which RFC 8259 does not.
+    private static func endsInComma(_ text: [UInt8]) -> Bool {
+        let dense = String(decoding: text.filter { $0 != UInt8(ascii: " ") }, as: UTF8.self)
+        // No text of four characters has both a string and such a comma.
+        return !dense.contains("\"") && (dense.contains(",]") || dense.contains(",}"))
+    }
+
     /// Every text of four characters or fewer over an alphabet, against Foundation's parser, which is another's work.
     @Test func `short texts are judged as another parser judges them`() {
         let alphabet = Array("{}[]\"a1:,-.e ".utf8)
@@ -69,8 +76,8 @@ import Testing
             var digits = [Int](repeating: 0, count: length)
             repeat {
                 let text = digits.map { alphabet[$0] }
-                let other = try? JSONValueOfFoundation.parse(text)
-                #expect((Self.fault(text) == nil) == (other != nil), "\(String(decoding: text, as: UTF8.self))")
+                let isJSON = (try? JSONValueOfFoundation.parse(text)) != nil && !Self.endsInComma(text)
+                #expect((Self.fault(text) == nil) == isJSON, "\(String(decoding: text, as: UTF8.self))")
                 judged += 1
                 var place = 0
                 while place < length {

@@ -3,6 +3,7 @@ import EngineCore
 import Foundation
 import Frontend
 import HTTPTypes
+import Synchronization
 import Testing
 
 @Suite struct LambdaControlTests {
@@ -102,16 +103,30 @@ import Testing
         }
     }
 
-    @Test func `a link to code expires`() async throws {
-        let clock = LambdaClock(now: { .now() }, epochSeconds: { 1_767_323_045 })
-        try await LambdaNode.with(clock: clock, configure: { $0.limits.codeLinkSeconds = 0 }) { node in
-            var created = try await node.create("hello")
-            #expect(created.status == 403)  // Signed by today's clock, which the node does not share.
-            created = try await node.send(.get, "\(Self.functions)/", at: 1_767_323_045)
-            #expect(created.status == 200)
-            let digest = String(repeating: "ab", count: 32)
-            let reply = try await node.send(.get, "/code/\(digest)/1/\(digest)", signed: false)
-            #expect(reply.errorType == "AccessDeniedException")
+    @Test func `a link to code is good for ten minutes and only as it was given`() async throws {
+        let passed = Mutex(0.0)
+        let clock = LambdaClock(now: { .now() }, epochSeconds: { Date().timeIntervalSince1970 + passed.withLock { $0 } })
+        try await LambdaNode.with(clock: clock) { node in
+            try await node.create("hello")
+            let read = try await node.send(.get, "\(Self.functions)/hello")
+            let path = try #require((read.json["Code"] as? [String: String])?["Location"].flatMap { URL(string: $0)?.path })
+            var parts = path.split(separator: "/").map(String.init)
+            parts[2] = String(try #require(Int(parts[2])) + 1)
+            #expect(try await node.send(.get, "/" + parts.joined(separator: "/"), signed: false).status == 403)
+            passed.withLock { $0 = 300 }
+            #expect(try await node.send(.get, path, signed: false).status == 200)
+            passed.withLock { $0 = 601 }
+            let late = try await node.send(.get, path, signed: false)
+            #expect(late.errorType == "AccessDeniedException")
+            #expect(late.message == "The link has expired. Call GetFunction again.")
+        }
+    }
+
+    @Test func `a link to code begins with the address that clients reach the node by`() async throws {
+        try await LambdaNode.with(configure: { $0.publicURL = "https://pop.example.org" }) { node in
+            try await node.create("hello")
+            let read = try await node.send(.get, "\(Self.functions)/hello")
+            #expect((read.json["Code"] as? [String: String])?["Location"]?.hasPrefix("https://pop.example.org/code/") == true)
         }
     }
 

@@ -22,7 +22,8 @@ BAD_FUNCTIONS = [
      "Runtime exited without providing a reason", "exit"),
     ("exits-7", "import os\n\ndef handler(event, context):\n    os._exit(7)\n", "Runtime.ExitError", "exit status 7", "exit"),
     ("crashes", "import ctypes\n\ndef handler(event, context):\n    ctypes.string_at(0)\n", "Runtime.ExitError", "signal", "exit"),
-    ("hangs", "def handler(event, context):\n    while True:\n        pass\n", "Sandbox.Timedout", "Task timed out after 2.00 seconds", "time_out"),
+    ("hangs", "def handler(event, context):\n    while True:\n        pass\n", "Sandbox.Timedout", "Task timed out after 2.00 seconds",
+     "time_out"),
     ("forks", "import os\n\ndef handler(event, context):\n    while True:\n        try:\n            os.fork()\n        except OSError:\n"
      "            pass\n", ("Sandbox.Timedout", "Runtime.ExitError"), "RequestId: ", ("time_out", "out_of_memory")),
     ("eats-memory", "def handler(event, context):\n    held = []\n    while True:\n        held.append(bytearray(1 << 20))\n",
@@ -164,7 +165,8 @@ class BadInputTest(NodeTest):
             connection.close()
             return result
         good = self.account.signer.headers("POST", path, b"{}", host)
-        old = self.account.signer.headers("POST", path, b"{}", host, now=datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=10))
+        ten_minutes_ago = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=10)
+        old = self.account.signer.headers("POST", path, b"{}", host, now=ten_minutes_ago)
         cases = [({"host": host}, "MissingAuthenticationTokenException"), (old, "InvalidSignatureException"),
                  (good | {"authorization": good["authorization"][:-1] + "!"}, "InvalidSignatureException"),
                  (good | {"authorization": re.sub("Credential=[A-Z0-9]+", "Credential=AKIAAAAAAAAAAAAAAAAA", good["authorization"])},

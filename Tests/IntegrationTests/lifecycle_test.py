@@ -119,7 +119,8 @@ class LifecycleTest(unittest.TestCase):
             with self.subTest(named):
                 path = pathlib.Path(self.folder, "config.yaml")
                 path.write_text(text, encoding="utf-8")
-                result = subprocess.run([BINARY, "serve", "--check", "--config", path], capture_output=True, text=True, timeout=30, check=False)
+                result = subprocess.run(
+                    [BINARY, "serve", "--check", "--config", path], capture_output=True, text=True, timeout=30, check=False)
                 self.assertNotEqual(result.returncode, 0)
                 self.assertIn(named, result.stderr)
 

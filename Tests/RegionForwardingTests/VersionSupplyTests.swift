@@ -4,7 +4,7 @@ import Testing
 
 @testable import RegionForwarding
 
-@Suite struct VersionSupplyTests {
+@Suite(.timeLimit(.minutes(1))) struct VersionSupplyTests {
     static let later = EngineInstant.now() + .seconds(3600)
 
     /// Counts from any task.

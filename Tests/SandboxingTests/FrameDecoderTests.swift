@@ -5,7 +5,9 @@ import Testing
 
 /// The frame protocol against bytes of every kind.
 @Suite struct FrameDecoderTests {
-    static func bytes(length: UInt32, kind: UInt8, version: UInt8 = 1, flags: UInt16 = 0, sequence: UInt32, payload: [UInt8]) -> ByteBuffer {
+    static func bytes(
+        length: UInt32, kind: UInt8, version: UInt8 = 1, flags: UInt16 = 0, sequence: UInt32, payload: [UInt8]
+    ) -> ByteBuffer {
         var buffer = ByteBuffer()
         buffer.writeInteger(length, endianness: .little)
         buffer.writeInteger(kind)

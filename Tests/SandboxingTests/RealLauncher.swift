@@ -23,7 +23,8 @@ final class RealLauncher {
             try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
         }
         arguments = [
-            binaries.appending(path: "wayside-launcher").path, "--socket", folder.appending(path: "launcher.sock").path, "--content", folder.appending(path: "content").path, "--state", folder.appending(path: "state").path,
+            binaries.appending(path: "wayside-launcher").path, "--socket", folder.appending(path: "launcher.sock").path,
+            "--content", folder.appending(path: "content").path, "--state", folder.appending(path: "state").path,
             "--peer-uid", "\(getuid())", "--cgroup", "wayside-\(folder.lastPathComponent.suffix(8).lowercased())",
             "--zygote-library", binaries.appending(path: "libwayside-zygote.so").path,
             "--runtime", "python:fork:\(root.path)/Runtimes/python:/usr/bin/python3 -I -S -B -X utf8 /var/runtime/bootstrap.py",

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import Sandboxing
@@ -45,6 +46,18 @@ import Glibc
             try await container.assign(to: TestHost.version(runtime: "provided.al2"), bundle: test.addBundle(["x": ""]))
             #expect(await container.invoke(TestHost.request()).errorType == "Runtime.InvalidEntrypoint")
             await test.event { $0 == .containerEnded(container.id) }
+        }
+    }
+
+    @Test func `a container that waits to tell its end goes with its instance`() async throws {
+        try await TestHost.with { test in
+            let container = try await test.start(["x": ""], runtime: "provided.al2", handler: "x")
+            #expect(!test.host.isEmpty)
+            test.host.killInstance(1)
+            await test.event { $0 == .containerEnded(container.id) }
+            await test.event { $0 == .instanceEnded(1) }
+            #expect(test.host.isEmpty)
+            #expect(await container.invoke(TestHost.request()).surelyNotStarted)
         }
     }
 
@@ -124,7 +137,14 @@ import Glibc
 
     @Test func `fifty containers answer in parallel, each its own calls`() async throws {
         try await TestHost.with { test in
-            let code = "count = 0\ndef handler(event, context):\n    global count\n    count += 1\n    print(event, count)\n    return [event, count]\n"
+            let code = """
+                count = 0
+                def handler(event, context):
+                    global count
+                    count += 1
+                    print(event, count)
+                    return [event, count]
+                """
             let bundle = try test.addBundle(["app.py": code])
             let instance = test.number()
             try await test.host.createInstance(instance)
@@ -237,6 +257,61 @@ import Glibc
         }
     }
 
+    @Test func `WHOLE-03 nothing is left after a storm of aborts, crashes, time-outs and kills`() async throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        print("seed \(seed)")
+        try await TestHost.with { test in
+            let codes = [
+                "return 1", "raise ValueError", "import os; os._exit(3)", "import time; time.sleep(9)", "import os; os.close(3)",
+                "import os; os.kill(os.getpid(), 11)", "print('x' * 3000000)",
+            ]
+            let bundles = try codes.map { try test.addBundle(["app.py": "def handler(event, context):\n    \($0)\n"]) }
+            await withTaskGroup(of: Void.self) { group in
+                for task in 0..<24 {
+                    group.addTask {
+                        var generator = FrameDecoderTests.SplitMix(state: seed &+ UInt64(task))
+                        for _ in 0..<6 { await Self.live(test, bundles, &generator) }
+                    }
+                }
+            }
+            // All instances are killed by now; the launcher reports their ends.
+            for _ in 0..<200 where !test.host.isEmpty { try await Task.sleep(for: .milliseconds(50)) }
+            #expect(test.host.isEmpty, "seed \(seed)")
+        }
+    }
+
+    /// One instance with one container, a few calls and a random end.
+    private static func live(_ test: TestHost, _ bundles: [String], _ generator: inout FrameDecoderTests.SplitMix) async {
+        let instance = test.number()
+        let version = TestHost.version(timeout: .milliseconds(Int.random(in: 20...400, using: &generator)))
+        do throws(SandboxError) {
+            let container: SandboxContainer
+            if Bool.random(using: &generator) {
+                container = try await test.host.bootInstance(instance, spare: test.number(), runtime: "python")
+                try await container.assign(to: version, bundle: bundles.randomElement(using: &generator) ?? "")
+            } else {
+                try await test.host.createInstance(instance)
+                container = try await test.host.startContainer(
+                    test.number(), in: instance, for: version, bundle: bundles.randomElement(using: &generator) ?? "")
+            }
+            for _ in 0..<3 {
+                let call = Task { await container.invoke(TestHost.request(version: version)) }
+                try? await Task.sleep(for: .microseconds(Int.random(in: 0...30_000, using: &generator)))
+                switch Int.random(in: 0..<6, using: &generator) {
+                case 0: call.cancel()
+                case 1: test.host.killContainer(container.id)
+                case 2: test.host.killInstance(instance)
+                default: break
+                }
+                let answer = await call.value
+                #expect(answer.outcome != nil || !answer.isReusable)
+            }
+        } catch {
+            Issue.record("\(error)")
+        }
+        test.host.killInstance(instance)
+    }
+
     private static func openDescriptors() throws -> Int {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
     }
@@ -254,4 +329,8 @@ import Glibc
             return data.split(separator: 0).contains { $0.elementsEqual(argument.utf8) }
         }.sorted()
     }
+}
+
+extension SandboxHost {
+    fileprivate var isEmpty: Bool { state.withLock { $0.instances.isEmpty && $0.containers.isEmpty } }
 }

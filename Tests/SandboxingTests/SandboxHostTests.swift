@@ -9,7 +9,13 @@ import Testing
     @Test func `a Python function answers, with its own output`() async throws {
         try await TestHost.with { test in
             let container = try await test.python(
-                "import os\nprint('loading')\ndef handler(event, context):\n    print('running', event)\n    return [event, os.environ['AWS_REGION']]\n")
+                """
+                import os
+                print('loading')
+                def handler(event, context):
+                    print('running', event)
+                    return [event, os.environ['AWS_REGION']]
+                """)
             let first = await container.invoke(TestHost.request(#"{"n":1}"#))
             #expect(first.result == #"[{"n": 1}, "eu-central-1"]"#)
             #expect(first.log == "loading\nrunning {'n': 1}\n")
@@ -27,7 +33,12 @@ import Testing
 
     @Test func `a Node function answers`() async throws {
         try await TestHost.with { test in
-            let code = "export const handler = async (event, context) => { console.log('hi'); return { n: event.n + 1, id: context.awsRequestId } }"
+            let code = """
+                export const handler = async (event, context) => {
+                    console.log('hi');
+                    return { n: event.n + 1, id: context.awsRequestId };
+                }
+                """
             let container = try await test.start(["app.mjs": code], runtime: "nodejs20.x", handler: "app.handler")
             for n in 1...3 {
                 let request = TestHost.request("{\"n\":\(n)}")
@@ -104,7 +115,8 @@ import Testing
             let text = "RequestId: \(request.id) Error: Task timed out after 1.00 seconds"
             #expect(answer.failure == #"{"errorType":"Sandbox.Timedout","errorMessage":"\#(text)"}"#)
             #expect(answer.endingParty == .timeout)
-            #expect(answer.log.wholeMatch(of: /begin\n\d{4}-\d\d-\d\dT[\d:.]{12}Z [0-9a-f-]{36} Task timed out after 1.00 seconds\n/) != nil)
+            let line = /begin\n\d{4}-\d\d-\d\dT[\d:.]{12}Z [0-9a-f-]{36} Task timed out after 1.00 seconds\n/
+            #expect(answer.log.wholeMatch(of: line) != nil)
             #expect(answer.run >= .seconds(1) && answer.run < .seconds(2))
             #expect(!answer.isReusable)
             await test.event { $0 == .containerEnded(container.id) }
@@ -114,7 +126,12 @@ import Testing
     @Test func `the time-out counts each call anew, and a later one from its own start`() async throws {
         try await TestHost.with { test in
             let container = try await test.python(
-                "import time\ndef handler(event, context):\n    time.sleep(event)\n    return context.get_remaining_time_in_millis() > 100\n",
+                """
+                import time
+                def handler(event, context):
+                    time.sleep(event)
+                    return context.get_remaining_time_in_millis() > 100
+                """,
                 timeout: .seconds(1))
             for _ in 1...3 {
                 let answer = await container.invoke(TestHost.request("0.6"))

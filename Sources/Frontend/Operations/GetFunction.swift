@@ -9,8 +9,8 @@ extension LambdaResponder {
             let (entry, qualifier) = try entry(call)
             let tags = try reading(entry.key) { (catalog) throws(CatalogError) in try catalog.tags(entry.key) }
             let expiry = Int64(services.clock.epochSeconds()) + Int64(limits.codeLinkSeconds)
-            let scheme = configuration.tls == nil ? "http" : "https"
-            let location = "\(scheme)://\(call.head.authority ?? "localhost")\(codeLinks.path(entry.code.digest, expiry: expiry))"
+            let asked = "\(configuration.tls == nil ? "http" : "https")://\(call.head.authority ?? "localhost")"
+            let location = (configuration.publicURL ?? asked) + codeLinks.path(entry.code.digest, expiry: expiry)
             return .json { json in
                 json.member("Configuration") { FunctionConfigurationAnswer(entry: entry, qualifier: qualifier).write(to: &$0) }
                 json.member("Code") { code in

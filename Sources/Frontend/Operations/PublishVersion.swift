@@ -12,12 +12,13 @@ extension LambdaResponder {
             var validator = ConstraintValidator()
             validator.length(description, at: "description", in: 0...256)
             try validator.finish()
-            let digest = try request.string("CodeSha256").map { (text) throws(LambdaError) in try codeDigest(text, key) }
+            let given = try request.string("CodeSha256")
+            let digest = try given.map { (text) throws(LambdaError) in try codeDigest(text, key) }
             let entry = try changing(key) { (catalog, _) throws(LambdaError) in
                 do throws(CatalogError) {
                     return try catalog.publish(key, description: description, expecting: revision, codeDigest: digest)
                 } catch {
-                    if error.code == .codeDigestMismatch, let digest { throw try codeMismatch(Base64.encode(digest.bytes), key) }
+                    if error.code == .codeDigestMismatch, let given { throw try codeMismatch(given, key) }
                     throw LambdaError(error, key)
                 }
             }

@@ -16,11 +16,14 @@ public struct LambdaServerConfiguration: Sendable {
     public var regions: Set<String>
     /// What a call may take beyond the function's own time-out, for waiting, fetching and starting.
     public var startAllowance: Duration
+    /// What links to packages begin with, such as `https://pop.example.org`; `nil` takes the host that the caller asked.
+    public var publicURL: String?
     public var limits: LambdaLimits
 
     public init(
-        address: BindAddress, tls: TLSConfiguration? = nil, idleTimeout: TimeAmount? = nil, clockSkewSeconds: Int64 = 300,
-        regions: Set<String> = [], startAllowance: Duration = .seconds(30), limits: LambdaLimits = LambdaLimits()
+        address: BindAddress, tls: TLSConfiguration? = nil, idleTimeout: TimeAmount? = .minutes(5), clockSkewSeconds: Int64 = 300,
+        regions: Set<String> = [], startAllowance: Duration = .seconds(30), publicURL: String? = nil,
+        limits: LambdaLimits = LambdaLimits()
     ) {
         self.address = address
         self.tls = tls
@@ -28,6 +31,7 @@ public struct LambdaServerConfiguration: Sendable {
         self.clockSkewSeconds = clockSkewSeconds
         self.regions = regions
         self.startAllowance = startAllowance
+        self.publicURL = publicURL
         self.limits = limits
     }
 }
