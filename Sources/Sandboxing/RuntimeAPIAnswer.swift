@@ -4,7 +4,8 @@ internal import NIOHTTP1
 /// An answer of the Lambda Runtime API to the runtime.
 struct RuntimeAPIAnswer: Equatable {
     var status: HTTPResponseStatus
-    var headers: HTTPHeaders = ["Content-Type": "application/json"]
+    /// Beside those that every answer has; what is empty is left out.
+    var headers: [(name: StaticString, value: String)] = []
     var body: ByteBuffer
 
     private init(_ status: HTTPResponseStatus, _ body: ByteBuffer) {
@@ -12,11 +13,39 @@ struct RuntimeAPIAnswer: Equatable {
         self.body = body
     }
 
-    /// An event, with what a runtime needs to know of its call. What is empty is left out.
-    init(event: ByteBuffer, headers: [(String, String)]) {
+    /// An event, with what a runtime needs to know of its call.
+    init(event: ByteBuffer, headers: [(name: StaticString, value: String)]) {
         self.init(.ok, event)
-        self.headers.reserveCapacity(headers.count + 2)
-        for (name, value) in headers where !value.isEmpty { self.headers.add(name: name, value: value) }
+        self.headers = headers
+    }
+
+    static func == (left: RuntimeAPIAnswer, right: RuntimeAPIAnswer) -> Bool {
+        left.status == right.status && left.body == right.body && left.headers.map(\.value) == right.headers.map(\.value)
+    }
+
+    /// Asks the client to go on sending (RFC 9110, section 15.2.1).
+    static let continuation = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
+
+    /// The answer as HTTP/1.1 in one buffer (RFC 9112). This is written on every call, and so not by way of an encoder.
+    func bytes(for head: HTTPRequestHead, allocator: ByteBufferAllocator) -> ByteBuffer {
+        var buffer = allocator.buffer(capacity: 512 + body.readableBytes)
+        buffer.writeStaticString("HTTP/1.1 ")
+        buffer.writeString(String(status.code))
+        buffer.writeStaticString(" ")
+        buffer.writeString(status.reasonPhrase)
+        buffer.writeStaticString("\r\nContent-Type: application/json\r\n")
+        for (name, value) in headers where !value.isEmpty {
+            buffer.writeStaticString(name)
+            buffer.writeStaticString(": ")
+            buffer.writeFieldValue(value)
+            buffer.writeStaticString("\r\n")
+        }
+        if !head.isKeepAlive { buffer.writeStaticString("Connection: close\r\n") }
+        buffer.writeStaticString("Content-Length: ")
+        buffer.writeString(String(body.readableBytes))
+        buffer.writeStaticString("\r\n\r\n")
+        buffer.writeImmutableBuffer(body)
+        return buffer
     }
 
     static let accepted = RuntimeAPIAnswer(.accepted, ByteBuffer(string: "{\"status\":\"OK\"}\n"))
@@ -31,5 +60,17 @@ struct RuntimeAPIAnswer: Equatable {
 
     private static func failure(_ status: HTTPResponseStatus, _ type: String, _ message: String) -> RuntimeAPIAnswer {
         RuntimeAPIAnswer(status, ByteBuffer(string: #"{"errorMessage":"\#(message)","errorType":"\#(type)"}"# + "\n"))
+    }
+}
+
+extension ByteBuffer {
+    /// Control characters become blanks: a value that a client chose must not become a second header. In JSON text, the one kind of
+    /// value that may have line breaks, they mean the same.
+    fileprivate mutating func writeFieldValue(_ value: String) {
+        if value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+            writeBytes(value.utf8.lazy.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 })
+        } else {
+            writeString(value)
+        }
     }
 }

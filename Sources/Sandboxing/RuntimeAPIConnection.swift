@@ -2,9 +2,14 @@ internal import NIOCore
 internal import NIOHTTP1
 
 /// One connection of a runtime to its Runtime API: HTTP messages ↔ requests and answers, one at a time.
+///
+/// A runtime may send its next request behind an answer without waiting (pipelining); only a request behind one that is still
+/// waiting for its answer ends the connection, for no runtime has a use for it. What is written while a read is handled is
+/// flushed at its end, and kept back if the runtime asks for the next event already: then it leaves together with that event,
+/// and the runtime is woken once.
 final class RuntimeAPIConnection: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
+    typealias OutboundOut = ByteBuffer
 
     private let server: RuntimeAPIServer
     private let channel: any Channel
@@ -12,6 +17,9 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     private var request: RuntimeAPIRequest?
     private var body = ByteBuffer()
     private var received = 0
+    /// Whether bytes of the socket are being handled.
+    private var isReading = false
+    private var hasUnflushed = false
 
     init(_ server: RuntimeAPIServer, _ channel: any Channel) {
         self.server = server
@@ -19,6 +27,7 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isReading = true
         switch unwrapInboundIn(data) {
         case .head(let head): begin(head, context)
         case .body(let part): append(part, context)
@@ -26,14 +35,22 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
         }
     }
 
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        // With a request that waits for its answer, which can only be `next`, the answer will take along what is there.
+        if hasUnflushed, head == nil { flush() }
+        context.fireChannelReadComplete()
+    }
+
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        guard self.head == nil else { return context.close(promise: nil) }
         self.head = head
         request = RuntimeAPIRequest(head.method, uri: head.uri)
         body = ByteBuffer()
         received = 0
         // curl asks before it sends more than 1 MiB, and without an answer waits a whole second.
         guard head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" }) else { return }
-        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: .continue))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(RuntimeAPIAnswer.continuation), promise: nil)
     }
 
     private func append(_ part: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -62,13 +79,19 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     func send(_ answer: RuntimeAPIAnswer) {
         guard let head else { return }
         self.head = nil
-        var response = HTTPResponseHead(version: head.version, status: answer.status, headers: answer.headers)
-        response.headers.replaceOrAdd(name: "Content-Length", value: "\(answer.body.readableBytes)")
-        if !head.isKeepAlive { response.headers.replaceOrAdd(name: "Connection", value: "close") }
-        channel.write(HTTPServerResponsePart.head(response), promise: nil)
-        if answer.body.readableBytes > 0 { channel.write(HTTPServerResponsePart.body(.byteBuffer(answer.body)), promise: nil) }
-        let sent = channel.writeAndFlush(HTTPServerResponsePart.end(nil))
-        if !head.isKeepAlive { sent.whenComplete { [channel] _ in channel.close(promise: nil) } }
+        let bytes = answer.bytes(for: head, allocator: channel.allocator)
+        guard head.isKeepAlive else {
+            channel.writeAndFlush(bytes).whenComplete { [channel] _ in channel.close(promise: nil) }
+            return
+        }
+        channel.write(bytes, promise: nil)
+        hasUnflushed = true
+        if !isReading { flush() }
+    }
+
+    private func flush() {
+        hasUnflushed = false
+        channel.flush()
     }
 
     func close() {
@@ -81,7 +104,7 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // What is not HTTP has been answered with 400 before it comes here; a reset is an end like any other.
+        // What is not HTTP has no answer a runtime could use; a reset is an end like any other.
         context.close(promise: nil)
     }
 }

@@ -15,6 +15,10 @@ enum RuntimeAPIRequest: Hashable {
 
     /// - Returns: `nil` for a path or a method that the API does not have.
     init?(_ method: HTTPMethod, uri: String) {
+        if method == .GET, uri == "/2018-06-01/runtime/invocation/next" {
+            self = .next
+            return
+        }
         let path = uri.prefix { $0 != "?" }
         guard path.hasPrefix(Self.prefix) else { return nil }
         let parts = path.dropFirst(Self.prefix.count).split(separator: "/", omittingEmptySubsequences: false)
@@ -35,11 +39,11 @@ enum RuntimeAPIRequest: Hashable {
 
 /// Header names of the Lambda Runtime API.
 enum RuntimeAPIHeader {
-    static let requestID = "Lambda-Runtime-Aws-Request-Id"
-    static let deadline = "Lambda-Runtime-Deadline-Ms"
-    static let invokedARN = "Lambda-Runtime-Invoked-Function-Arn"
-    static let traceID = "Lambda-Runtime-Trace-Id"
-    static let clientContext = "Lambda-Runtime-Client-Context"
+    static let requestID: StaticString = "Lambda-Runtime-Aws-Request-Id"
+    static let deadline: StaticString = "Lambda-Runtime-Deadline-Ms"
+    static let invokedARN: StaticString = "Lambda-Runtime-Invoked-Function-Arn"
+    static let traceID: StaticString = "Lambda-Runtime-Trace-Id"
+    static let clientContext: StaticString = "Lambda-Runtime-Client-Context"
     static let errorType = "Lambda-Runtime-Function-Error-Type"
     static let errorBody = "Lambda-Runtime-Function-Error-Body"
     static let responseMode = "Lambda-Runtime-Function-Response-Mode"

@@ -67,7 +67,8 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         guard connections.count < Self.connectionsMax, !isOver else { throw ChannelError.inappropriateOperationForState }
         let connection = RuntimeAPIConnection(self, channel)
         connections[ObjectIdentifier(connection)] = connection
-        try channel.pipeline.syncOperations.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
+        // Answers are written as bytes, so there is a decoder and no encoder.
+        try channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
         try channel.pipeline.syncOperations.addHandler(connection)
     }
 

@@ -15,7 +15,7 @@ extension LambdaResponder {
         let payload = try event(call.body)
         if head.type == .dryRun { return .noContent }
 
-        let traceID = head.traceID ?? TraceID.make(epochSeconds: services.clock.epochSeconds())
+        let traceID = head.traceID ?? TraceID.make(epochSeconds: services.clock.epochSeconds(), request: call.id)
         let request = InvocationRequest(
             id: call.id, function: pinned, invokedARN: key.arn(qualifier: reference.qualifier), payload: payload,
             clientContext: head.clientContext, traceID: traceID, arrival: call.arrival,
