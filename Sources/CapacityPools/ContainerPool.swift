@@ -5,8 +5,9 @@ internal import Synchronization
 
 /// The capacity of this node: the state machine in a lock, and the hands that do what it says.
 ///
-/// Every operation locks, makes one transition, unlocks, and then performs the returned actions. A lease is had only inside
-/// ``withLease(for:deadline:_:)``, so it comes back on every path: answer, function error, time-out, abort, crash.
+/// Every operation locks, makes one transition, unlocks, and then performs the returned actions. A lease is had inside
+/// ``withLease(for:deadline:_:)``, so it comes back on every path: answer, function error, time-out, abort, crash. Only the warm
+/// path, which runs without a task, takes and gives back by itself.
 public final class ContainerPool: Sendable {
     /// How often ``run()`` looks for idle containers whose time is over and waiting callers whose deadline has passed.
     public static let tick = Duration.milliseconds(50)
@@ -94,8 +95,23 @@ public final class ContainerPool: Sendable {
     ) async throws(InvocationError) -> Value {
         let lease = try await acquire(version, deadline: deadline)
         let (value, keep) = await body(lease)
-        perform(state.withLock { $0.machine.release(lease.id, keep: keep, now: .now()) })
+        giveBack(lease, keep: keep)
         return value
+    }
+
+    /// An idle container of this version, if there is one; to be given back exactly once.
+    public func takeWarm(for version: PinnedVersion) -> ContainerLease? {
+        guard let kind = kind(of: version) else { return nil }
+        let (id, container) = state.withLock { state -> (ContainerID?, SandboxContainer?) in
+            guard let id = state.machine.leaseWarm(kind) else { return (nil, nil) }
+            return (id, state.held[id]?.container)
+        }
+        return id.flatMap { try? lease($0, container) }
+    }
+
+    /// - Parameter keep: whether the container may serve another call.
+    public func giveBack(_ lease: ContainerLease, keep: Bool) {
+        perform(state.withLock { $0.machine.release(lease.id, keep: keep, now: .now()) })
     }
 }
 

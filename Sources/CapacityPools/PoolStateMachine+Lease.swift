@@ -16,6 +16,11 @@ extension PoolStateMachine {
         return (.wait(waiter.id), actions)
     }
 
+    /// Takes an idle container, if there is one. O(1).
+    public mutating func leaseWarm(_ kind: ContainerClass) -> ContainerID? {
+        isDraining ? nil : takeIdle(kind)
+    }
+
     /// A waiting caller has gone. What it was given meanwhile must be released instead.
     /// - Returns: whether it was still waiting.
     public mutating func cancel(_ waiter: WaiterID) -> Bool {

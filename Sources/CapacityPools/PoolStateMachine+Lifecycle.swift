@@ -192,6 +192,7 @@ extension PoolStateMachine {
         if held != memoryHeld { return "the ledger says \(memoryHeld), the containers hold \(held)" }
         if memoryHeld > configuration.memory { return "\(memoryHeld) are held of \(configuration.memory)" }
         if containers.count > configuration.containersMax { return "\(containers.count) containers are over the limit" }
+        if let fault = misplacedInstance() { return fault }
         var starting = 0, busy = 0, idling = 0
         for (id, container) in containers {
             guard let instance = instances[container.instance] else { return "container \(id.number) has no instance" }
@@ -214,5 +215,28 @@ extension PoolStateMachine {
         if idleBytes != idleMemory.bytes { return "\(idleBytes) bytes are idle, the ledger says \(idleMemory.bytes)" }
         if idle.values.reduce(0, { $0 + $1.count }) != idleCount { return "the idle lists and the idle count differ" }
         return nil
+    }
+
+    /// An instance that is not in exactly the one pool that its state says (POOL-01).
+    private func misplacedInstance() -> String? {
+        for (id, instance) in instances {
+            let isReady = ready[instance.runtime]?.contains(id) == true
+            let owners = assigned.filter { $0.value.contains(id) }.keys
+            let isRight =
+                switch instance.state {
+                case .booting, .ending: !isReady && owners.isEmpty
+                case .ready: isReady && owners.isEmpty
+                case .assigned(let account): !isReady && owners.elementsEqual([account])
+                }
+            if !isRight { return "instance \(id.number) is not in the one pool it belongs to" }
+        }
+        let listed = ready.values.reduce(0) { $0 + $1.count } + assigned.values.reduce(0) { $0 + $1.count }
+        let placed = instances.values.count { instance in
+            switch instance.state {
+            case .ready, .assigned: true
+            case .booting, .ending: false
+            }
+        }
+        return listed == placed ? nil : "the pools list \(listed) instances, and \(placed) belong in them"
     }
 }

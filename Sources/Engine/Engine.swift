@@ -166,6 +166,7 @@ extension Engine {
             services: LambdaServices(
                 catalog: catalog, bundles: bundles, runtimes: runtimes,
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
+                invokeWarm: { request, completion in router.invokeWarm(request, completion: completion) },
                 functionChanged: { change in
                     for version in change.superseded { pool.retire(version) }
                     sweeper.remove(change.unreferenced)

@@ -111,6 +111,48 @@ public final class InvocationRouter: Sendable {
         }
     }
 
+    /// Runs the call in a container that is idle here, without a task: for a caller on an event loop, the shortest way there is.
+    ///
+    /// It makes the decision that ``invoke(_:)`` would make, for an idle container is always preferred.
+    ///
+    /// - Parameter completion: called once, on any thread or before this returns. A failure that `surelyNotStarted` has left no
+    ///   record; the call is then to be invoked the other way.
+    /// - Returns: what ends the call when its client goes away; `nil` when no container is idle here, and nothing has been done.
+    public func invokeWarm(
+        _ request: InvocationRequest, completion: @escaping @Sendable (Result<InvocationResult, InvocationError>) -> Void
+    ) -> (@Sendable () -> Void)? {
+        guard !isDraining, let lease = pool.takeWarm(for: request.function) else { return nil }
+        let inputs = PlacementInputs(
+            role: role, origin: request.origin, hasWarmContainer: true, isFrequent: true, functionMemory: request.function.memory,
+            freeMemory: .zero, freeSlots: 0, hasRegions: regions != nil, reachableRegions: [])
+        let decision = policy.decide(inputs)
+        guard case .run = decision else {
+            pool.giveBack(lease, keep: true)
+            return nil
+        }
+        underWay.add(1, ordering: .relaxed)
+        frequency.withLock { $0.record(request.function.key, at: request.arrival) }
+        let decided = EngineInstant.now()
+        lease.container.invoke(request) { [self] answer in
+            pool.giveBack(lease, keep: answer.isReusable)
+            var record = InvocationRecord(request, node: node)
+            record.decision = .run
+            record.reason = decision.reason
+            record.site = node
+            record.spans.decide = (decided - request.arrival).inMilliseconds
+            let result: Result<InvocationResult, InvocationError>
+            do throws(InvocationError) {
+                result = .success(try conclude(&record, lease, answer, request))
+            } catch {
+                result = .failure(error.surelyNotStarted ? error : leave(record, error, request))
+            }
+            completion(result)
+            underWay.subtract(1, ordering: .relaxed)
+        }
+        let container = lease.container
+        return { container.abort(request.id) }
+    }
+
     private func inputs(_ request: InvocationRequest, isFrequent: Bool, excluded: Set<String>, isFull: Bool) -> PlacementInputs {
         let here = isFull ? nil : pool.availability(for: request.function)
         return PlacementInputs(
@@ -128,6 +170,12 @@ public final class InvocationRouter: Sendable {
             let answer = await lease.container.invoke(request)
             return ((answer, lease), answer.isReusable)
         }
+        return try conclude(&record, lease, answer, request)
+    }
+
+    private func conclude(
+        _ record: inout InvocationRecord, _ lease: ContainerLease, _ answer: ContainerAnswer, _ request: InvocationRequest
+    ) throws(InvocationError) -> InvocationResult {
         record.startLevel = lease.level
         record.spans.wait = lease.wait.inMilliseconds
         record.spans.fetch = lease.fetch.inMilliseconds

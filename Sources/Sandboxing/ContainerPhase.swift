@@ -38,7 +38,8 @@ enum ContainerPhase {
 /// A call that has come and is not answered yet.
 struct ContainerCall {
     let request: InvocationRequest
-    let continuation: CheckedContinuation<ContainerAnswer, Never>
+    /// Told once, on the container's event loop or at once on the caller's thread.
+    let completion: @Sendable (ContainerAnswer) -> Void
     let began: EngineInstant
     /// Set when this call waited for the initialisation.
     var initialise: Duration?

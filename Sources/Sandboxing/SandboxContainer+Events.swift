@@ -313,8 +313,8 @@ extension SandboxContainer {
 
     private func resume(_ call: ContainerCall, _ verdict: CallVerdict, _ output: InvocationLog, isReusable: Bool) {
         let now = EngineInstant.now()
-        call.continuation.resume(
-            returning: ContainerAnswer(
+        call.completion(
+            ContainerAnswer(
                 outcome: verdict.outcome, endingParty: verdict.party, errorType: verdict.errorType,
                 output: output.adding(line: verdict.logLine), initialise: call.handedOver == nil ? now - call.began : call.initialise,
                 run: call.handedOver.map { now - $0 } ?? .zero, memoryPeak: memoryPeak(), isReusable: isReusable))

@@ -112,10 +112,28 @@ public final class SandboxContainer: Sendable {
     /// task is cancelled the container is killed, for there is no other way to stop what it does, and the answer is `aborted`.
     public func invoke(_ request: InvocationRequest) async -> ContainerAnswer {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { begin(request, $0) }
+            await withCheckedContinuation { continuation in begin(request) { continuation.resume(returning: $0) } }
         } onCancel: {
             abort(request.id)
         }
+    }
+
+    /// Runs one call without a task: what ``invoke(_:)`` does, for callers that are on an event loop already.
+    ///
+    /// - Parameter completion: called once; on the container's event loop, or before this returns.
+    public func invoke(_ request: InvocationRequest, completion: @escaping @Sendable (ContainerAnswer) -> Void) {
+        begin(request, completion)
+    }
+
+    /// Ends a call whose client has gone, and the container with it; nothing if it is over. From any thread.
+    public func abort(_ request: RequestID) {
+        let isUnderWay = state.withLock { state in
+            guard state.phase.call?.request.id != request else { return true }
+            state.aborted = request
+            return false
+        }
+        guard isUnderWay else { return }
+        eventLoop.execute { self.end(only: request) { _ in CallVerdict(nil, .client) } }
     }
 
     /// Ends the container, whatever it does. A call under way is answered as the engine's doing.
@@ -167,9 +185,9 @@ public final class SandboxContainer: Sendable {
     }
 
     /// On the caller's thread.
-    private func begin(_ request: InvocationRequest, _ continuation: CheckedContinuation<ContainerAnswer, Never>) {
+    private func begin(_ request: InvocationRequest, _ completion: @escaping @Sendable (ContainerAnswer) -> Void) {
         let now = EngineInstant.now()
-        var call = ContainerCall(request: request, continuation: continuation, began: now, expiry: request.deadline, limit: .zero)
+        var call = ContainerCall(request: request, completion: completion, began: now, expiry: request.deadline, limit: .zero)
         let (beginning, expiry) = state.withLock { state -> (Beginning, EngineInstant?) in
             guard state.aborted != request.id else { return (.answer(.abortedBefore), nil) }
             let beginning = Self.begin(&call, &state, now: now, initTimeout: owner.initTimeout)
@@ -180,7 +198,7 @@ public final class SandboxContainer: Sendable {
         case .initialise(let channel, let handler, let environment): channel.initialise(handler: handler, environment: environment)
         case .invoke(let channel): channel.invoke(request, deadline: Self.epochDeadline(call, now))
         case .wait: break
-        case .answer(let answer): continuation.resume(returning: answer)
+        case .answer(let answer): completion(answer)
         case .stillborn(let stillbirth): answerStillborn(call, stillbirth)
         }
     }
@@ -239,21 +257,11 @@ public final class SandboxContainer: Sendable {
 
     private func answerStillborn(_ call: ContainerCall, _ stillbirth: Stillbirth) {
         let verdict = CallVerdict(stillbirth.reason, call.request.id)
-        call.continuation.resume(
-            returning: ContainerAnswer(
+        call.completion(
+            ContainerAnswer(
                 outcome: verdict.outcome, endingParty: verdict.party, errorType: verdict.errorType,
                 output: stillbirth.output.adding(line: verdict.logLine), initialise: .zero, memoryPeak: stillbirth.memoryPeak))
         owner.onEnded(id)
-    }
-
-    private func abort(_ request: RequestID) {
-        let isUnderWay = state.withLock { state in
-            guard state.phase.call?.request.id != request else { return true }
-            state.aborted = request
-            return false
-        }
-        guard isUnderWay else { return }
-        eventLoop.execute { self.end(only: request) { _ in CallVerdict(nil, .client) } }
     }
 
     // MARK: The timer

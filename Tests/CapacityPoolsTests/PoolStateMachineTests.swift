@@ -106,7 +106,7 @@ struct PoolModel {
     }
 
     @Test(arguments: 0..<20)
-    func `WHOLE-03 after any storm every count returns to zero and the books are right`(seed: Int) throws {
+    func `POOL-01, WHOLE-03 after any storm every count returns to zero and the books are right`(seed: Int) throws {
         var generator = SeededGenerator(state: UInt64(seed) &+ 0x9E37_79B9)
         var model = PoolModel(
             PoolConfiguration(

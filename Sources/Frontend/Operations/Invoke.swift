@@ -7,25 +7,43 @@ import NIOCore
 extension LambdaResponder {
     /// Invoke: the one operation whose speed matters.
     func invoke(_ call: LambdaCall) async throws(LambdaError) -> LambdaAnswer {
+        let prepared = try prepare(call)
+        switch prepared.type {
+        case .event: throw .unsupported("InvocationType Event", "Use RequestResponse.")
+        case .dryRun: return .noContent
+        case .requestResponse: break
+        }
+        let invoke = services.invoke
+        let request = prepared.request
+        let result = await connections.cancellingWhenGone(call.channel) { () -> Result<InvocationResult, InvocationError> in
+            do throws(InvocationError) { return .success(try await invoke(request)) } catch { return .failure(error) }
+        }
+        return answer(result, to: prepared)
+    }
+
+    /// An invocation, ready to be run, and what its answer needs.
+    struct PreparedInvocation: Sendable {
+        let type: InvokeHead.InvocationType
+        let wantsLog: Bool
+        let request: InvocationRequest
+    }
+
+    func prepare(_ call: LambdaCall) throws(LambdaError) -> PreparedInvocation {
         let head = try InvokeHead(call.head.headerFields, limits: limits)
         let reference = try call.reference()
         let key = try call.key(reference)
         let pinned = try pinned(key, reference)
-        if head.type == .event { throw .unsupported("InvocationType Event", "Use RequestResponse.") }
-        let payload = try event(call.body)
-        if head.type == .dryRun { return .noContent }
-
-        let traceID = head.traceID ?? TraceID.make(epochSeconds: services.clock.epochSeconds(), request: call.id)
         let request = InvocationRequest(
-            id: call.id, function: pinned, invokedARN: key.arn(qualifier: reference.qualifier), payload: payload,
-            clientContext: head.clientContext, traceID: traceID, arrival: call.arrival,
+            id: call.id, function: pinned, invokedARN: key.arn(qualifier: reference.qualifier), payload: try event(call.body),
+            clientContext: head.clientContext,
+            traceID: head.traceID ?? TraceID.make(epochSeconds: services.clock.epochSeconds(), request: call.id), arrival: call.arrival,
             deadline: call.arrival + (pinned.timeout + configuration.startAllowance), origin: .client)
-        let invoke = services.invoke
-        let result = await connections.cancellingWhenGone(call.channel) { () -> Result<InvocationResult, InvocationError> in
-            do throws(InvocationError) { return .success(try await invoke(request)) } catch { return .failure(error) }
-        }
+        return PreparedInvocation(type: head.type, wantsLog: head.wantsLog, request: request)
+    }
+
+    func answer(_ result: Result<InvocationResult, InvocationError>, to prepared: PreparedInvocation) -> LambdaAnswer {
         switch result {
-        case .success(let result): return answer(result, traceID: traceID, wantsLog: head.wantsLog)
+        case .success(let result): return answer(result, traceID: prepared.request.traceID, wantsLog: prepared.wantsLog)
         case .failure(let error):
             var answer = LambdaAnswer(LambdaError(error))
             answer.add(.waysideError, error.code.rawValue)
@@ -61,7 +79,7 @@ extension LambdaResponder {
 
     private func answer(_ result: InvocationResult, traceID: String, wantsLog: Bool) -> LambdaAnswer {
         let record = result.record
-        var answer = LambdaAnswer(status: .ok, body: ResponseBody(byteBuffer: result.outcome.payload))
+        var answer = LambdaAnswer(status: .ok, content: result.outcome.payload)
         answer.add(.contentType, "application/json")
         answer.add(.remappedContentLength, "0")
         answer.add(.executedVersion, record.version.description)

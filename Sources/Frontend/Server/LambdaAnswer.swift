@@ -7,17 +7,25 @@ struct LambdaAnswer: Sendable {
     var status: HTTPResponse.Status
     var fields = HTTPFields()
     var body: ResponseBody
+    /// The body, where it is one buffer.
+    private(set) var content = ByteBuffer()
 
     init(status: HTTPResponse.Status, body: ResponseBody = ResponseBody()) {
         self.status = status
         self.body = body
     }
 
+    init(status: HTTPResponse.Status, content: ByteBuffer) {
+        self.init(status: status, body: ResponseBody(byteBuffer: content))
+        self.content = content
+    }
+
     init(_ error: LambdaError) {
         let response = error.response
         status = response.status
         fields = response.headerFields
-        body = ResponseBody(byteBuffer: ByteBuffer(bytes: error.body))
+        content = ByteBuffer(bytes: error.body)
+        body = ResponseBody(byteBuffer: content)
     }
 
     /// A JSON object.

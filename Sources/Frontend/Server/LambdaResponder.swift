@@ -65,10 +65,49 @@ final class LambdaResponder: Sendable {
             if error.code.row.status >= 500 { logger.warning("Answered an error of the engine", metadata: metadata(id, request, error)) }
             answer = LambdaAnswer(error)
         }
+        try await writer.write(response: complete(&answer, id, now: now), body: answer.body)
+    }
+
+    /// Adds what every answer has.
+    private func complete(_ answer: inout LambdaAnswer, _ id: RequestID, now: Double) -> HTTPResponse {
         answer.add(.requestID, id.description)
         answer.add(.date, date.text(at: Int64(now)))
         if answer.status != .noContent, let length = answer.body.contentLength { answer.add(.contentLength, String(length)) }
-        try await writer.write(response: HTTPResponse(status: answer.status, headerFields: answer.fields), body: answer.body)
+        return HTTPResponse(status: answer.status, headerFields: answer.fields)
+    }
+
+    // MARK: The warm path, without a task
+
+    /// An invocation that is signed well and otherwise in order; `nil` for everything else, which is answered the other way.
+    func prepareWarm(_ head: HTTPRequest, _ body: ByteBuffer, _ channel: any Channel) -> PreparedInvocation? {
+        let now = services.clock.epochSeconds()
+        let target = RequestTarget(head.path ?? "/")
+        guard let route = LambdaRoute(head.method, target.path), route.operation == .invoke else { return nil }
+        do throws(LambdaError) {
+            let claim = try verifier.claim(of: head, now: Int64(now))
+            let digest = body.withUnsafeReadableBytes { bytes in
+                var hasher = SHA256()
+                hasher.update(bufferPointer: bytes)
+                return hasher.finalize()
+            }
+            let caller = try verifier.verify(claim, of: head, bodyDigest: digest)
+            let prepared = try prepare(
+                LambdaCall(
+                    id: RequestID(), operation: .invoke, resource: route.resource, target: target, head: head, caller: caller,
+                    body: body, arrival: services.clock.now(), channel: channel))
+            return prepared.type == .requestResponse ? prepared : nil
+        } catch {
+            return nil
+        }
+    }
+
+    /// Head and body of the answer to a prepared invocation.
+    func respond(
+        _ result: Result<InvocationResult, InvocationError>, to prepared: PreparedInvocation
+    ) -> (head: HTTPResponse, body: ByteBuffer) {
+        var answer = answer(result, to: prepared)
+        let head = complete(&answer, prepared.request.id, now: services.clock.epochSeconds())
+        return (head, answer.content)
     }
 
     private func authenticated(

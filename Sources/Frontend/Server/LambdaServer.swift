@@ -51,10 +51,13 @@ public final class LambdaServer: Service {
     public func removeUnreferencedBundles(_ digests: Set<ContentDigest>) { responder.removeBundles(digests) }
 
     private func transport() throws -> HTTPServerBuilder {
-        let connections = responder.connections
+        let lambda = responder
+        let idleTimeout = configuration.idleTimeout
+        guard let tls = configuration.tls else {
+            return HTTPServerBuilder { LambdaConnection(responder: $0, lambda: lambda, idleTimeout: idleTimeout) }
+        }
         let http1 = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [connections.makeHandler()], idleTimeout: configuration.idleTimeout)
-        guard let tls = configuration.tls else { return .http1(configuration: http1) }
+            additionalChannelHandlers: [lambda.connections.makeHandler()], idleTimeout: idleTimeout)
         return try .http2Upgrade(tlsConfiguration: tls, configuration: HTTP2ChannelConfiguration(streamConfiguration: http1))
     }
 }

@@ -3,6 +3,10 @@ public import EngineCore
 public import FunctionCatalog
 public import NIOPosix
 
+public typealias WarmInvocation = @Sendable (
+    InvocationRequest, _ completion: @escaping @Sendable (Result<InvocationResult, InvocationError>) -> Void
+) -> (@Sendable () -> Void)?
+
 /// What the API acts on: the parts of the engine, and the clocks.
 public struct LambdaServices: Sendable {
     public var catalog: Catalog
@@ -11,6 +15,9 @@ public struct LambdaServices: Sendable {
     public var runtimes: [KnownRuntime]
     /// Brings one invocation to its result. Its task is cancelled when the client goes away.
     public var invoke: @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult
+    /// Runs one invocation without a task if a container is idle here: answers what ends it when its client goes away, and
+    /// completes once, on any thread. `nil`: nothing has been done, and ``invoke`` is to be used.
+    public var invokeWarm: WarmInvocation
     /// Called after a change is durable and before it is answered, on a thread that may block for a moment.
     public var functionChanged: @Sendable (FunctionChange) -> Void
     /// For what blocks: the catalog's writes and the bundle store.
@@ -20,6 +27,7 @@ public struct LambdaServices: Sendable {
     public init(
         catalog: Catalog, bundles: BundleStore, runtimes: [KnownRuntime],
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
+        invokeWarm: @escaping WarmInvocation = { _, _ in nil },
         functionChanged: @escaping @Sendable (FunctionChange) -> Void = { _ in }, threadPool: NIOThreadPool = .singleton,
         clock: LambdaClock = .system
     ) {
@@ -27,6 +35,7 @@ public struct LambdaServices: Sendable {
         self.bundles = bundles
         self.runtimes = runtimes
         self.invoke = invoke
+        self.invokeWarm = invokeWarm
         self.functionChanged = functionChanged
         self.threadPool = threadPool
         self.clock = clock

@@ -1,0 +1,178 @@
+import EngineCore
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+
+/// Answers invocations of warm functions on the connection's own event loop, without a task between the socket and the container.
+///
+///     idle ──head of a small invocation──► collecting ──end──► running ──answered──► idle
+///      │                                       │                  └── not begun ──┐
+///      │                                       └── not warm, not in order ────────┤
+///      └──any other head──► passing ◄──────────── what was collected ─────────────┘
+///                              └──last answer written──► idle
+///
+/// It does what ``LambdaResponder`` does with the same functions, and only the case that is nearly all of them: a signed, sound
+/// invocation for which a container is idle. Whatever else it meets it hands on as it came, and the responder answers it. Parts that
+/// arrive while a call runs wait; nothing more is read meanwhile.
+final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    /// Larger events take the other way, which takes them in pieces.
+    static let bodyBytesMax = 256 << 10
+
+    private struct Collected {
+        let head: HTTPRequest
+        var body = ByteBuffer()
+        var trailers: HTTPFields?
+    }
+
+    private enum State {
+        case idle
+        case collecting(Collected)
+        case running(Collected, LambdaResponder.PreparedInvocation)
+    }
+
+    private let responder: LambdaResponder
+    private var state = State.idle
+    /// Ends the call that runs.
+    private var cancel: (@Sendable () -> Void)?
+    /// Requests handed on whose answers are not complete.
+    private var passing = 0
+    private var waiting: [HTTPRequestPart] = []
+    private var isReadWanted = false
+    private var isGone = false
+
+    init(_ responder: LambdaResponder) { self.responder = responder }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        if case .running = state { waiting.append(part) } else { take(part, context) }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        // What waits is bounded by what was read before this was noticed.
+        if waiting.isEmpty { context.read() } else { isReadWanted = true }
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = unwrapOutboundIn(data) { passing -= 1 }
+        context.write(data, promise: promise)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        clientHasGone()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent { clientHasGone() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private func clientHasGone() {
+        isGone = true
+        cancel?()
+    }
+
+    // MARK: Requests
+
+    private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
+        switch (state, part) {
+        case (.idle, .head(let head)) where passing == 0 && Self.isEligible(head):
+            state = .collecting(Collected(head: head))
+        case (.collecting(var collected), .body(let body)):
+            // One part, as small events are, stays the buffer it was received in.
+            if collected.body.readableBytes == 0 { collected.body = body } else { collected.body.writeImmutableBuffer(body) }
+            state = .collecting(collected)
+        case (.collecting(var collected), .end(let trailers)):
+            collected.trailers = trailers
+            begin(collected, context)
+        case (_, .head):
+            passing += 1
+            context.fireChannelRead(wrapInboundOut(part))
+        default:
+            context.fireChannelRead(wrapInboundOut(part))
+        }
+    }
+
+    /// An invocation with a body of known, small size on a connection that stays.
+    private static func isEligible(_ head: HTTPRequest) -> Bool {
+        guard head.method == .post, let path = head.path, path.utf8.starts(with: "/2015-03-31/functions/".utf8) else { return false }
+        var length: Int?
+        for field in head.headerFields {
+            switch field.name.canonicalName {
+            case "content-length": length = Int(field.value)
+            case "connection", "expect", "transfer-encoding", "upgrade": return false
+            default: continue
+            }
+        }
+        return length.map { $0 <= bodyBytesMax } ?? false
+    }
+
+    private func begin(_ collected: Collected, _ context: ChannelHandlerContext) {
+        guard let prepared = responder.prepareWarm(collected.head, collected.body, context.channel) else {
+            return handOn(collected, context)
+        }
+        // Before it begins: it may be over before `invokeWarm` returns.
+        state = .running(collected, prepared)
+        let eventLoop = context.eventLoop
+        let me = NIOLoopBound((self, context), eventLoop: eventLoop)
+        let cancel = responder.services.invokeWarm(prepared.request) { result in
+            if eventLoop.inEventLoop {
+                me.value.0.finish(result, me.value.1)
+            } else {
+                eventLoop.execute { me.value.0.finish(result, me.value.1) }
+            }
+        }
+        guard let cancel else {
+            state = .idle
+            return handOn(collected, context)
+        }
+        guard case .running(_, let running) = state, running.request.id == prepared.request.id else { return }
+        self.cancel = cancel
+        if isGone { cancel() }
+    }
+
+    private func handOn(_ collected: Collected, _ context: ChannelHandlerContext) {
+        state = .idle
+        passing += 1
+        context.fireChannelRead(wrapInboundOut(.head(collected.head)))
+        if collected.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(collected.body))) }
+        context.fireChannelRead(wrapInboundOut(.end(collected.trailers)))
+    }
+
+    // MARK: Answers
+
+    private func finish(_ result: Result<InvocationResult, InvocationError>, _ context: ChannelHandlerContext) {
+        guard case .running(let collected, let prepared) = state else { return }
+        cancel = nil
+        state = .idle
+        if case .failure(let error) = result, error.surelyNotStarted, !isGone {
+            handOn(collected, context)
+            context.fireChannelReadComplete()
+        } else if context.channel.isActive {
+            let (head, body) = responder.respond(result, to: prepared)
+            context.write(wrapOutboundOut(.head(head)), promise: nil)
+            if body.readableBytes > 0 { context.write(wrapOutboundOut(.body(body)), promise: nil) }
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        }
+        takeWaiting(context)
+    }
+
+    private func takeWaiting(_ context: ChannelHandlerContext) {
+        guard !waiting.isEmpty else { return }
+        let parts = waiting
+        waiting = []
+        for part in parts {
+            if case .running = state { waiting.append(part) } else { take(part, context) }
+        }
+        context.fireChannelReadComplete()
+        if waiting.isEmpty, isReadWanted {
+            isReadWanted = false
+            context.read()
+        }
+    }
+}
