@@ -13,10 +13,21 @@ enum RuntimeAPIRequest: Hashable {
 
     private static let prefix = "/2018-06-01/"
 
+    /// The two requests of every call, without taking the path apart.
+    private static func frequent(_ method: HTTPMethod, _ uri: String) -> RuntimeAPIRequest? {
+        let prefix = "/2018-06-01/runtime/invocation/"
+        let suffix = "/response"
+        if method == .GET { return uri == "/2018-06-01/runtime/invocation/next" ? .next : nil }
+        guard method == .POST, uri.hasPrefix(prefix), uri.hasSuffix(suffix) else { return nil }
+        let id = uri.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)
+        guard id.count == 36, !id.contains(UInt8(ascii: "/")) else { return nil }
+        return .response(id: String(Substring(id)))
+    }
+
     /// - Returns: `nil` for a path or a method that the API does not have.
     init?(_ method: HTTPMethod, uri: String) {
-        if method == .GET, uri == "/2018-06-01/runtime/invocation/next" {
-            self = .next
+        if let frequent = Self.frequent(method, uri) {
+            self = frequent
             return
         }
         let path = uri.prefix { $0 != "?" }

@@ -179,8 +179,7 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     }
 
     private func takeResponse(_ id: String, _ headers: HTTPHeaders, _ body: ByteBuffer, _ trailers: HTTPHeaders?) -> RuntimeAPIAnswer {
-        let mode = headers.first(name: RuntimeAPIHeader.responseMode)?.lowercased() ?? "buffered"
-        guard mode == "buffered" || mode == "streaming" else {
+        if let mode = headers.first(name: RuntimeAPIHeader.responseMode)?.lowercased(), mode != "buffered", mode != "streaming" {
             let answer = answer(id, .failed(.responseMode))
             return answer == .accepted ? .invalidResponseMode : answer
         }
