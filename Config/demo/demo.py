@@ -55,6 +55,7 @@ peers:
   authority: {data}/certificates/ca.pem
 sandbox:
   cgroup: wayside-demo-region
+  uidBase: 1979711488
 capacity:
   memoryMebibytes: 2048
 """

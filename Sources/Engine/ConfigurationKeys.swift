@@ -37,6 +37,7 @@ enum ConfigurationKeys {
         "capacity.warming": ConfigValue(.stringArray(["python=2", "node=2", "provided=2"]), isSecret: false),
         "capacity.bootRetryMilliseconds": 1000,
         "sandbox.cgroup": "wayside",
+        "sandbox.uidBase": 1_879_048_192,
         "sandbox.instancesMax": 512,
         "sandbox.initTimeoutSeconds": 10,
         "sandbox.logKibibytesPerCall": 256,

@@ -93,7 +93,8 @@ extension Engine {
             zygoteLibrary: configuration.sandboxPrograms.appending("libwayside-zygote.so").string,
             runtimes: configuration.runtimes.string, content: folder.content.string, state: folder.state.string,
             socketDirectory: folder.run.string, instancesMax: configuration.instancesMax,
-            containersMax: configuration.capacity.containersMax, cgroup: configuration.cgroup, initTimeout: configuration.initTimeout,
+            containersMax: configuration.capacity.containersMax, cgroup: configuration.cgroup, uidBase: configuration.uidBase,
+            initTimeout: configuration.initTimeout,
             logBytesMax: configuration.logBytesMax)
     }
 

@@ -49,6 +49,7 @@ public struct EngineConfiguration: Sendable {
     public let placement: PlacementConfiguration
     let capacity: PoolConfiguration
     let cgroup: String
+    let uidBase: Int
     let instancesMax: Int
     let initTimeout: Duration
     let logBytesMax: ByteCount
@@ -92,6 +93,7 @@ public struct EngineConfiguration: Sendable {
         placement = try values.placement()
         capacity = try values.capacity()
         cgroup = try values.name("sandbox.cgroup")
+        uidBase = try values.integer("sandbox.uidBase", in: 65_536...2_147_483_647)
         instancesMax = try values.integer("sandbox.instancesMax", in: 1...4096)
         initTimeout = .seconds(try values.integer("sandbox.initTimeoutSeconds", in: 1...900))
         logBytesMax = .kibibytes(try values.integer("sandbox.logKibibytesPerCall", in: 4...65_536))

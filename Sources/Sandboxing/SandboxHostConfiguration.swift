@@ -18,6 +18,8 @@ public struct SandboxHostConfiguration: Sendable {
     public var containersMax: Int
     /// The launcher's cgroup, below its own: lower-case letters, digits, `-`, `_`.
     public var cgroup: String
+    /// The first user id of the instances' ranges; `nil` for the launcher's own default.
+    public var uidBase: Int?
     /// How long user code may take to load.
     public var initTimeout: Duration
     /// Output kept of one invocation.
@@ -27,7 +29,7 @@ public struct SandboxHostConfiguration: Sendable {
 
     public init(
         launcher: String, zygoteLibrary: String, runtimes: String, content: String, state: String, socketDirectory: String,
-        instancesMax: Int = 512, containersMax: Int = 2048, cgroup: String = "wayside", initTimeout: Duration = .seconds(10),
+        instancesMax: Int = 512, containersMax: Int = 2048, cgroup: String = "wayside", uidBase: Int? = nil, initTimeout: Duration = .seconds(10),
         logBytesMax: ByteCount = .kibibytes(256), startTimeout: Duration = .seconds(10)
     ) {
         self.launcher = launcher
@@ -39,6 +41,7 @@ public struct SandboxHostConfiguration: Sendable {
         self.instancesMax = instancesMax
         self.containersMax = containersMax
         self.cgroup = cgroup
+        self.uidBase = uidBase
         self.initTimeout = initTimeout
         self.logBytesMax = logBytesMax
         self.startTimeout = startTimeout
@@ -53,7 +56,8 @@ public struct SandboxHostConfiguration: Sendable {
             "--zygote-library", zygoteLibrary, "--instances-max", "\(instancesMax)", "--containers-max", "\(containersMax)",
             "--cgroup", cgroup,
         ]
-        return options + manifests.flatMap { ["--runtime", $0.launcherArgument(folder: runtimes)] }
+        let base = uidBase.map { ["--uid-base", "\($0)"] } ?? []
+        return options + base + manifests.flatMap { ["--runtime", $0.launcherArgument(folder: runtimes)] }
     }
 }
 
