@@ -29,8 +29,8 @@ public struct SandboxHostConfiguration: Sendable {
 
     public init(
         launcher: String, zygoteLibrary: String, runtimes: String, content: String, state: String, socketDirectory: String,
-        instancesMax: Int = 512, containersMax: Int = 2048, cgroup: String = "wayside", uidBase: Int? = nil, initTimeout: Duration = .seconds(10),
-        logBytesMax: ByteCount = .kibibytes(256), startTimeout: Duration = .seconds(10)
+        instancesMax: Int = 512, containersMax: Int = 2048, cgroup: String = "wayside", uidBase: Int? = nil,
+        initTimeout: Duration = .seconds(10), logBytesMax: ByteCount = .kibibytes(256), startTimeout: Duration = .seconds(10)
     ) {
         self.launcher = launcher
         self.zygoteLibrary = zygoteLibrary

@@ -46,7 +46,8 @@ struct LambdaNode: Sendable {
     /// - Parameter identity: serves over TLS with this certificate, and trusts its authority.
     static func with(
         invoke: @escaping Invoke = { request throws(InvocationError) in .test(request, .success(request.payload)) },
-        invokeWarm: @escaping WarmInvocation = { _, _ in nil }, clock: LambdaClock = .system, identity: NodeIdentity? = nil, configure: (inout LambdaServerConfiguration) -> Void = { _ in },
+        invokeWarm: @escaping WarmInvocation = { _, _ in nil }, clock: LambdaClock = .system, identity: NodeIdentity? = nil,
+        configure: (inout LambdaServerConfiguration) -> Void = { _ in },
         _ body: (LambdaNode) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "wayside-lambda-\(UUID().uuidString)")

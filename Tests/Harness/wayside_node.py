@@ -249,7 +249,8 @@ class Fleet:
             return result
 
         self.region = Node(binary, folder, "region-1", merged(
-            {"node": {"role": "region"}, "sandbox": {"uidBase": 1979711488}, "peers": peers("region-1", listen=f"127.0.0.1:{port}")}, region))
+            {"node": {"role": "region"}, "sandbox": {"uidBase": 1979711488},
+             "peers": peers("region-1", listen=f"127.0.0.1:{port}")}, region))
         self.pop = Node(binary, folder, "pop-1", merged(
             {"peers": peers("pop-1", regions=[f"region-1=https://127.0.0.1:{port}"], probeIntervalMilliseconds=100)}, pop))
 
