@@ -77,7 +77,12 @@ public final class ContainerPool: Sendable {
         perform(state.withLock { $0.machine.drain(now: .now()) })
     }
 
-    /// Ends the idle containers of a version that its owner has replaced or deleted.
+    /// Ends what runs, for the time to drain is over; its calls are answered as the engine's doing.
+    public func endAll() {
+        perform(state.withLock { $0.machine.endAll() })
+    }
+
+    /// Ends the containers of a version that its owner has replaced or deleted.
     public func retire(_ version: PinnedVersion) {
         perform(state.withLock { $0.machine.retire(revision: version.revision) })
     }
@@ -136,6 +141,12 @@ extension ContainerPool {
             throw InvocationError(.startFailed, "This node has no runtime for '\(version.runtime)'. Install it or use another runtime.")
         }
         let asked = EngineInstant.now()
+        do throws(SandboxError) {
+            // At once, unless the launcher is being started.
+            try await host.waitUntilReady()
+        } catch {
+            throw InvocationError(.startFailed, "The launcher of this node does not start. Look at the node's log.")
+        }
         let (quick, warm, actions) = state.withLock { state in
             let (answer, actions) = state.machine.lease(kind, mayWait: false, now: asked)
             guard case .warm(let id) = answer else { return (answer, SandboxContainer?.none, actions) }

@@ -45,8 +45,13 @@ extension PoolStateMachine {
         return actions
     }
 
-    /// Ends the idle containers of one revision, because the owner has replaced or deleted it. Those that run may finish.
+    /// Ends the containers of one revision, because the owner has replaced or deleted it: idle ones now, those that run once they
+    /// have finished. O(classes). The newest ``retiredMax`` revisions are remembered.
     public mutating func retire(revision: String) -> [PoolAction] {
+        if retired.insert(revision).inserted {
+            retiredOrder.append(revision)
+            if retiredOrder.count > Self.retiredMax { retired.remove(retiredOrder.removeFirst()) }
+        }
         var actions: [PoolAction] = []
         for kind in idle.keys where kind.revision == revision {
             for entry in idle[kind] ?? [] where isCurrent(entry) { end(entry.container, actions: &actions) }

@@ -47,7 +47,7 @@ extension PoolStateMachine {
         var actions: [PoolAction] = []
         guard let container = containers[id] else { return actions }
         switch container.state {
-        case .busy where keep && !isDraining: makeIdle(id, now: now)
+        case .busy where keep && !isDraining && !isRetired(container): makeIdle(id, now: now)
         case .busy, .starting: end(id, actions: &actions)
         case .spare, .idle, .ending: return actions
         }
@@ -100,6 +100,11 @@ extension PoolStateMachine {
             guard let instance = instances[$0] else { return false }
             return instance.exists && instance.runtime == kind.runtime && instance.containers.count < configuration.containersPerInstanceMax
         }
+    }
+
+    private func isRetired(_ container: Container) -> Bool {
+        guard !retired.isEmpty, let kind = container.kind else { return false }
+        return retired.contains(kind.revision)
     }
 
     private func canEverHold(_ kind: ContainerClass) -> Bool { kind.memory <= configuration.memory }

@@ -15,7 +15,7 @@ extension PoolStateMachine {
         guard !isDraining, now >= bootFailures[runtime]?.retryAt ?? now else { return }
         let target = configuration.warmingTargets[runtime] ?? 0
         while ready[runtime, default: []].count + booting[runtime, default: 0] < target,
-            memoryHeld + configuration.spareMemory <= configuration.memory, containers.count < configuration.containersMax
+            booting.values.reduce(0, +) < configuration.startsMax, memoryHeld + configuration.spareMemory <= configuration.memory, containers.count < configuration.containersMax
         {
             let instance = InstanceID(number: nextNumber())
             let spare = ContainerID(number: nextNumber())
@@ -36,7 +36,12 @@ extension PoolStateMachine {
         instances[id]?.state = .ready
         instances[id]?.exists = true
         ready[instance.runtime, default: []].append(id)
-        if isDraining { endReady(id, actions: &actions) } else { serveWaiters(now: now, actions: &actions) }
+        if isDraining {
+            endReady(id, actions: &actions)
+        } else {
+            replenish(instance.runtime, now: now, actions: &actions)
+            serveWaiters(now: now, actions: &actions)
+        }
         return actions
     }
 
@@ -84,6 +89,13 @@ extension PoolStateMachine {
             if isCurrent(entry) { end(entry.container, actions: &actions) }
         }
         for id in ready.values.joined() { endReady(id, actions: &actions) }
+        return actions
+    }
+
+    /// Ends everything that runs: the time to drain is over.
+    public mutating func endAll() -> [PoolAction] {
+        var actions: [PoolAction] = []
+        for id in containers.keys { end(id, actions: &actions) }
         return actions
     }
 

@@ -55,6 +55,9 @@ public struct PoolStateMachine: Sendable {
         let entry: UInt64
     }
 
+    /// Retired revisions remembered. Beyond, the oldest is forgotten; its last containers then end by age.
+    public static let retiredMax = 1024
+
     public let configuration: PoolConfiguration
     var instances: [InstanceID: Instance] = [:]
     var containers: [ContainerID: Container] = [:]
@@ -73,6 +76,9 @@ public struct PoolStateMachine: Sendable {
     var startingCount = 0
     var busyCount = 0
     var isDraining = false
+    /// Revisions whose containers serve no further call, and the order in which they were retired.
+    var retired: Set<String> = []
+    var retiredOrder: Deque<String> = []
     private var lastNumber: UInt64 = 0
 
     public init(configuration: PoolConfiguration) {

@@ -4,7 +4,7 @@ internal import SystemPackage
 /// The node's data folder, held by a lock so that two programs never share one.
 ///
 /// ```
-/// <data>/            0711, so that mounted bundles can be reached; what is secret in it is 0600
+/// <data>/            0700, or as it was made
 ///   catalog.sqlite master.key   functions, accounts
 ///   content/         bundles and packages
 ///   run/             the launcher's socket and state, made anew at each start
@@ -28,7 +28,7 @@ struct DataFolder {
             throw ConfigurationError("node.data is longer than \(Self.pathBytesMax) bytes, too long for sockets in it; give a shorter path")
         }
         self.path = path
-        try Self.make(path)
+        try Self.make(path, 0o700)
         do {
             lock = try FileDescriptor.open(
                 path.appending("lock"), .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
@@ -38,16 +38,16 @@ struct DataFolder {
         guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             throw ConfigurationError("another node uses \(path); give each node its own node.data")
         }
-        try Self.make(content)
-        try Self.make(run)
-        try Self.make(state)
+        try Self.make(content, 0o711)
+        try Self.make(run, 0o700)
+        try Self.make(state, 0o700)
     }
 
     /// Lets go of the lock, once; the kernel does the same when the process ends.
     func close() { try? lock.close() }
 
-    private static func make(_ path: FilePath) throws(ConfigurationError) {
-        guard mkdir(path.string, 0o711) != 0 else { return }
+    private static func make(_ path: FilePath, _ permissions: mode_t) throws(ConfigurationError) {
+        guard mkdir(path.string, permissions) != 0 else { return }
         let error = Errno(rawValue: errno)
         guard error == .fileExists else {
             throw ConfigurationError("\(path) cannot be made (\(error)); check node.data and its permissions")

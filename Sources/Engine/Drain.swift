@@ -1,3 +1,4 @@
+internal import CapacityPools
 internal import EngineCore
 internal import InvocationRouting
 internal import Logging
@@ -7,8 +8,11 @@ internal import ServiceLifecycle
 struct Drain: Service, CustomStringConvertible {
     /// How often it looks whether the last call has been answered.
     static let tick = Duration.milliseconds(10)
+    /// How long calls that are cut off may take to be answered.
+    static let cutOffMax = Duration.seconds(5)
 
     let router: InvocationRouter
+    let pool: ContainerPool
     let timeout: Duration
     let logger: Logger
 
@@ -18,12 +22,15 @@ struct Drain: Service, CustomStringConvertible {
         try await gracefulShutdown()
         router.drain()
         logger.notice("draining", metadata: ["underWay": "\(router.underWayCount)"])
-        let end = EngineInstant.now() + timeout
-        while router.underWayCount > 0, EngineInstant.now() < end {
-            try await Task.sleep(for: Self.tick)
-        }
-        if router.underWayCount > 0 {
-            logger.warning("calls are cut off, the time to drain is over", metadata: ["underWay": "\(router.underWayCount)"])
-        }
+        try await waitUntilAnswered(timeout)
+        guard router.underWayCount > 0 else { return }
+        logger.warning("calls are cut off, the time to drain is over", metadata: ["underWay": "\(router.underWayCount)"])
+        pool.endAll()
+        try await waitUntilAnswered(Self.cutOffMax)
+    }
+
+    private func waitUntilAnswered(_ limit: Duration) async throws {
+        let end = EngineInstant.now() + limit
+        while router.underWayCount > 0, EngineInstant.now() < end { try await Task.sleep(for: Self.tick) }
     }
 }

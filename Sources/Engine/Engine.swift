@@ -24,6 +24,9 @@ internal import UnixSignals
 /// The group starts from the inside out and, at SIGTERM or SIGINT, stops from the outside in: new calls are refused, those under
 /// way finish (bounded by `drain.timeoutSeconds`), the listeners close, then regions, pool and sandboxes go.
 public struct Engine: Sendable {
+    /// How long the parts may take to stop once the calls are answered. Then they are cancelled.
+    static let stopMax = Duration.seconds(10)
+
     let configuration: EngineConfiguration
     let logger: Logger
 
@@ -40,10 +43,10 @@ public struct Engine: Sendable {
         let catalog = try Catalog(directory: configuration.data.string)
         let bundles = try BundleStore(
             contentDirectory: folder.content, limits: ExtractionLimits(unzippedBytes: configuration.unzippedMax))
-        let group = MultiThreadedEventLoopGroup.singleton
+        let eventLoops = MultiThreadedEventLoopGroup.singleton
         let relay = EventRelay()
         let host = try SandboxHost(
-            configuration: sandbox(folder), eventLoopGroup: group, logger: logger, onEvent: { relay.pool?.handle($0) })
+            configuration: sandbox(folder), eventLoopGroup: eventLoops, logger: logger, onEvent: { relay.pool?.handle($0) })
         let names = host.manifests.map(\.name)
         for name in configuration.capacity.warmingTargets.keys where !names.contains(name) {
             throw ConfigurationError("capacity.warming names the runtime '\(name)'; there are \(names.joined(separator: ", "))")
@@ -76,11 +79,11 @@ public struct Engine: Sendable {
             services.append(try peerServer(listen, identity, catalog, bundles, pool, router, sweeper))
         }
         services.append(lambda)
-        services.append(Drain(router: router, timeout: configuration.drainTimeout, logger: logger))
-        let serviceGroup = ServiceGroup(
-            configuration: .init(
-                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await serviceGroup.run()
+        services.append(Drain(router: router, pool: pool, timeout: configuration.drainTimeout, logger: logger))
+        var group = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = configuration.drainTimeout + Drain.cutOffMax + Self.stopMax
+        try await ServiceGroup(configuration: group).run()
     }
 }
 
@@ -168,6 +171,7 @@ extension Engine {
                 catalog: catalog, bundles: bundles, runtimes: runtimes,
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
                 invokeWarm: { request, completion in router.invokeWarm(request, completion: completion) },
+                isWarm: { router.isWarm($0) },
                 functionChanged: { change in
                     for version in change.superseded { pool.retire(version) }
                     sweeper.remove(change.unreferenced)
@@ -181,9 +185,7 @@ extension Engine {
             socketPath: configuration.operatorSocket.string,
             services: OperatorServices(
                 record: { records.entry($0) },
-                newest: { limit, function in
-                    records.newest(limit) { function == nil || $0.functionARN.hasSuffix(":function:\(function ?? "")") }
-                },
+                newest: { limit, filter in records.newest(limit) { filter.includes($0) } },
                 pools: { PoolReport(pool.counts, memory: configuration.capacity.memory) },
                 status: {
                     NodeStatus(

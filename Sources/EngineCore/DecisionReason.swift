@@ -12,6 +12,9 @@ public enum DecisionReason: String, Sendable, Codable, CaseIterable {
     /// The region is out of reach; the task fits here and the function would otherwise have been forwarded (PLACE-22).
     case regionOutage = "region_outage"
 
+    /// Every region that could be reached refused or failed this very call; the task fits here.
+    case regionsDeclined = "regions_declined"
+
     // Forward.
     /// Called too rarely to be worth capacity here (PLACE-06).
     case uncommon

@@ -121,16 +121,21 @@ public final class InvocationRouter: Sendable {
     public func invokeWarm(
         _ request: InvocationRequest, completion: @escaping @Sendable (Result<InvocationResult, InvocationError>) -> Void
     ) -> (@Sendable () -> Void)? {
-        guard !isDraining, let lease = pool.takeWarm(for: request.function) else { return nil }
+        // Counted before the check: who drains sets the mark first and looks at the count then.
+        underWay.add(1, ordering: .relaxed)
+        guard !isDraining, let lease = pool.takeWarm(for: request.function) else {
+            underWay.subtract(1, ordering: .relaxed)
+            return nil
+        }
         let inputs = PlacementInputs(
             role: role, origin: request.origin, hasWarmContainer: true, isFrequent: true, functionMemory: request.function.memory,
             freeMemory: .zero, freeSlots: 0, hasRegions: regions != nil, reachableRegions: [])
         let decision = policy.decide(inputs)
         guard case .run = decision else {
             pool.giveBack(lease, keep: true)
+            underWay.subtract(1, ordering: .relaxed)
             return nil
         }
-        underWay.add(1, ordering: .relaxed)
         frequency.withLock { $0.record(request.function.key, at: request.arrival) }
         let decided = EngineInstant.now()
         lease.container.invoke(request) { [self] answer in
@@ -152,6 +157,9 @@ public final class InvocationRouter: Sendable {
         let container = lease.container
         return { container.abort(request.id) }
     }
+
+    /// Whether a call of this version would find an idle container now. O(runtimes).
+    public func isWarm(_ version: PinnedVersion) -> Bool { pool.availability(for: version)?.hasWarm ?? false }
 
     private func inputs(_ request: InvocationRequest, isFrequent: Bool, excluded: Set<String>, isFull: Bool) -> PlacementInputs {
         let here = isFull ? nil : pool.availability(for: request.function)
@@ -190,7 +198,8 @@ public final class InvocationRouter: Sendable {
                 throw InvocationError(.startFailed, "The container ended before the call began. Try again.")
             }
             if answer.endingParty == .client { throw InvocationError(.aborted, "The client has gone.") }
-            throw InvocationError(.launcherLost, "The sandbox was lost while the call ran. Decide whether to call again.")
+            let what = isDraining ? "This node shut down while the call ran" : "The sandbox was lost while the call ran"
+            throw InvocationError(.launcherLost, "\(what). Decide whether to call again.")
         }
         return leave(record, outcome, InvocationLog(request, answer), request)
     }

@@ -30,7 +30,7 @@ public enum PlacementDecision: Hashable, Sendable {
 /// Run here.
 public struct RunPlan: Hashable, Sendable {
     public enum Reason: Hashable, Sendable, CaseIterable {
-        case warm, frequent, region, noRegionConfigured, regionOutage
+        case warm, frequent, region, noRegionConfigured, regionOutage, regionsDeclined
 
         public var decisionReason: DecisionReason {
             switch self {
@@ -39,6 +39,7 @@ public struct RunPlan: Hashable, Sendable {
             case .region: .region
             case .noRegionConfigured: .noRegionConfigured
             case .regionOutage: .regionOutage
+            case .regionsDeclined: .regionsDeclined
             }
         }
     }

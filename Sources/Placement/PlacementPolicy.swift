@@ -13,7 +13,8 @@
 //     no memory or slot free               ┘             no_capacity
 //     otherwise                                 run      frequent
 //
-//     forward, but no region is left to try: it runs if it fits (no_region_configured, region_outage), else overloaded.
+//     forward, but no region is left to try: it runs if it fits (no_region_configured, region_outage when none is
+//     reachable, regions_declined when all that are have refused this call), else overloaded.
 //
 // Among the reasons to forward, the one that lasts longest is named: a profile outlives a habit, a habit outlives a full
 // pool. So `no_capacity` counts exactly the calls that more capacity would have kept here.
@@ -45,7 +46,8 @@ public struct PlacementPolicy: Hashable, Sendable {
         if let region = inputs.reachableRegions.first(where: { !inputs.excludedRegions.contains($0) }) {
             return .forward(ForwardPlan(reason: reason, region: region))
         }
-        return runIfItFits(inputs.hasRegions ? .regionOutage : .noRegionConfigured, inputs)
+        guard inputs.hasRegions else { return runIfItFits(.noRegionConfigured, inputs) }
+        return runIfItFits(inputs.reachableRegions.isEmpty ? .regionOutage : .regionsDeclined, inputs)
     }
 
     /// Why a POP would rather not run this; `nil` if it would.

@@ -53,6 +53,9 @@ public struct ForwardedInvocation: Hashable, Sendable {
 
     // MARK: - Fields
 
+    /// The longest trace identifier; what the API takes from its clients.
+    static let traceIDBytesMax = 1 << 10
+
     public var fields: HTTPFields {
         var fields = HTTPFields()
         fields[.waysideProtocol] = ForwardWire.protocolVersion
@@ -88,7 +91,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
             hops: try Self.parsed(fields, .waysideHops) { text in Int(text).flatMap { $0 >= 1 ? $0 : nil } },
             origin: try Self.parsed(fields, .waysideOrigin) { NodeName.isValid($0) ? $0 : nil },
             reason: try Self.parsed(fields, .waysideReason) { DecisionReason(rawValue: $0) },
-            traceID: try Self.text(fields, .waysideTraceID), clientContext: try Self.clientContext(fields))
+            traceID: try Self.text(fields, .waysideTraceID, bytesMax: Self.traceIDBytesMax), clientContext: try Self.clientContext(fields))
     }
 
     /// - Throws: `unsupportedProtocol` unless the fields name the protocol's version 1.

@@ -35,15 +35,19 @@ final class FrameRuntimeChannel: RuntimeChannel {
     }
 
     private let link = Mutex(Link())
+    private let eventLoop: any EventLoop
     private let onEvent: @Sendable (RuntimeEvent) -> Void
 
-    private init(onEvent: @escaping @Sendable (RuntimeEvent) -> Void) { self.onEvent = onEvent }
+    private init(on eventLoop: any EventLoop, onEvent: @escaping @Sendable (RuntimeEvent) -> Void) {
+        self.eventLoop = eventLoop
+        self.onEvent = onEvent
+    }
 
     /// Takes over `socket`, also when the future fails.
     static func open(
         _ socket: SystemPackage.FileDescriptor, on eventLoop: any EventLoop, onEvent: @escaping @Sendable (RuntimeEvent) -> Void
     ) -> EventLoopFuture<FrameRuntimeChannel> {
-        let runtime = FrameRuntimeChannel(onEvent: onEvent)
+        let runtime = FrameRuntimeChannel(on: eventLoop, onEvent: onEvent)
         let writer = fcntl(socket.rawValue, F_DUPFD_CLOEXEC, 0)
         if writer >= 0 { runtime.link.withLock { $0.writer = SystemPackage.FileDescriptor(rawValue: writer) } }
         return ClientBootstrap(group: eventLoop)
@@ -89,7 +93,8 @@ final class FrameRuntimeChannel: RuntimeChannel {
             return (true, Self.send(request.payload, &link))
         }
         if let rest { finish(rest) }
-        if !fits { onEvent(.failed(.violation("the call does not fit into a frame"))) }
+        // This may be any thread, and events belong on the event loop.
+        if !fits { eventLoop.execute { self.onEvent(.failed(.callTooLarge)) } }
     }
 
     func processEnded() {

@@ -50,6 +50,14 @@ struct FunctionFailure: Hashable, Sendable {
         runtimeFailure("Runtime.ProtocolError", id, "Runtime broke the protocol: \(violation)")
     }
 
+    /// What came with the call is longer than the runtime's protocol allows. AWS's own limits are far below.
+    static func callTooLarge(_ id: RequestID) -> FunctionFailure {
+        runtimeFailure(
+            "Sandbox.CallTooLarge", id,
+            "The call is too long for its runtime. ARN, trace id and client context may have \(UInt16.max) bytes each, "
+                + "and the whole call \(Frame.payloadMax)")
+    }
+
     /// The runtime named a response mode that does not exist.
     static func invalidResponseMode(_ id: RequestID) -> FunctionFailure {
         runtimeFailure("Runtime.InvalidResponseModeHeader", id, "Invalid response mode header")
@@ -102,6 +110,8 @@ struct FunctionFailure: Hashable, Sendable {
 enum RuntimeLimits {
     /// Bytes of an answer; 6 MiB and 100 bytes.
     static let responseMax = 6_291_556
-    /// Bytes that are read and dropped of an answer over `responseMax` before its connection is closed.
+    /// Bytes of the error object of a failed initialisation that are kept.
+    static let initialisationErrorMax = 256 << 10
+    /// Bytes of a request's body, most of which are read and dropped then, after which its connection is closed.
     static let discardMax = 64 << 20
 }

@@ -26,9 +26,15 @@ struct RuntimeAPIAnswer: Equatable {
     /// Asks the client to go on sending (RFC 9110, section 15.2.1).
     static let continuation = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
 
-    /// The answer as HTTP/1.1 in one buffer (RFC 9112). This is written on every call, and so not by way of an encoder.
-    func bytes(for head: HTTPRequestHead, allocator: ByteBufferAllocator) -> ByteBuffer {
-        var buffer = allocator.buffer(capacity: 512 + body.readableBytes)
+    /// Bytes of a body that is copied behind its head. A longer one is not: it is the call's event, of which there is to be one in
+    /// memory, whoever asks for it and however slowly it is read.
+    private static let copiedMax = 16 << 10
+
+    /// The answer as HTTP/1.1 (RFC 9112), in one buffer, or in two if the body is long. This is written on every call, and so not
+    /// by way of an encoder.
+    func bytes(for head: HTTPRequestHead, allocator: ByteBufferAllocator) -> (ByteBuffer, body: ByteBuffer?) {
+        let isCopied = body.readableBytes <= Self.copiedMax
+        var buffer = allocator.buffer(capacity: 512 + (isCopied ? body.readableBytes : 0))
         buffer.writeStaticString("HTTP/1.1 ")
         buffer.writeString(String(status.code))
         buffer.writeStaticString(" ")
@@ -44,8 +50,9 @@ struct RuntimeAPIAnswer: Equatable {
         buffer.writeStaticString("Content-Length: ")
         buffer.writeString(String(body.readableBytes))
         buffer.writeStaticString("\r\n\r\n")
+        guard isCopied else { return (buffer, body) }
         buffer.writeImmutableBuffer(body)
-        return buffer
+        return (buffer, nil)
     }
 
     static let accepted = RuntimeAPIAnswer(.accepted, ByteBuffer(string: "{\"status\":\"OK\"}\n"))
@@ -54,9 +61,11 @@ struct RuntimeAPIAnswer: Equatable {
     static let invalidRequestID = failure(.badRequest, "InvalidRequestID", "Invalid request ID")
     static let invalidStateTransition = failure(.forbidden, "InvalidStateTransition", "State transition is not allowed")
     static let invalidResponseMode = failure(.badRequest, "InvalidFunctionResponseMode", "Invalid function response mode")
-    static let tooLarge = failure(
-        .payloadTooLarge, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (\(RuntimeLimits.responseMax) bytes).")
     static let unknownPath = failure(.notFound, "NotFound", "The Runtime API has no such path or method")
+
+    static func tooLarge(_ bytesMax: Int) -> RuntimeAPIAnswer {
+        failure(.payloadTooLarge, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (\(bytesMax) bytes).")
+    }
 
     private static func failure(_ status: HTTPResponseStatus, _ type: String, _ message: String) -> RuntimeAPIAnswer {
         RuntimeAPIAnswer(status, ByteBuffer(string: #"{"errorMessage":"\#(message)","errorType":"\#(type)"}"# + "\n"))

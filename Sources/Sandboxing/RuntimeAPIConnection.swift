@@ -4,9 +4,10 @@ internal import NIOHTTP1
 /// One connection of a runtime to its Runtime API: HTTP messages ↔ requests and answers, one at a time.
 ///
 /// A runtime may send its next request behind an answer without waiting (pipelining); only a request behind one that is still
-/// waiting for its answer ends the connection, for no runtime has a use for it. What is written while a read is handled is
-/// flushed at its end, and kept back if the runtime asks for the next event already: then it leaves together with that event,
-/// and the runtime is woken once.
+/// waiting for its answer, or whose answer has not been read, ends the connection, for no runtime has a use for it. A body is kept
+/// only where the server has said so at the request's head; all others are read and dropped. What is written while a read is
+/// handled is flushed at its end, and kept back if the runtime asks for the next event already: then it leaves together with that
+/// event, and the runtime is woken once.
 final class RuntimeAPIConnection: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = ByteBuffer
@@ -15,8 +16,12 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     private let channel: any Channel
     private var head: HTTPRequestHead?
     private var request: RuntimeAPIRequest?
-    private var body = ByteBuffer()
+    /// Bytes of the request's body that are kept at most; `nil` when there is no use for it.
+    private var bodyMax: Int?
+    private(set) var body = ByteBuffer()
     private var received = 0
+    /// Beyond that many bytes the request is refused as too large.
+    private var receivedMax: Int { bodyMax ?? RuntimeLimits.responseMax }
     /// Whether bytes of the socket are being handled.
     private var isReading = false
     private var hasUnflushed = false
@@ -43,10 +48,11 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     }
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        guard self.head == nil else { return context.close(promise: nil) }
+        guard self.head == nil, isWritable else { return context.close(promise: nil) }
         self.head = head
-        request = RuntimeAPIRequest(head.method, uri: head.uri)
-        body = ByteBuffer()
+        let request = RuntimeAPIRequest(head.method, uri: head.uri)
+        self.request = request
+        bodyMax = server.bodyMax(request, from: self)
         received = 0
         // curl asks before it sends more than 1 MiB, and without an answer waits a whole second.
         guard head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" }) else { return }
@@ -56,12 +62,13 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     private func append(_ part: ByteBuffer, _ context: ChannelHandlerContext) {
         let before = received
         received += part.readableBytes
-        if received <= RuntimeLimits.responseMax {
+        if received <= receivedMax {
+            guard bodyMax != nil else { return }
             if body.readableBytes == 0 { body = part } else { body.writeImmutableBuffer(part) }
-        } else if before <= RuntimeLimits.responseMax {
+        } else if before <= receivedMax, bodyMax != nil {
             // The caller need not wait for the rest.
             body = ByteBuffer()
-            server.takeTooLarge(request)
+            server.takeTooLarge(request, from: self)
         } else if received > RuntimeLimits.discardMax {
             context.close(promise: nil)
         }
@@ -69,8 +76,9 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
 
     private func finish(_ trailers: HTTPHeaders?, _ context: ChannelHandlerContext) {
         guard let head else { return }
-        guard received <= RuntimeLimits.responseMax else { return send(.tooLarge) }
-        let whole = body
+        guard received <= receivedMax else { return send(.tooLarge(receivedMax)) }
+        let whole = bodyMax == nil ? nil : body
+        // An idle connection holds no memory.
         body = ByteBuffer()
         server.take(request, headers: head.headers, body: whole, trailers: trailers, from: self)
     }
@@ -79,15 +87,20 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     func send(_ answer: RuntimeAPIAnswer) {
         guard let head else { return }
         self.head = nil
-        let bytes = answer.bytes(for: head, allocator: channel.allocator)
+        let (first, body) = answer.bytes(for: head, allocator: channel.allocator)
+        if body != nil { channel.write(first, promise: nil) }
+        let last = body ?? first
         guard head.isKeepAlive else {
-            channel.writeAndFlush(bytes).whenComplete { [channel] _ in channel.close(promise: nil) }
+            channel.writeAndFlush(last).whenComplete { [channel] _ in channel.close(promise: nil) }
             return
         }
-        channel.write(bytes, promise: nil)
+        channel.write(last, promise: nil)
         hasUnflushed = true
         if !isReading { flush() }
     }
+
+    /// Whether the runtime has read what it was sent, but for less than NIO's high water mark.
+    var isWritable: Bool { channel.isWritable }
 
     private func flush() {
         hasUnflushed = false

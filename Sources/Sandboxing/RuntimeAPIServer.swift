@@ -22,8 +22,12 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     /// How long a connection of an ended process may take to deliver its rest.
     private static let lingering: TimeAmount = .milliseconds(100)
 
+    /// Letters of an error type's second part.
+    private static let errorNameMax = 128
+
     private struct Call {
         let request: InvocationRequest
+        let id: String
         let deadline: Int64
         var isHandedOut = false
     }
@@ -35,6 +39,9 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     /// Connections that have asked for an event, in the order they asked.
     private var asking: [RuntimeAPIConnection] = []
     private var call: Call?
+    /// The connection whose request's body is being kept. There is one at most, so that a container, however it behaves, makes
+    /// this process hold no more than one answer.
+    private var collecting: RuntimeAPIConnection?
     private var hasAsked = false
     private var hasFailed = false
     private var isEnding = false
@@ -83,7 +90,7 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
             eventLoop.execute { self.invoke(request, deadline: deadline) }
             return
         }
-        call = Call(request: request, deadline: deadline)
+        call = Call(request: request, id: request.id.description, deadline: deadline)
         guard !asking.isEmpty else { return }
         handOut(to: asking.removeFirst())
     }
@@ -102,6 +109,7 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         eventLoop.assertInEventLoop()
         isOver = true
         asking = []
+        collecting = nil
         listener?.close(promise: nil)
         listener = nil
         for connection in connections.values { connection.close() }
@@ -115,20 +123,42 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
 
     // MARK: The runtime's side
 
-    /// - Parameter body: empty for requests without one.
+    /// Decides, at its head, how many bytes of a request's body are kept; one that is longer is too large, and refused.
+    ///
+    /// - Returns: `nil` when the body is of no use, whatever it is: then none of it is kept.
+    func bodyMax(_ request: RuntimeAPIRequest?, from connection: RuntimeAPIConnection) -> Int? {
+        guard collecting == nil else { return nil }
+        switch request {
+        case .response(let id), .error(let id):
+            guard isCurrent(id) else { return nil }
+            collecting = connection
+            return RuntimeLimits.responseMax
+        case .initialisationError:
+            guard !hasAsked, !hasFailed else { return nil }
+            collecting = connection
+            return RuntimeLimits.initialisationErrorMax
+        case .next, .restoreNext, .restoreError, .ping, nil:
+            return nil
+        }
+    }
+
+    /// - Parameter body: empty for requests without one; `nil` when there was no use for it (``bodyMax(_:from:)``).
     func take(
-        _ request: RuntimeAPIRequest?, headers: HTTPHeaders, body: ByteBuffer, trailers: HTTPHeaders?,
+        _ request: RuntimeAPIRequest?, headers: HTTPHeaders, body: ByteBuffer?, trailers: HTTPHeaders?,
         from connection: RuntimeAPIConnection
     ) {
+        if collecting === connection { collecting = nil }
         switch request {
         case .next:
             takeNext(from: connection)
         case .response(let id):
+            guard let body else { return connection.send(withoutUse) }
             connection.send(takeResponse(id, headers, body, trailers))
         case .error(let id):
+            guard let body else { return connection.send(withoutUse) }
             connection.send(answer(id, .answered(.functionError(body), errorType: Self.errorType(headers, body))))
         case .initialisationError:
-            guard !hasAsked, !hasFailed else { return connection.send(.invalidStateTransition) }
+            guard let body, !hasAsked, !hasFailed else { return connection.send(.invalidStateTransition) }
             hasFailed = true
             connection.send(.accepted)
             onEvent(.initialisationFailed(body, errorType: Self.errorType(headers, body)))
@@ -139,8 +169,12 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         }
     }
 
-    /// The body of `request` is over the limit; its rest is dropped.
-    func takeTooLarge(_ request: RuntimeAPIRequest?) {
+    /// What answers the call under way with another identifier, a second time, or on two connections at once.
+    private var withoutUse: RuntimeAPIAnswer { hasAsked ? .invalidRequestID : .invalidStateTransition }
+
+    /// The body of `request`, which was being kept, is over its limit; the rest is dropped.
+    func takeTooLarge(_ request: RuntimeAPIRequest?, from connection: RuntimeAPIConnection) {
+        if collecting === connection { collecting = nil }
         switch request {
         case .response(let id), .error(let id): _ = answer(id, .failed(.answerTooLarge))
         default: break
@@ -150,6 +184,7 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     func remove(_ connection: RuntimeAPIConnection) {
         connections[ObjectIdentifier(connection)] = nil
         asking.removeAll { $0 === connection }
+        if collecting === connection { collecting = nil }
         if isEnding, connections.isEmpty { ended() }
     }
 
@@ -172,7 +207,7 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
             RuntimeAPIAnswer(
                 event: request.payload,
                 headers: [
-                    (RuntimeAPIHeader.requestID, request.id.description),
+                    (RuntimeAPIHeader.requestID, call.id),
                     (RuntimeAPIHeader.deadline, "\(call.deadline)"), (RuntimeAPIHeader.invokedARN, request.invokedARN),
                     (RuntimeAPIHeader.traceID, request.traceID), (RuntimeAPIHeader.clientContext, request.clientContext ?? ""),
                 ]))
@@ -187,23 +222,42 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         if let type = trailers?.first(name: RuntimeAPIHeader.errorType) {
             let text = trailers?.first(name: RuntimeAPIHeader.errorBody) ?? ""
             let failure = ErrorObject.body(base64: text) ?? ByteBuffer(string: #"{"errorType":"Function.Unknown"}"#)
-            return answer(id, .answered(.functionError(failure), errorType: type))
+            return answer(id, .answered(.functionError(failure), errorType: Self.recorded(type)))
         }
         return answer(id, .answered(.success(body), errorType: nil))
+    }
+
+    private func isCurrent(_ id: String) -> Bool {
+        guard let call else { return false }
+        return call.isHandedOut && call.id == id
     }
 
     /// Ends the call under way with `event`, if `id` is its identifier.
     private func answer(_ id: String, _ event: RuntimeEvent) -> RuntimeAPIAnswer {
         guard hasAsked else { return .invalidStateTransition }
-        guard let call, call.isHandedOut, call.request.id.description == id else { return .invalidRequestID }
-        self.call = nil
+        guard isCurrent(id) else { return .invalidRequestID }
+        call = nil
+        // A connection that has the event still to read holds it in memory for nobody's use.
+        for connection in connections.values where !connection.isWritable { connection.close() }
         onEvent(event)
         return .accepted
     }
 
-    /// The type by the header, if it has the form of one, or else by the error object.
+    /// The type by the header, or else, for runtimes that send none, by the error object.
     private static func errorType(_ headers: HTTPHeaders, _ body: ByteBuffer) -> String? {
-        let type = headers.first(name: RuntimeAPIHeader.errorType)
-        return type.flatMap { $0.isEmpty || $0.utf8.count > 128 ? nil : $0 } ?? ErrorObject.type(in: body)
+        guard let type = headers.first(name: RuntimeAPIHeader.errorType), !type.isEmpty else { return ErrorObject.type(in: body) }
+        return recorded(type)
+    }
+
+    /// The type of a header as Lambda records it: `(Runtime|Function)\.[A-Z][a-zA-Z]+`, or that it is unknown.
+    private static func recorded(_ type: String) -> String {
+        let isFunction = type.hasPrefix("Function.")
+        let name = type.utf8.drop { $0 != UInt8(ascii: ".") }.dropFirst()
+        let letters = [UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z")]
+        let isKnown =
+            (isFunction || type.hasPrefix("Runtime.")) && (2...errorNameMax).contains(name.count)
+            && name.first.map { letters[0].contains($0) } == true
+            && name.allSatisfy { letters[0].contains($0) || letters[1].contains($0) }
+        return isKnown ? type : isFunction ? "Function.Unknown" : "Runtime.Unknown"
     }
 }

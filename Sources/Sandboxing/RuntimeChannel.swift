@@ -1,7 +1,8 @@
 internal import EngineCore
 internal import NIOCore
 
-/// What a container's runtime says, whichever way it speaks. Delivered on the container's event loop, in order.
+/// What a container's runtime says, whichever way it speaks. Delivered on the container's event loop, in order, never from within
+/// ``RuntimeChannel/invoke(_:deadline:)``.
 enum RuntimeEvent: Sendable {
     /// It is up and waits for its function.
     case booted
@@ -18,8 +19,10 @@ enum RuntimeEvent: Sendable {
     case closed
 }
 
-/// What a runtime can do wrong on the wire.
+/// Why a call has no answer of its runtime's that could be handed on.
 enum RuntimeFault: Hashable, Sendable {
+    /// Not the runtime's doing: what came with the call does not fit on the wire, and nothing of it was sent.
+    case callTooLarge
     case answerTooLarge
     case responseMode
     /// The container cannot be used any more.

@@ -112,12 +112,17 @@ extension SandboxContainer {
     // MARK: The runtime
 
     private func handle(_ event: RuntimeEvent) {
+        eventLoop.assertInEventLoop()
         switch event {
         case .booted: booted()
         case .ready: ready()
         case .initialisationFailed(let body, let errorType): initialisationFailed(body, errorType)
         case .answered(let outcome, let errorType):
             answered(CallVerdict(outcome, .function, errorType: errorType), isReusable: true)
+        case .failed(.callTooLarge):
+            // The runtime has seen nothing of it and waits for its next call.
+            guard let id = state.withLock({ $0.phase.call?.request.id }) else { return }
+            answered(CallVerdict(.callTooLarge(id), .engine), isReusable: true)
         case .failed(.answerTooLarge):
             // Clients of the Runtime API take 413 for a reason to end.
             answered(CallVerdict(.responseTooLarge, .function), isReusable: manifest.bootsEarly)

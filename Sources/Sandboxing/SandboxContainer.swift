@@ -108,6 +108,10 @@ public final class SandboxContainer: Sendable {
 
     /// Runs one call; the first one initialises the function.
     ///
+    /// Initialising may take `initTimeout` or the function's own time-out, whichever is longer, and no longer than the call's
+    /// deadline; the function's time-out counts from the event's handing over. (Lambda stops an initialisation after 10 s and
+    /// begins it anew inside the first call under the function's time-out. The same functions can run, and nothing runs twice.)
+    ///
     /// At most one call is under way: one more, and one that comes after the end, is answered as surely not started. When the
     /// task is cancelled the container is killed, for there is no other way to stop what it does, and the answer is `aborted`.
     public func invoke(_ request: InvocationRequest) async -> ContainerAnswer {
@@ -214,7 +218,7 @@ public final class SandboxContainer: Sendable {
             call.initialise = .zero
             return handOver(&call, &state, now: now)
         case .assigned(isReady: false):
-            call.expiry = min(now + initTimeout, call.request.deadline)
+            call.expiry = min(now + max(initTimeout, state.version?.timeout ?? .zero), call.request.deadline)
             call.limit = call.expiry - now
             state.phase = .initialising(call)
             guard let channel = state.channel, let version = state.version, let environment = state.environment else { return .wait }
@@ -248,7 +252,11 @@ public final class SandboxContainer: Sendable {
         call.initialise = now - call.began
         let (beginning, expiry) = state.withLock { state in (Self.handOver(&call, &state, now: now), state.arming()) }
         if let expiry { arm(at: expiry, now: now) }
-        if case .invoke(let channel) = beginning { channel.invoke(call.request, deadline: Self.epochDeadline(call, now)) }
+        guard case .invoke(let channel) = beginning else {
+            // There is no runtime any more to hand it to, so the call is still the initialisation's.
+            return end { _ in CallVerdict(nil, .engine) }
+        }
+        channel.invoke(call.request, deadline: Self.epochDeadline(call, now))
     }
 
     private static func epochDeadline(_ call: ContainerCall, _ now: EngineInstant) -> Int64 {

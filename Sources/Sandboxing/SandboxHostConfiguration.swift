@@ -20,7 +20,7 @@ public struct SandboxHostConfiguration: Sendable {
     public var cgroup: String
     /// The first user id of the instances' ranges; `nil` for the launcher's own default.
     public var uidBase: Int?
-    /// How long user code may take to load.
+    /// How long user code may take to load; a function whose own time-out is longer has that long.
     public var initTimeout: Duration
     /// Output kept of one invocation.
     public var logBytesMax: ByteCount

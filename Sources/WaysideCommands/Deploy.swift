@@ -44,7 +44,7 @@ struct Deploy: AsyncParsableCommand {
         do {
             _ = try await client.call(.get, "\(path)/configuration")
             exists = true
-        } catch let failure as CommandFailure where failure.description.hasPrefix("ResourceNotFoundException") {
+        } catch let failure as CommandFailure where failure.code == "ResourceNotFoundException" {
             exists = false
         }
         let encoded = zip.base64EncodedString()

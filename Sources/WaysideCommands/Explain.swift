@@ -10,8 +10,11 @@ struct Explain: AsyncParsableCommand {
     @Argument(help: "The request id, as the answer's x-amzn-RequestId has it.")
     var requestID: String?
 
-    @Option(help: "Only this function.")
+    @Option(help: "Only this function, by name or ARN.")
     var function: String?
+
+    @Option(help: "Only this account.")
+    var account: String?
 
     @Option(help: "How many of the newest.")
     var limit = 20
@@ -25,14 +28,14 @@ struct Explain: AsyncParsableCommand {
             print(node.output == .json ? try json(record) : InvocationTimeline(record: record).render())
             return
         }
-        let records = try await client.records(limit: limit, function: function)
+        let records = try await client.records(limit: limit, function: function, account: account)
         if node.output == .json {
             print(try json(records))
         } else {
-            var table = Table(header: ["REQUEST", "FUNCTION", "DECISION", "REASON", "SITE", "START", "OUTCOME", "TOTAL MS"])
+            var table = Table(header: ["REQUEST", "ACCOUNT", "FUNCTION", "DECISION", "REASON", "SITE", "START", "OUTCOME", "TOTAL MS"])
             for record in records {
                 table.rows.append([
-                    record.requestID.description, String(record.functionARN.split(separator: ":").last ?? ""), record.decision.rawValue,
+                    record.requestID.description, record.account.description, String(record.functionARN.split(separator: ":").last ?? ""), record.decision.rawValue,
                     record.reason.rawValue, record.site ?? "-", record.startLevel?.rawValue ?? "-", record.outcome.rawValue,
                     String(format: "%.3f", record.spans.total),
                 ])

@@ -20,5 +20,11 @@ public struct WaysideCommand: AsyncParsableCommand {
 /// A failure that the command reports and ends with.
 struct CommandFailure: Error, CustomStringConvertible {
     let description: String
-    init(_ description: String) { self.description = description }
+    /// The API's name of the error, when it is one of the API's.
+    let code: String?
+
+    init(_ description: String, code: String? = nil) {
+        self.description = description
+        self.code = code
+    }
 }

@@ -109,6 +109,61 @@ import Testing
         }
     }
 
+    /// The head of a deployment by the first account whose signature is for another body.
+    private func forged(_ node: LambdaNode, length: Int) throws -> String {
+        request(try node.head(.post, "/2015-03-31/functions", Array("{}".utf8), headers: ["Expect": "100-continue"]), length: length)
+    }
+
+    @Test func `uploads whose signatures cannot be verified yet keep nobody from deploying`() async throws {
+        try await LambdaNode.with(configure: { $0.limits.codeRequests = 1 }) { node in
+            try await RawConnection.with(port: node.port) { first in
+                try await RawConnection.with(port: node.port) { second in
+                    for connection in [first, second] {
+                        try await connection.send(try forged(node, length: 60 << 20))
+                        #expect(try await connection.answer().hasPrefix("HTTP/1.1 100"))
+                        try await connection.send(String(repeating: "x", count: 2 << 20))
+                    }
+                    #expect(try await node.create("hello", as: node.other).status == 201)
+                    #expect(try await node.create("hello").status == 201)
+                }
+            }
+        }
+    }
+
+    @Test func `bodies in receipt have bounded memory, of which one account has a share`() async throws {
+        try await LambdaNode.with(configure: { $0.limits.bodyBytesInReceiptPerAccount = .mebibytes(2) }) { node in
+            try await node.create("hello", as: node.other)
+            try await RawConnection.with(port: node.port) { connection in
+                try await connection.send(try forged(node, length: 60 << 20))
+                #expect(try await connection.answer().hasPrefix("HTTP/1.1 100"))
+                try await connection.send(String(repeating: "x", count: 3 << 20))
+                let answer = try await connection.answer()
+                #expect(answer.hasPrefix("HTTP/1.1 429"))
+                #expect(answer.contains("CallerRateLimitExceeded"))
+            }
+            // What was counted is given back, else the second of these would be refused.
+            let event = "\"\(String(repeating: "x", count: 3 << 19))\""
+            for _ in 0..<3 { #expect(try await node.invoke("hello", event, as: node.other).status == 200) }
+        }
+        try await LambdaNode.with(configure: { $0.limits.bodyBytesInReceipt = .mebibytes(1) }) { node in
+            try await node.create("hello")
+            #expect(try await node.invoke("hello", "\"\(String(repeating: "x", count: 1 << 20))\"").status == 429)
+            #expect(try await node.invoke("hello", "\"\(String(repeating: "x", count: 1 << 19))\"").status == 200)
+        }
+    }
+
+    @Test func `a large body that does not arrive in time ends its connection`() async throws {
+        try await LambdaNode.with(configure: { $0.limits.bodyReceipt = .milliseconds(100) }) { node in
+            try await RawConnection.with(port: node.port) { connection in
+                try await connection.send(try forged(node, length: 2 << 20))
+                #expect(try await connection.answer().hasPrefix("HTTP/1.1 100"))
+                var answer: String?
+                do { answer = try await connection.answer() } catch { #expect(error is ChannelError || error is IOError) }
+                #expect(answer == nil)
+            }
+        }
+    }
+
     private func request(_ head: HTTPRequest, length: Int) -> String {
         let fields = head.headerFields.map { "\($0.name.rawName): \($0.value)\r\n" }.joined()
         return "\(head.method.rawValue) \(head.path ?? "/") HTTP/1.1\r\nHost: \(head.authority ?? "")\r\n"

@@ -181,6 +181,36 @@ import Testing
         }
     }
 
+    @Test func `a tag without a name is refused`() async throws {
+        try await LambdaNode.with { node in
+            let refused = try await node.create("hello", ["Tags": ["": "v"]])
+            #expect(refused.status == 400)
+            #expect(refused.errorType == "ValidationException")
+            #expect(refused.message == "1 validation error detected: Value '{=v}' at 'tags' failed to satisfy constraint: Map keys must "
+                + "satisfy constraint: [Member must have length less than or equal to 128, "
+                + "Member must have length greater than or equal to 1, Member must not be null]")
+        }
+    }
+
+    @Test func `a function for another processor is refused`() async throws {
+        #if arch(arm64)
+        let (here, other) = ("arm64", "x86_64")
+        #else
+        let (here, other) = ("x86_64", "arm64")
+        #endif
+        try await LambdaNode.with { node in
+            let message = "Architecture \(other) is not supported by this engine. "
+                + "This host is \(here): give Architectures [\(here)] or leave it out."
+            let refused = try await node.create("hello", ["Architectures": [other]])
+            #expect(refused.status == 400)
+            #expect(refused.errorType == "InvalidParameterValueException")
+            #expect(refused.message == message)
+            #expect(try await node.create("hello", ["Architectures": [here]]).json["Architectures"] as? [String] == [here])
+            #expect(try await node.create("bare").json["Architectures"] as? [String] == [here])
+            #expect(try await node.call(.put, "\(Self.functions)/hello/code", ["Architectures": [other]]).message == message)
+        }
+    }
+
     @Test func `an account sees and touches only its own functions`() async throws {
         try await LambdaNode.with { node in
             try await node.create("hello")

@@ -57,6 +57,18 @@ import Testing
         }
     }
 
+    @Test func `a trace id that is too long is replaced`() async throws {
+        try await LambdaNode.with { node in
+            try await node.create("hello")
+            for (count, isKept) in [(1024, true), (1025, false)] {
+                let given = String(repeating: "a", count: count)
+                let answered = try await node.invoke("hello", headers: ["X-Amzn-Trace-Id": given]).headers["x-amzn-trace-id"]
+                #expect((answered == given) == isKept)
+                #expect(answered?.hasPrefix("Root=1-") == !isKept)
+            }
+        }
+    }
+
     @Test func `a function's own failure is a result, and its log is answered on request`() async throws {
         let log = String(repeating: "x", count: 5000) + "end"
         let invoke: LambdaNode.Invoke = { (request) throws(InvocationError) in

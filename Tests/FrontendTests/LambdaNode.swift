@@ -46,7 +46,8 @@ struct LambdaNode: Sendable {
     /// - Parameter identity: serves over TLS with this certificate, and trusts its authority.
     static func with(
         invoke: @escaping Invoke = { request throws(InvocationError) in .test(request, .success(request.payload)) },
-        invokeWarm: @escaping WarmInvocation = { _, _ in nil }, clock: LambdaClock = .system, identity: NodeIdentity? = nil,
+        invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
+        clock: LambdaClock = .system, identity: NodeIdentity? = nil,
         configure: (inout LambdaServerConfiguration) -> Void = { _ in },
         _ body: (LambdaNode) async throws -> Void
     ) async throws {
@@ -76,7 +77,7 @@ struct LambdaNode: Sendable {
                 KnownRuntime(identifier: "python3.13", needsHandler: true), KnownRuntime(identifier: "nodejs22.x", needsHandler: true),
                 KnownRuntime(identifier: "provided.al2023", needsHandler: false),
             ],
-            invoke: invoke, invokeWarm: invokeWarm, functionChanged: { changes.add($0) }, clock: clock)
+            invoke: invoke, invokeWarm: invokeWarm, isWarm: isWarm, functionChanged: { changes.add($0) }, clock: clock)
         let (ports, bound) = AsyncStream<Int>.makeStream()
         let server = LambdaServer(
             configuration: configuration, services: services, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,

@@ -131,6 +131,28 @@ import Testing
         }
     }
 
+    @Test func `a call for which no container is likely idle is the responder's from its head on`() async throws {
+        let warm: WarmInvocation = { request, completion in
+            completion(.success(.test(request, .success(ByteBuffer(string: "\"warm\"")))))
+            return {}
+        }
+        try await LambdaNode.with(invoke: Self.slow, invokeWarm: warm, isWarm: { $0.version == .published(1) }) { node in
+            try await node.create("hello", ["Publish": true])
+            #expect(try await node.invoke("hello").text == "\"slow\"")
+            #expect(try await node.invoke("hello:1").text == "\"warm\"")
+        }
+    }
+
+    @Test func `a stranger is answered without waiting for the body`() async throws {
+        try await LambdaNode.with { node in
+            try await node.create("hello")
+            try await RawConnection.with(port: node.port) { connection in
+                try await connection.send("POST \(Self.path) HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
+                #expect(try await connection.answer().hasPrefix("HTTP/1.1 403"))
+            }
+        }
+    }
+
     @Test func `a request with a wrong signature is refused as by the responder`() async throws {
         let warm: WarmInvocation = { _, _ in
             Issue.record("It came to the warm path.")

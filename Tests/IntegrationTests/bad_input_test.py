@@ -177,6 +177,7 @@ class BadInputTest(NodeTest):
                 self.assertEqual((status, error), (403, name), body)
 
     def test_WHOLE_01_accounts_share_nothing(self):
+        """WHOLE-01"""
         self.account.must_create("same-name", {"app.py": "import os\n\ndef handler(event, context):\n    return 'first'\n"},
                                  Environment={"Variables": {"SECRET": "a-secret-of-the-first"}})
         self.assertEqual(self.neighbour.invoke("same-name").error, "ResourceNotFoundException")
@@ -191,6 +192,7 @@ class BadInputTest(NodeTest):
         self.assertNotIn("fine", names)
 
     def test_POOL_03_a_spare_instance_holds_no_user_code_and_no_secret(self):
+        """POOL-03"""
         self.account.must_create("marked", {"app.py": "MARK = 'mark-of-user-code'\n" + ECHO},
                                  Environment={"Variables": {"SECRET": "secret-of-the-marked"}})
         self.account.invoke("marked")
@@ -218,6 +220,7 @@ class StormTest(NodeTest):
     configuration = {"capacity": {"memoryMebibytes": 2048}}
 
     def test_WHOLE_03_a_storm_of_aborts_crashes_and_timeouts_returns_every_count_to_zero(self):
+        """WHOLE-03"""
         self.account.must_create("storm", {"app.py": "import os, time\n\ndef handler(event, context):\n    if event == 'exit':\n"
                                            "        os._exit(1)\n    if event == 'hang':\n        time.sleep(30)\n    return event\n"},
                                  Timeout=1)

@@ -132,7 +132,7 @@ class LifecycleTest(unittest.TestCase):
 
 
 class ManyCallsTest(NodeTest):
-    def test_thousands_of_calls_leave_no_descriptor_process_or_memory_behind(self):
+    def test_ten_thousand_calls_leave_no_descriptor_process_or_memory_behind(self):
         self.account.must_create("echo", {"app.py": ECHO})
 
         def calls(count):
@@ -142,13 +142,16 @@ class ManyCallsTest(NodeTest):
         def held():
             pid = self.node.process.pid
             status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-            return len(os.listdir(f"/proc/{pid}/fd")), int(status.split("VmRSS:")[1].split()[0]) // 1024
+            return (len(os.listdir(f"/proc/{pid}/fd")), int(status.split("VmRSS:")[1].split()[0]) // 1024,
+                    len(self.node.leftovers()))
         calls(1000)
-        descriptors, memory = held()
-        calls(3000)
+        descriptors, memory, held_before = held()
+        calls(9000)
         later = held()
         self.assertLessEqual(later[0], descriptors + 2)
         self.assertLess(later[1], memory + 40)
+        # Processes, mounts and cgroups that carry the node's name.
+        self.assertLessEqual(later[2], held_before)
         pools = self.node.pools()
         self.assertEqual((pools["containersBusy"], pools["waiting"]), (0, 0))
 

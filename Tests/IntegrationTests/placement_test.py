@@ -18,6 +18,7 @@ class DecisionTest(FleetTest):
     pop = {"placement": FEW, "capacity": {"memoryMebibytes": 1024, "warming": ["python=1"]}}
 
     def test_PLACE_06_a_rare_function_is_forwarded_although_slots_are_free_and_a_frequent_one_is_not(self):
+        """PLACE-06"""
         self.account.must_create("rare", {"app.py": ECHO})
         answer, record = self.call("rare", {"n": 1})
         self.assertEqual((answer.status, answer.json()), (200, {"n": 1}))
@@ -29,6 +30,7 @@ class DecisionTest(FleetTest):
         self.assertEqual((record["reason"], record["startLevel"]), ("warm", "warm"))
 
     def test_PLACE_04_every_record_has_one_decision_and_one_reason_here_and_there(self):
+        """PLACE-04"""
         self.account.must_create("reasons", {"app.py": ECHO})
         answer, record = self.call("reasons")
         there = self.fleet.region.record_of(answer)
@@ -37,6 +39,7 @@ class DecisionTest(FleetTest):
         self.assertEqual(record["remote"]["reason"], "region")
 
     def test_PLACE_03_a_mebibyte_arrives_byte_for_byte_at_the_pop_and_in_the_region(self):
+        """PLACE-03"""
         self.account.must_create("echo", {"app.py": ECHO})
         event = json.dumps({"data": base64.b64encode(os.urandom(786432)).decode(), "text": "\u00e4\u2603\U0001f600"}).encode()
         sites = {}
@@ -48,6 +51,7 @@ class DecisionTest(FleetTest):
         self.assertEqual(sites["pop-1"], sites["region-1"])
 
     def test_PLACE_15_failures_have_the_same_shape_wherever_the_function_ran(self):
+        """PLACE-15"""
         for name, code, settings in [("raises", FAIL, {}), ("exits", "import os\n\ndef handler(event, context):\n    os._exit(3)\n", {}),
                                      ("hangs", SLEEP, {"Timeout": 1})]:
             with self.subTest(name):
@@ -64,6 +68,7 @@ class DecisionTest(FleetTest):
                 self.assertEqual(bodies["pop-1"], bodies["region-1"])
 
     def test_PLACE_19_the_forwarded_call_carries_its_id_account_version_and_a_shrinking_budget(self):
+        """PLACE-19"""
         self.account.must_create("joined", {"app.py": "def handler(event, context):\n    print('seen', context.aws_request_id)\n"
                                             "    return [context.invoked_function_arn, context.get_remaining_time_in_millis()]\n"})
         published = self.account.request("POST", "/2015-03-31/functions/joined/versions", b"{}").json()
@@ -105,6 +110,7 @@ class CapacityTest(FleetTest):
     region = {"capacity": {"memoryMebibytes": 300, "warming": []}}
 
     def test_PLACE_05_and_18_a_full_pop_forwards_and_two_full_sites_answer_an_error(self):
+        """PLACE-05, PLACE-18"""
         self.account.must_create("big", {"app.py": SLEEP}, MemorySize=200, Timeout=30)
         self.until_local("big", {"seconds": 0})
         answers = []
@@ -131,6 +137,7 @@ class OutageTest(FleetTest):
     pop = {"placement": FEW}
 
     def test_PLACE_16_17_22_a_region_that_dies_mid_call_and_stays_away(self):
+        """PLACE-16, PLACE-17, PLACE-22"""
         self.account.must_create("slow", {"app.py": SLEEP}, Timeout=30)
         self.account.must_create("other", {"app.py": ECHO})
         answers = []
@@ -161,6 +168,7 @@ class ReadyTest(FleetTest):
     region = {"capacity": {"warming": ["python=2", "node=1"]}}
 
     def test_PLACE_01_instances_wait_before_any_request_and_the_first_call_boots_nothing(self):
+        """PLACE-01"""
         pools = wait_for(lambda: (lambda pools: pools["instancesReady"] >= 3 and pools)(self.fleet.region.pools()), "the pool is full")
         self.assertEqual((pools["containersBusy"], pools["instancesReady"]), (0, 3))
         self.account.must_create("first", {"app.py": ECHO})

@@ -88,7 +88,7 @@ struct PlacementPolicyTests {
         call.excludedRegions.insert("near")
         #expect(policy.decide(call) == forward(.uncommon, to: "far"))
         call.excludedRegions.insert("far")
-        #expect(policy.decide(call) == run(.regionOutage))
+        #expect(policy.decide(call) == run(.regionsDeclined))
         call.freeSlots = 0
         #expect(policy.decide(call) == .refuse(.overloaded))
     }
@@ -140,7 +140,7 @@ struct PlacementPolicyTests {
             Flip(input: "reachable regions", base: rare, before: .uncommon, after: .regionOutage) {
                 $0.reachableRegions = []
             },
-            Flip(input: "excluded regions", base: rare, before: .uncommon, after: .regionOutage) {
+            Flip(input: "excluded regions", base: rare, before: .uncommon, after: .regionsDeclined) {
                 $0.excludedRegions = ["near", "far"]
             },
         ]

@@ -113,15 +113,112 @@ import Testing
         #expect(fixture.events.all == ["ready", #"error A {"errorType":"A"}"#])
     }
 
-    @Test func `an error's type is the header's, or else the body's`() throws {
+    @Test(arguments: [
+        ("", "A"), ("Runtime.Bad", "Runtime.Bad"), ("Function.Bad", "Function.Bad"), ("Runtime.B", "Runtime.Unknown"),
+        ("Function.bad", "Function.Unknown"), ("Function.Bad2", "Function.Unknown"), ("unhandled", "Runtime.Unknown"),
+        ("RuntimeX.Bad", "Runtime.Unknown"),
+    ])
+    func `an error's type is the header's if it has the form of one, or else the body's`(type: String, recorded: String) throws {
         let fixture = Fixture()
         let channel = try fixture.connect()
         _ = try Self.send(Self.next, on: channel)
         let id = fixture.invoke()
         _ = try Self.receive(on: channel)
-        let header = "Lambda-Runtime-Function-Error-Type: Runtime.B\r\n"
+        let header = type.isEmpty ? "" : "Lambda-Runtime-Function-Error-Type: \(type)\r\n"
         #expect(try Self.send(Self.error(id), #"{"errorType":"A"}"#, headers: header, on: channel)?.status == 202)
-        #expect(fixture.events.all.last == #"error Runtime.B {"errorType":"A"}"#)
+        #expect(fixture.events.all.last == "error \(recorded) {\"errorType\":\"A\"}")
+    }
+
+    /// Sends the head of a request whose body has `length` bytes, and the first `sent` of them.
+    private static func begin(_ line: String, length: Int, sent: Int, on channel: EmbeddedChannel) throws -> RuntimeAPIConnection {
+        try channel.writeInbound(ByteBuffer(string: "\(line) HTTP/1.1\r\nHost: x\r\nContent-Length: \(length)\r\n\r\n"))
+        try channel.writeInbound(ByteBuffer(repeating: 0x31, count: sent))
+        return try channel.pipeline.syncOperations.handler(type: RuntimeAPIConnection.self)
+    }
+
+    @Test func `of sixteen connections that send answers one is kept, and the others are of no use`() throws {
+        let fixture = Fixture()
+        let channels = try (0..<RuntimeAPIServer.connectionsMax).map { _ in try fixture.connect() }
+        _ = try Self.send(Self.next, on: channels[0])
+        let id = fixture.invoke()
+        _ = try Self.receive(on: channels[0])
+        let half = RuntimeLimits.responseMax / 2
+        let connections = try channels.map { try Self.begin(Self.response(id), length: half + 1, sent: half, on: $0) }
+        #expect(connections.map(\.body.readableBytes) == [half] + Array(repeating: 0, count: 15))
+        for channel in channels.dropFirst() {
+            try channel.writeInbound(ByteBuffer(string: "1"))
+            let refused = try #require(try Self.receive(on: channel))
+            #expect(refused.status == 400 && refused.text.contains(#""errorType":"InvalidRequestID""#))
+        }
+        #expect(fixture.events.all == ["ready"])
+        try channels[0].writeInbound(ByteBuffer(string: "1"))
+        #expect(try Self.receive(on: channels[0])?.status == 202)
+        #expect(fixture.events.all.count == 2)
+        #expect(connections.allSatisfy { $0.body.capacity == 0 })
+    }
+
+    @Test func `a body that nobody asked for is not kept`() throws {
+        let fixture = Fixture()
+        let early = try Self.begin(Self.response(RequestID()), length: 10, sent: 5, on: fixture.connect())
+        #expect(early.body.capacity == 0)
+        let channel = try fixture.connect()
+        _ = try Self.send(Self.next, on: channel)
+        let id = fixture.invoke()
+        _ = try Self.receive(on: channel)
+        for line in [Self.response(RequestID()), Self.error(RequestID()), "POST /2018-06-01/runtime/init/error", "PUT /"] {
+            #expect(try Self.begin(line, length: 10, sent: 5, on: fixture.connect()).body.capacity == 0, "\(line)")
+        }
+        #expect(try Self.begin(Self.error(id), length: 10, sent: 5, on: channel).body.readableBytes == 5)
+    }
+
+    @Test func `a connection lost amid its answer leaves the way to another`() throws {
+        let fixture = Fixture()
+        let channel = try fixture.connect()
+        _ = try Self.send(Self.next, on: channel)
+        let id = fixture.invoke()
+        _ = try Self.receive(on: channel)
+        let lost = try fixture.connect()
+        _ = try Self.begin(Self.response(id), length: 10, sent: 5, on: lost)
+        _ = try? lost.finish()
+        #expect(try Self.send(Self.response(id), "2", on: channel)?.status == 202)
+        #expect(fixture.events.all == ["ready", "success 2"])
+    }
+
+    @Test func `the error of an initialisation has 256 KiB at most`() throws {
+        let fixture = Fixture()
+        let line = "POST /2018-06-01/runtime/init/error"
+        let channel = try fixture.connect()
+        let max = RuntimeLimits.initialisationErrorMax
+        let connection = try Self.begin(line, length: max + 1, sent: max + 1, on: channel)
+        #expect(try Self.receive(on: channel)?.status == 413)
+        #expect(connection.body.capacity == 0)
+        #expect(fixture.events.all.isEmpty)
+        _ = try Self.begin(line, length: max, sent: max, on: channel)
+        #expect(try Self.receive(on: channel)?.status == 202)
+        #expect(fixture.events.all.count == 1)
+    }
+
+    @Test func `a long event is in memory once, and who does not read it gets no more`() throws {
+        let fixture = Fixture()
+        let event = ByteBuffer(repeating: 0x31, count: 1 << 20)
+        let request = TestHost.request(String(buffer: event))
+        let channels = try [fixture.connect(), fixture.connect()]
+        fixture.server.invoke(request, deadline: 0)
+        var bodies: [ByteBuffer] = []
+        for channel in channels {
+            try channel.writeInbound(ByteBuffer(string: "\(Self.next) HTTP/1.1\r\nHost: x\r\n\r\n"))
+            _ = try channel.readOutbound(as: ByteBuffer.self)
+            bodies.append(try #require(try channel.readOutbound(as: ByteBuffer.self)))
+        }
+        #expect(bodies.allSatisfy { $0 == event })
+        let addresses = bodies.map { $0.withUnsafeReadableBytes { $0.baseAddress } }
+        #expect(addresses[0] == addresses[1])
+        channels[1].isWritable = false
+        #expect(try Self.send(Self.response(request.id), "1", on: channels[0])?.status == 202)
+        #expect(!channels[1].isActive)
+        channels[0].isWritable = false
+        try channels[0].writeInbound(ByteBuffer(string: "\(Self.next) HTTP/1.1\r\nHost: x\r\n\r\n"))
+        #expect(!channels[0].isActive)
     }
 
     @Test func `initialising may fail before the first question, not after`() throws {

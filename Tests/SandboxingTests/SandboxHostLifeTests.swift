@@ -125,6 +125,18 @@ import Glibc
         }
     }
 
+    @Test func `a call whose runtime is gone when the initialisation ends is answered`() async throws {
+        try await TestHost.with { test in
+            let container = try await test.python("import time\ntime.sleep(0.5)\ndef handler(event, context): return 1\n")
+            async let answer = container.invoke(TestHost.request())
+            try await Task.sleep(for: .milliseconds(200))
+            container.state.withLock { $0.channel = nil }
+            #expect(await answer.outcome == nil)
+            #expect(await answer.endingParty == .engine)
+            await test.event { $0 == .containerEnded(container.id) }
+        }
+    }
+
     @Test func `a container takes one call at a time`() async throws {
         try await TestHost.with { test in
             let container = try await test.python("import time\ndef handler(event, context):\n    time.sleep(0.5)\n    return 1\n")

@@ -1,6 +1,7 @@
 import EngineCore
 import Foundation
 import NIOCore
+import NIOPosix
 import Sandboxing
 import Testing
 
@@ -143,13 +144,38 @@ import Testing
         }
     }
 
-    @Test func `initialising has a time-out of its own, and the whole budget bounds all`() async throws {
+    @Test(arguments: [(300, "0.50"), (700, "0.70")])
+    func `initialising is ended after its own time-out or the function's, whichever is longer`(timeout: Int, text: String) async throws {
         try await TestHost.with({ $0.initTimeout = .milliseconds(500) }) { test in
-            let container = try await test.python("import time\ntime.sleep(60)\ndef handler(event, context): pass\n")
+            let code = "import time\ntime.sleep(60)\ndef handler(event, context): pass\n"
+            let container = try await test.python(code, timeout: .milliseconds(timeout))
             let answer = await container.invoke(TestHost.request())
             #expect(answer.errorType == "Sandbox.Timedout")
             #expect(answer.endingParty == .timeout)
-            #expect(try #require(answer.failure).contains("Task timed out after 0.50 seconds"))
+            #expect(try #require(answer.failure).contains("Task timed out after \(text) seconds"))
+            let hurried = try await test.python(code, timeout: .milliseconds(timeout))
+            let bounded = await hurried.invoke(TestHost.request(budget: .milliseconds(200)))
+            #expect(bounded.endingParty == .timeout)
+            #expect(try #require(bounded.initialise) < .milliseconds(500))
+        }
+    }
+
+    @Test func `a function that initialises slowly runs, and its own time-out counts from then`() async throws {
+        let code = "import time\ntime.sleep(0.8)\ndef handler(event, context):\n    time.sleep(event)\n    return 1\n"
+        try await TestHost.with({ $0.initTimeout = .milliseconds(100) }) { test in
+            let container = try await test.python(code, timeout: .seconds(2))
+            let answer = await container.invoke(TestHost.request("1.5"))
+            #expect(answer.result == "1")
+            #expect(try #require(answer.initialise) >= .milliseconds(700))
+        }
+        try await TestHost.with { test in
+            let container = try await test.python(code, timeout: .milliseconds(500))
+            #expect(await container.invoke(TestHost.request("0")).result == "1")
+        }
+    }
+
+    @Test func `the whole budget bounds all`() async throws {
+        try await TestHost.with { test in
             let other = try await test.python("import time\ndef handler(event, context):\n    time.sleep(60)\n")
             let bounded = await other.invoke(TestHost.request(budget: .milliseconds(700)))
             #expect(bounded.endingParty == .timeout)
@@ -268,6 +294,40 @@ import Testing
                 let answer = await container.invoke(TestHost.request("\"\(String(repeating: "e", count: 6_000_000))\""))
                 #expect(answer.result == "6000000")
             }
+        }
+    }
+
+    /// Cold and warm, from a task's thread and from an event loop that is another's.
+    @Test func `a call that does not fit on the wire is a clear error, and its container serves on`() async throws {
+        try await TestHost.with { test in
+            let container = try await test.python(
+                """
+                count = 0
+                def handler(event, context):
+                    global count
+                    count += 1
+                    return count
+                """)
+            let long = String(repeating: "x", count: 66_000)
+            let requests = [
+                TestHost.request(traceID: long), TestHost.request(clientContext: "\"\(long)\""),
+                TestHost.request(String(repeating: "1", count: 9 << 20)),
+            ]
+            let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+            for request in requests {
+                let inTask = await container.invoke(request)
+                let onLoop: ContainerAnswer = await withCheckedContinuation { continuation in
+                    group.next().execute { container.invoke(request) { continuation.resume(returning: $0) } }
+                }
+                for answer in [inTask, onLoop] {
+                    #expect(answer.errorType == "Sandbox.CallTooLarge")
+                    #expect(try #require(answer.failure).contains("RequestId: \(request.id) Error: The call is too long for its runtime."))
+                    #expect(answer.endingParty == .engine)
+                    #expect(answer.isReusable)
+                }
+            }
+            try await group.shutdownGracefully()
+            #expect(await container.invoke(TestHost.request()).result == "1")
         }
     }
 

@@ -110,12 +110,13 @@ final class TestHost: Sendable {
     }
 
     static func request(
-        _ payload: String = "{}", version: PinnedVersion = version(), clientContext: String? = nil, budget: Duration = .seconds(60)
+        _ payload: String = "{}", version: PinnedVersion = version(), clientContext: String? = nil,
+        traceID: String = "Root=1-5759e988-bd862e3fe1be46a994272793", budget: Duration = .seconds(60)
     ) -> InvocationRequest {
         let now = EngineInstant.now()
         return InvocationRequest(
             id: RequestID(), function: version, invokedARN: version.arn, payload: ByteBuffer(string: payload), clientContext: clientContext,
-            traceID: "Root=1-5759e988-bd862e3fe1be46a994272793", arrival: now, deadline: now + budget, origin: .client)
+            traceID: traceID, arrival: now, deadline: now + budget, origin: .client)
     }
 }
 

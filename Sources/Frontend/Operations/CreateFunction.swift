@@ -12,6 +12,9 @@ extension LambdaResponder {
             let key = try call.key(reference)
             let settings = try FunctionSettingsRequest(request, isNew: true, runtimes: services.runtimes, limits: limits).new
             let tags = try request.map("Tags") ?? [:]
+            var validator = ConstraintValidator()
+            validator.tags(tags)
+            try validator.finish()
             guard tags.count <= limits.tags else { throw LambdaError(.invalidParameterValue, "Number of tags exceeds resource tag limit.") }
             let publish = try request.boolean("Publish") ?? false
             guard let code = try request.object("Code") else { throw .missing("code") }

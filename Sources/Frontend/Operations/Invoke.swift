@@ -51,7 +51,7 @@ extension LambdaResponder {
         }
     }
 
-    private func pinned(_ key: FunctionKey, _ reference: FunctionReference) throws(LambdaError) -> PinnedVersion {
+    func pinned(_ key: FunctionKey, _ reference: FunctionReference) throws(LambdaError) -> PinnedVersion {
         guard let version = FunctionVersion(reference.qualifier ?? "$LATEST") else {
             throw .functionNotFound(key, qualifier: reference.qualifier)
         }

@@ -14,6 +14,7 @@ struct InvokeHead {
     private(set) var wantsLog = false
     /// JSON text, no longer in base64.
     private(set) var clientContext: String?
+    /// `nil` when there is none, or one so long that the call is to get a new one.
     private(set) var traceID: String?
 
     /// - Throws: `ValidationException` for types that are none, `InvalidRequestContentException` for a client context that is not
@@ -26,7 +27,7 @@ struct InvokeHead {
             case "x-amz-invocation-type": typeText = field.value
             case "x-amz-log-type": logText = field.value
             case "x-amz-client-context": clientContext = try Self.decode(clientContext: field.value, limits: limits)
-            case "x-amzn-trace-id": traceID = field.value
+            case "x-amzn-trace-id": traceID = field.value.utf8.count <= limits.traceIDBytes.bytes ? field.value : nil
             default: continue
             }
         }

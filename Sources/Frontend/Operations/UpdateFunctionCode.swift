@@ -37,6 +37,7 @@ extension LambdaResponder {
         var validator = ConstraintValidator()
         validator.architectures(architectures)
         try validator.finish()
+        try HostArchitecture.check(architectures?.first)
         return architectures?.first
     }
 }

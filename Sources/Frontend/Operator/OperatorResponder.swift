@@ -45,7 +45,12 @@ struct OperatorResponder: Sendable {
         guard let count = Int(limit), count > 0 else {
             return json(Failure(error: "invalid_limit", message: "The limit '\(limit)' is no positive number."), .badRequest)
         }
-        let entries = services.newest(min(count, Self.recordsMax), target.parameter("function"))
+        let account = target.parameter("account")
+        if let account, AccountID(account) == nil {
+            return json(Failure(error: "invalid_account", message: "'\(account)' is no account: 12 digits."), .badRequest)
+        }
+        let filter = RecordFilter(function: target.parameter("function"), account: account)
+        let entries = services.newest(min(count, Self.recordsMax), filter)
         return json(RecordsAnswer(records: entries.map(\.record)))
     }
 

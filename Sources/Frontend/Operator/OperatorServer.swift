@@ -3,12 +3,12 @@ public import Logging
 public import NIOCore
 public import ServiceLifecycle
 
-/// Serves the operator's API on a Unix socket; who may open the socket may use it.
+/// Serves the operator's API on a Unix socket that only its owner may open.
 ///
 /// | request | answer |
 /// | --- | --- |
 /// | `GET /v1/records/REQUEST` | `{"record":{…},"droppedLogBytes":0}` |
-/// | `GET /v1/records?function=NAME&limit=20` | `{"records":[…]}`, newest first |
+/// | `GET /v1/records?function=NAME&account=ID&limit=20` | `{"records":[…]}`, newest first; the function by name or ARN |
 /// | `GET /v1/logs/REQUEST` | the log as text |
 /// | `GET /v1/pools`, `GET /v1/status` | what the engine says |
 ///
@@ -21,7 +21,7 @@ public final class OperatorServer: Service {
     private let onRunning: @Sendable () async -> Void
 
     /// - Parameters:
-    ///   - socketPath: where the socket is made; what is there is replaced. Its folder decides who may open it.
+    ///   - socketPath: where the socket is made; what is there is replaced. It gets the permissions 0600.
     ///   - onRunning: called once, when the socket accepts.
     public init(
         socketPath: String, services: OperatorServices, eventLoopGroup: any EventLoopGroup, logger: Logger,
@@ -39,14 +39,21 @@ public final class OperatorServer: Service {
     public func run() async throws {
         let responder = responder
         let onRunning = onRunning
+        let socket = try OwnersSocket(path: socketPath)
+        defer { socket.clear() }
         let server = try HTTPServerBuilder.http1().buildServer(
-            configuration: ServerConfiguration(address: .unixDomainSocket(path: socketPath), backlog: 16),
+            configuration: ServerConfiguration(address: .unixDomainSocket(path: socket.bindingPath), backlog: 16),
             eventLoopGroup: eventLoopGroup, logger: logger,
             responder: { (request, writer: consuming ResponseWriter, _) in
                 let answer = await responder.answer(request)
                 try await writer.write(response: answer.head, body: answer.body)
             },
-            onServerRunning: { _ in await onRunning() })
+            onServerRunning: { channel in
+                guard socket.publish() else { return channel.close(promise: nil) }
+                socket.clear()
+                await onRunning()
+            })
         try await server.run()
+        try socket.finish()
     }
 }

@@ -117,7 +117,10 @@ struct PeerResponder: HTTPResponder {
             guard !services.isDraining() else {
                 throw InvocationError(.draining, "Node \(services.node) is shutting down and takes no new calls.")
             }
-            guard let version = try await services.heldVersion(invocation.function, invocation.version, invocation.revision) else {
+            // A version whose package has been removed is as good as none: the sender then supplies both again.
+            guard let version = try await services.heldVersion(invocation.function, invocation.version, invocation.revision),
+                await services.hasBundle(version.codeDigest)
+            else {
                 throw InvocationError(.versionNotHeld, "Node \(services.node) does not hold revision \(invocation.revision).")
             }
             let result = try await services.invoke(invocation.request(of: version, payload: payload, arrival: arrival))

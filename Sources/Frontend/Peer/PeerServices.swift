@@ -6,7 +6,8 @@ public struct PeerServices: Sendable {
     /// This node's name.
     public var node: String
     public var role: NodeHealth.Role
-    /// The version with this revision, if this node holds it.
+    /// The version with this revision, if this node holds it. Whether its package is here ``hasBundle`` says, which is asked for every
+    /// invocation.
     public var heldVersion:
         @Sendable (FunctionKey, FunctionVersion, _ revision: String) async throws(InvocationError) -> PinnedVersion?
     /// Keeps a version whose package is held. Keeping what is kept changes nothing.

@@ -24,6 +24,7 @@ final class LambdaResponder: Sendable {
     private let verifier: SignatureVerifier
     private let date = HTTPDate()
     private let codeRequests = Atomic<Int>(0)
+    private let bodiesInReceipt = BodiesInReceipt()
     let logger: Logger
 
     var limits: LambdaLimits { configuration.limits }
@@ -78,23 +79,46 @@ final class LambdaResponder: Sendable {
 
     // MARK: The warm path, without a task
 
-    /// An invocation that is signed well and otherwise in order; `nil` for everything else, which is answered the other way.
-    func prepareWarm(_ head: HTTPRequest, _ body: ByteBuffer, _ channel: any Channel) -> PreparedInvocation? {
-        let now = services.clock.epochSeconds()
+    /// What the head of an invocation says that is worth waiting for its body on the warm path.
+    struct WarmCandidate: Sendable {
+        let resource: String
+        let target: RequestTarget
+        let claim: SignatureClaim
+    }
+
+    /// - Returns: `nil` unless the head is that of an invocation, claims a signature that may be good, and names a version for which
+    ///   a container is likely idle. Nothing is kept of a stranger's body, and nothing verified twice, for what is `nil` here.
+    func warmCandidate(_ head: HTTPRequest) -> WarmCandidate? {
         let target = RequestTarget(head.path ?? "/")
         guard let route = LambdaRoute(head.method, target.path), route.operation == .invoke else { return nil }
         do throws(LambdaError) {
-            let claim = try verifier.claim(of: head, now: Int64(now))
+            let claim = try verifier.claim(of: head, now: Int64(services.clock.epochSeconds()))
+            let reference = try FunctionReference(route.resource, queryQualifier: target.parameter("Qualifier"))
+            let key = try reference.key(account: claim.access.account, region: claim.scope.region, action: route.operation.action)
+            guard services.isWarm(try pinned(key, reference)) else { return nil }
+            return WarmCandidate(resource: route.resource, target: target, claim: claim)
+        } catch {
+            return nil
+        }
+    }
+
+    /// An invocation that is signed well and otherwise in order; `nil` for everything else, which is answered the other way.
+    ///
+    /// The version is looked up anew: between head and body a deployment may have been answered.
+    func prepareWarm(
+        _ candidate: WarmCandidate, _ head: HTTPRequest, _ body: ByteBuffer, _ channel: any Channel
+    ) -> PreparedInvocation? {
+        do throws(LambdaError) {
             let digest = body.withUnsafeReadableBytes { bytes in
                 var hasher = SHA256()
                 hasher.update(bufferPointer: bytes)
                 return hasher.finalize()
             }
-            let caller = try verifier.verify(claim, of: head, bodyDigest: digest)
+            let caller = try verifier.verify(candidate.claim, of: head, bodyDigest: digest)
             let prepared = try prepare(
                 LambdaCall(
-                    id: RequestID(), operation: .invoke, resource: route.resource, target: target, head: head, caller: caller,
-                    body: body, arrival: services.clock.now(), channel: channel))
+                    id: RequestID(), operation: .invoke, resource: candidate.resource, target: candidate.target, head: head,
+                    caller: caller, body: body, arrival: services.clock.now(), channel: channel))
             return prepared.type == .requestResponse ? prepared : nil
         } catch {
             return nil
@@ -114,7 +138,11 @@ final class LambdaResponder: Sendable {
         _ request: Request, _ route: LambdaRoute?, _ target: RequestTarget, _ claim: SignatureClaim, _ id: RequestID,
         _ channel: any Channel
     ) async throws -> LambdaAnswer {
-        let carriesCode = route?.operation.carriesCode ?? false
+        let body = try await receive(request, for: route?.operation, claimedBy: claim.access.account, channel)
+        let caller = try verifier.verify(claim, of: request.head, bodyDigest: body.digest)
+        guard let route else { throw LambdaError.unknownOperation(request.method.rawValue, String(target.path)) }
+        // Not before the signature is verified: nobody may hold a place with a request that is not theirs.
+        let carriesCode = route.operation.carriesCode
         if carriesCode {
             guard codeRequests.add(1, ordering: .relaxed).newValue <= limits.codeRequests else {
                 codeRequests.subtract(1, ordering: .relaxed)
@@ -122,24 +150,39 @@ final class LambdaResponder: Sendable {
             }
         }
         defer { if carriesCode { codeRequests.subtract(1, ordering: .relaxed) } }
-        let body = try await receive(request, for: route?.operation)
-        let caller = try verifier.verify(claim, of: request.head, bodyDigest: body.digest)
-        guard let route else { throw LambdaError.unknownOperation(request.method.rawValue, String(target.path)) }
         return try await perform(
             LambdaCall(
                 id: id, operation: route.operation, resource: route.resource, target: target, head: request.head, caller: caller,
                 body: body.buffer, arrival: services.clock.now(), channel: channel))
     }
 
-    private func receive(_ request: Request, for operation: LambdaOperation?) async throws -> ReceivedBody {
+    /// The body, in bounded memory and, unless it is small, in bounded time; who sends it is not known yet.
+    private func receive(
+        _ request: Request, for operation: LambdaOperation?, claimedBy account: AccountID, _ channel: any Channel
+    ) async throws -> ReceivedBody {
         let limit =
             switch operation {
             case .invoke: limits.eventBytes.bytes
             case .createFunction, .updateFunctionCode: limits.codeRequestBytes.bytes
             default: limits.requestBytes.bytes
             }
+        let announced = request.headers[.contentLength].flatMap { Int($0) }
+        let small = limits.smallBodyBytes.bytes
+        var timer: Scheduled<Void>?
+        if announced.map({ $0 > small }) ?? true {
+            timer = channel.eventLoop.scheduleTask(in: TimeAmount(limits.bodyReceipt)) { channel.close(promise: nil) }
+        }
+        var held = 0
+        defer {
+            timer?.cancel()
+            bodiesInReceipt.remove(held, of: account)
+        }
         do {
-            return try await ReceivedBody(request.body, announced: request.headers[.contentLength].flatMap { Int($0) }, limit: limit)
+            return try await ReceivedBody(request.body, announced: announced, limit: limit) { (bytes) throws(LambdaError) in
+                guard bytes > small else { return }
+                try bodiesInReceipt.add(bytes - held, of: account, limits: limits)
+                held = bytes
+            }
         } catch is ReceivedBody.TooLarge {
             throw LambdaError.requestTooLarge(bytes: limit, operation: operation?.nameInLimits ?? "requested")
         }

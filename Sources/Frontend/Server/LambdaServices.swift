@@ -18,6 +18,9 @@ public struct LambdaServices: Sendable {
     /// Runs one invocation without a task if a container is idle here: answers what ends it when its client goes away, and
     /// completes once, on any thread. `nil`: nothing has been done, and ``invoke`` is to be used.
     public var invokeWarm: WarmInvocation
+    /// Whether ``invokeWarm`` may well find a container of this version idle: asked before a call is verified for it, on an event
+    /// loop, so it must be quick. A wrong answer costs time and nothing else.
+    public var isWarm: @Sendable (PinnedVersion) -> Bool
     /// Called after a change is durable and before it is answered, on a thread that may block for a moment.
     public var functionChanged: @Sendable (FunctionChange) -> Void
     /// For what blocks: the catalog's writes and the bundle store.
@@ -27,7 +30,7 @@ public struct LambdaServices: Sendable {
     public init(
         catalog: Catalog, bundles: BundleStore, runtimes: [KnownRuntime],
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
-        invokeWarm: @escaping WarmInvocation = { _, _ in nil },
+        invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
         functionChanged: @escaping @Sendable (FunctionChange) -> Void = { _ in }, threadPool: NIOThreadPool = .singleton,
         clock: LambdaClock = .system
     ) {
@@ -36,6 +39,7 @@ public struct LambdaServices: Sendable {
         self.runtimes = runtimes
         self.invoke = invoke
         self.invokeWarm = invokeWarm
+        self.isWarm = isWarm
         self.functionChanged = functionChanged
         self.threadPool = threadPool
         self.clock = clock

@@ -12,12 +12,14 @@ struct ReceivedBody: Sendable {
     /// - Parameters:
     ///   - announced: `Content-Length`, which saves growing the buffer step by step.
     ///   - limit: the most bytes that are taken.
-    /// - Throws: ``TooLarge`` as soon as the limit is passed; what the connection throws when it breaks.
-    init(_ body: RequestBody, announced: Int?, limit: Int) async throws {
+    ///   - admit: asked, with the bytes there will be then, before a part is kept.
+    /// - Throws: ``TooLarge`` as soon as the limit is passed; what `admit` throws; what the connection throws when it breaks.
+    init(_ body: RequestBody, announced: Int?, limit: Int, admit: (_ bytes: Int) throws(LambdaError) -> Void) async throws {
         if let announced, announced > limit { throw TooLarge() }
         var hasher = SHA256()
         for try await part in body {
             guard buffer.readableBytes + part.readableBytes <= limit else { throw TooLarge() }
+            try admit(buffer.readableBytes + part.readableBytes)
             part.withUnsafeReadableBytes { hasher.update(bufferPointer: $0) }
             if buffer.readableBytes == 0 {
                 buffer = part

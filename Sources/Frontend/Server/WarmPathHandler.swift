@@ -5,10 +5,10 @@ import NIOHTTPTypes
 
 /// Answers invocations of warm functions on the connection's own event loop, without a task between the socket and the container.
 ///
-///     idle ──head of a small invocation──► collecting ──end──► running ──answered──► idle
-///      │                                       │                  └── not begun ──┐
-///      │                                       └── not warm, not in order ────────┤
-///      └──any other head──► passing ◄──────────── what was collected ─────────────┘
+///     idle ──head of a small invocation, likely warm──► collecting ──end──► running ──answered──► idle
+///      │                                                    │                  └── not begun ──┐
+///      │                                                    └── not warm, not in order ────────┤
+///      └──any other head──► passing ◄───────────────────────── what was collected ─────────────┘
 ///                              └──last answer written──► idle
 ///
 /// It does what ``LambdaResponder`` does with the same functions, and only the case that is nearly all of them: a signed, sound
@@ -25,6 +25,7 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private struct Collected {
         let head: HTTPRequest
+        let candidate: LambdaResponder.WarmCandidate
         var body = ByteBuffer()
         var trailers: HTTPFields?
     }
@@ -81,8 +82,12 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch (state, part) {
-        case (.idle, .head(let head)) where passing == 0 && Self.isEligible(head):
-            state = .collecting(Collected(head: head))
+        case (.idle, .head(let head)):
+            if passing == 0, Self.isEligible(head), let candidate = responder.warmCandidate(head) {
+                state = .collecting(Collected(head: head, candidate: candidate))
+            } else {
+                pass(part, context)
+            }
         case (.collecting(var collected), .body(let body)):
             // One part, as small events are, stays the buffer it was received in.
             if collected.body.readableBytes == 0 { collected.body = body } else { collected.body.writeImmutableBuffer(body) }
@@ -91,11 +96,16 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
             collected.trailers = trailers
             begin(collected, context)
         case (_, .head):
-            passing += 1
-            context.fireChannelRead(wrapInboundOut(part))
+            pass(part, context)
         default:
             context.fireChannelRead(wrapInboundOut(part))
         }
+    }
+
+    /// Hands on the head of a request that is the responder's from the beginning; what belongs to it follows.
+    private func pass(_ head: HTTPRequestPart, _ context: ChannelHandlerContext) {
+        passing += 1
+        context.fireChannelRead(wrapInboundOut(head))
     }
 
     /// An invocation with a body of known, small size on a connection that stays.
@@ -113,7 +123,7 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func begin(_ collected: Collected, _ context: ChannelHandlerContext) {
-        guard let prepared = responder.prepareWarm(collected.head, collected.body, context.channel) else {
+        guard let prepared = responder.prepareWarm(collected.candidate, collected.head, collected.body, context.channel) else {
             return handOn(collected, context)
         }
         // Before it begins: it may be over before `invokeWarm` returns.

@@ -44,10 +44,22 @@ public struct ConstraintValidator: Sendable {
 
     /// A map with keys that do not match a pattern.
     public mutating func mapKeys(_ map: [String: String], at path: String, _ pattern: String) {
+        mapKeys(map, at: path, constraint: "Member must satisfy regular expression pattern: \(pattern)")
+    }
+
+    /// Tags, whose keys have 1 to 128 characters.
+    mutating func tags(_ tags: [String: String]) {
+        guard !tags.keys.allSatisfy({ (1...128).contains($0.utf16.count) }) else { return }
+        mapKeys(
+            tags, at: "tags",
+            constraint: "Member must have length less than or equal to 128, Member must have length greater than or equal to 1")
+    }
+
+    private mutating func mapKeys(_ map: [String: String], at path: String, constraint: String) {
         let value = map.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
         fail(
             "'{\(value)}'", at: path,
-            "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: \(pattern), Member must not be null]")
+            "Map keys must satisfy constraint: [\(constraint), Member must not be null]")
     }
 
     /// `Architectures`, which both CreateFunction and UpdateFunctionCode take.

@@ -25,6 +25,7 @@ struct FunctionSettingsRequest: Sendable {
         architecture = architectures?.first
         try checkConstraints(architectures: architectures, isNew: isNew)
         try UnsupportedMembers.check(request)
+        try HostArchitecture.check(architecture)
         if let runtime, !runtimes.contains(where: { $0.identifier == runtime }) {
             let known = runtimes.map(\.identifier).joined(separator: ", ")
             throw LambdaError(
@@ -46,6 +47,7 @@ struct FunctionSettingsRequest: Sendable {
     /// - Precondition: the request was checked as a new one, so that runtime and role are there.
     var new: FunctionSettings {
         var settings = FunctionSettings(runtime: runtime ?? "", handler: handler ?? "", role: role ?? "")
+        settings.architecture = HostArchitecture.name
         apply(to: &settings)
         return settings
     }

@@ -9,6 +9,10 @@ struct AccountCommand: AsyncParsableCommand {
         commandName: "account", abstract: "The accounts of a node and their access keys.",
         discussion: "These write to the node's catalog, whether or not the node is running.",
         subcommands: [AccountCreate.self, AccountList.self])
+
+    static func hasCatalog(_ folder: FilePath) -> Bool {
+        FileManager.default.fileExists(atPath: folder.appending("catalog.sqlite").string)
+    }
 }
 
 struct AccountCreate: AsyncParsableCommand {
@@ -29,6 +33,9 @@ struct AccountCreate: AsyncParsableCommand {
 
     func run() async throws {
         guard let account = AccountID(id) else { throw ValidationError("'\(id)' is not an account. Give twelve digits.") }
+        if !AccountCommand.hasCatalog(node.dataFolder) {
+            FileHandle.standardError.write(Data("there was no catalog in \(node.dataFolder); made a new one\n".utf8))
+        }
         let catalog = try Catalog(directory: node.dataFolder.string)
         if !(try catalog.accounts().contains { $0.id == account }) { try catalog.createAccount(account, name: name) }
         let key = try catalog.createAccessKey(account: account)
@@ -47,6 +54,9 @@ struct AccountList: AsyncParsableCommand {
     @OptionGroup var node: OperatorOptions
 
     func run() async throws {
+        guard AccountCommand.hasCatalog(node.dataFolder) else {
+            throw CommandFailure("There is no catalog in \(node.dataFolder). Give the node's --data.")
+        }
         let accounts = try Catalog(directory: node.dataFolder.string).accounts()
         if node.output == .json {
             let object = accounts.map { ["account": $0.id.description, "name": $0.name, "accessKeyIDs": $0.accessKeyIDs] as [String: Any] }

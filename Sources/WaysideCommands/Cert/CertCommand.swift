@@ -29,6 +29,10 @@ struct CertInit: AsyncParsableCommand {
     @Flag(help: "Replaces the files of nodes that have some already.")
     var replace = false
 
+    func validate() throws {
+        guard (1...3650).contains(days) else { throw ValidationError("--days is \(days); give 1 to 3650.") }
+    }
+
     func run() async throws {
         let authority: CertificateAuthority
         if CertificateAuthority.exists(in: directory) {
@@ -38,7 +42,11 @@ struct CertInit: AsyncParsableCommand {
             print("made \(directory)/ca.pem and ca.key")
         }
         for node in nodes {
-            try authority.issue(node: node, hosts: hosts, days: days, replacing: replace)
+            do throws(ForwardingError) {
+                try authority.issue(node: node, hosts: hosts, days: days, replacing: replace)
+            } catch {
+                throw CommandFailure(error.code == .fileExists ? "\(error.message) To replace it, give --replace." : error.message)
+            }
             print("made \(directory)/\(node).pem and \(node).key")
         }
     }

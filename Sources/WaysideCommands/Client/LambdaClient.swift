@@ -45,7 +45,7 @@ struct LambdaClient {
         if !body.isEmpty { request.body = .bytes(ByteBuffer(bytes: body)) }
         let response: HTTPClientResponse
         do {
-            response = try await HTTPClient.shared.execute(request, timeout: .seconds(960))
+            response = try await ToolClient.http.execute(request, timeout: .seconds(960))
         } catch {
             throw CommandFailure("No node answers at \(endpoint) (\(error)). Is `wayside serve` running there?")
         }
@@ -53,7 +53,9 @@ struct LambdaClient {
         guard response.status.code < 400 else {
             let name = response.headers.first(name: "x-amzn-errortype") ?? "\(response.status.code)"
             let fields = (try? JSONDecoder().decode([String: String].self, from: data)) ?? [:]
-            throw CommandFailure("\(name): \(fields["message"] ?? fields["Message"] ?? String(decoding: data.prefix(500), as: UTF8.self))")
+            let text = fields["message"] ?? fields["Message"] ?? String(decoding: data.prefix(500), as: UTF8.self)
+            let id = response.headers.first(name: "x-amzn-requestid").map { " (request \($0))" } ?? ""
+            throw CommandFailure("\(name): \(text)\(id)", code: name)
         }
         return Answer(status: Int(response.status.code), headers: response.headers, body: data)
     }

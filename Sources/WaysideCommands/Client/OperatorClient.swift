@@ -20,7 +20,7 @@ struct OperatorClient {
         }
         let response: HTTPClientResponse
         do {
-            response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url.absoluteString), timeout: .seconds(10))
+            response = try await ToolClient.http.execute(HTTPClientRequest(url: url.absoluteString), timeout: .seconds(10))
         } catch {
             throw CommandFailure("No node answers at \(socket) (\(error)). Is `wayside serve` running, and is this its --data?")
         }
@@ -48,9 +48,10 @@ struct OperatorClient {
     }
 
     /// The newest invocations, newest first.
-    func records(limit: Int, function: String?) async throws -> [InvocationRecord] {
+    /// - Parameter function: a name or an ARN.
+    func records(limit: Int, function: String?, account: String? = nil) async throws -> [InvocationRecord] {
         struct Answer: Decodable { let records: [InvocationRecord] }
-        let filter = function.map { "&function=\(LambdaClient.component($0))" } ?? ""
+        let filter = (function.map { "&function=\(LambdaClient.component($0))" } ?? "") + (account.map { "&account=\($0)" } ?? "")
         return try await get("/v1/records?limit=\(limit)\(filter)", as: Answer.self).records
     }
 }

@@ -174,4 +174,15 @@ import Testing
     }
 
     static func code(_ error: any Error) -> InvocationError.Code? { (error as? InvocationError)?.code }
+
+    @Test func `a version whose package has been removed from the region is supplied again`() async throws {
+        try await withForwarding { client, region in
+            _ = try await client.forward(try Fleet.request(), reason: .uncommon)
+            #expect(region.now.uploadCount == 0)
+            region.change { $0.bundles = [] }
+            _ = try await client.forward(try Fleet.request(), reason: .uncommon)
+            #expect(region.now.uploadCount == 1)
+            #expect(region.now.requests.count == 2)
+        }
+    }
 }
