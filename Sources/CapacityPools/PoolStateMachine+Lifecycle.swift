@@ -15,7 +15,8 @@ extension PoolStateMachine {
         guard !isDraining, now >= bootFailures[runtime]?.retryAt ?? now else { return }
         let target = configuration.warmingTargets[runtime] ?? 0
         while ready[runtime, default: []].count + booting[runtime, default: 0] < target,
-            booting.values.reduce(0, +) < configuration.startsMax, memoryHeld + configuration.spareMemory <= configuration.memory, containers.count < configuration.containersMax
+            booting.values.reduce(0, +) < configuration.startsMax,
+            memoryHeld + configuration.spareMemory <= configuration.memory, containers.count < configuration.containersMax
         {
             let instance = InstanceID(number: nextNumber())
             let spare = ContainerID(number: nextNumber())

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Glibc
 internal import SystemPackage
 
@@ -38,9 +39,19 @@ struct DataFolder {
         guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             throw ConfigurationError("another node uses \(path); give each node its own node.data")
         }
+        Self.sweep(path)
         try Self.make(content, 0o711)
         try Self.make(run, 0o700)
         try Self.make(state, 0o700)
+    }
+
+    /// Removes what a crash left while the operator's socket was being made: folders `.op…` with at most a socket in them.
+    private static func sweep(_ path: FilePath) {
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path.string) else { return }
+        for name in names where name.hasPrefix(".op") {
+            // What cannot be removed does no harm, and is tried again at the next start.
+            try? FileManager.default.removeItem(atPath: path.appending(name).string)
+        }
     }
 
     /// Lets go of the lock, once; the kernel does the same when the process ends.

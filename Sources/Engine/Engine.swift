@@ -24,6 +24,9 @@ internal import UnixSignals
 /// The group starts from the inside out and, at SIGTERM or SIGINT, stops from the outside in: new calls are refused, those under
 /// way finish (bounded by `drain.timeoutSeconds`), the listeners close, then regions, pool and sandboxes go.
 public struct Engine: Sendable {
+    /// Packages unpacked, stored or read at once. Beyond, they wait.
+    static let packageThreadsMax = 2
+
     /// How long the parts may take to stop once the calls are answered. Then they are cancelled.
     static let stopMax = Duration.seconds(10)
 
@@ -44,6 +47,10 @@ public struct Engine: Sendable {
         let bundles = try BundleStore(
             contentDirectory: folder.content, limits: ExtractionLimits(unzippedBytes: configuration.unzippedMax))
         let eventLoops = MultiThreadedEventLoopGroup.singleton
+        // Unpacking takes seconds of a processor: it must not stand before the short look-ups of other calls.
+        let packageThreads = NIOThreadPool(numberOfThreads: Self.packageThreadsMax)
+        packageThreads.start()
+        defer { packageThreads.shutdownGracefully { _ in } }
         let relay = EventRelay()
         let host = try SandboxHost(
             configuration: sandbox(folder), eventLoopGroup: eventLoops, logger: logger, onEvent: { relay.pool?.handle($0) })
@@ -60,13 +67,13 @@ public struct Engine: Sendable {
         }
         relay.pool = pool
         let identity = try identity()
-        let regions = try regions(identity, bundles)
+        let regions = try regions(identity, bundles, packageThreads)
         let records = RecordStore(countMax: configuration.recordsMax, logBytesMax: configuration.recordLogsMax)
         let router = InvocationRouter(
             node: configuration.nodeName, role: configuration.role, policy: PlacementPolicy(configuration: configuration.placement),
             pool: pool, regions: regions, records: records, logger: logger)
         let sweeper = BundleSweeper(pool: pool, interval: configuration.sweepInterval)
-        let lambda = try lambdaServer(catalog, bundles, host, pool, router, sweeper)
+        let lambda = try lambdaServer(catalog, bundles, host, pool, router, sweeper, packageThreads)
 
         var services: [any Service] = [
             UntilShutdown("sandboxes") { try await host.run() },
@@ -76,7 +83,7 @@ public struct Engine: Sendable {
         if let regions { services.append(UntilShutdown("regions") { await regions.run() }) }
         services.append(operatorServer(pool, router, records))
         if let identity, let listen = configuration.peers?.listen {
-            services.append(try peerServer(listen, identity, catalog, bundles, pool, router, sweeper))
+            services.append(try peerServer(listen, identity, catalog, bundles, pool, router, sweeper, packageThreads))
         }
         services.append(lambda)
         services.append(Drain(router: router, pool: pool, timeout: configuration.drainTimeout, logger: logger))
@@ -111,7 +118,7 @@ extension Engine {
         return identity
     }
 
-    private func regions(_ identity: NodeIdentity?, _ bundles: BundleStore) throws -> RegionDirectory? {
+    private func regions(_ identity: NodeIdentity?, _ bundles: BundleStore, _ threads: NIOThreadPool) throws -> RegionDirectory? {
         guard let peers = configuration.peers, let identity, !peers.regions.isEmpty else { return nil }
         var forwarding = ForwardingConfiguration()
         forwarding.probeInterval = peers.probeInterval
@@ -120,13 +127,13 @@ extension Engine {
             peers: peers.regions.map { RegionPeer(name: $0.name, url: $0.url) }, identity: identity, configuration: forwarding,
             logger: logger
         ) { (digest) async throws(InvocationError) in
-            try await Self.blocking(.codeUnavailable) { ByteBuffer(bytes: try bundles.package(digest)) }
+            try await Self.blocking(.codeUnavailable, on: threads) { ByteBuffer(bytes: try bundles.package(digest)) }
         }
     }
 
     private func peerServer(
         _ listen: EngineConfiguration.Listener, _ identity: NodeIdentity, _ catalog: Catalog, _ bundles: BundleStore,
-        _ pool: ContainerPool, _ router: InvocationRouter, _ sweeper: BundleSweeper
+        _ pool: ContainerPool, _ router: InvocationRouter, _ sweeper: BundleSweeper, _ threads: NIOThreadPool
     ) throws -> any Service {
         var limits = PeerLimits()
         limits.hopsMax = configuration.placement.hopLimit
@@ -143,7 +150,7 @@ extension Engine {
                 },
                 hasBundle: { bundles.contains($0) },
                 addBundle: { (package, digest) async throws(InvocationError) in
-                    _ = try await Self.blocking(.codeUnavailable) { try bundles.add(package, expecting: digest) }
+                    _ = try await Self.blocking(.codeUnavailable, on: threads) { try bundles.add(package, expecting: digest) }
                 },
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
                 isDraining: { router.isDraining }, load: { Double(pool.counts.memoryHeld.bytes) / Double(memory) }),
@@ -152,7 +159,7 @@ extension Engine {
 
     private func lambdaServer(
         _ catalog: Catalog, _ bundles: BundleStore, _ host: SandboxHost, _ pool: ContainerPool, _ router: InvocationRouter,
-        _ sweeper: BundleSweeper
+        _ sweeper: BundleSweeper, _ threads: NIOThreadPool
     ) throws -> LambdaServer {
         let runtimes = host.manifests.flatMap { manifest in
             manifest.identifiers.map { KnownRuntime(identifier: $0, needsHandler: manifest.kind != .execLate) }
@@ -175,7 +182,7 @@ extension Engine {
                 functionChanged: { change in
                     for version in change.superseded { pool.retire(version) }
                     sweeper.remove(change.unreferenced)
-                }),
+                }, threadPool: threads),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 
@@ -197,10 +204,10 @@ extension Engine {
 
     /// Runs what blocks off the event loops.
     private static func blocking<Value: Sendable>(
-        _ code: InvocationError.Code, _ body: @escaping @Sendable () throws -> Value
+        _ code: InvocationError.Code, on threads: NIOThreadPool = .singleton, _ body: @escaping @Sendable () throws -> Value
     ) async throws(InvocationError) -> Value {
         do {
-            return try await NIOThreadPool.singleton.runIfActive(body)
+            return try await threads.runIfActive(body)
         } catch {
             throw InvocationError(code, "\(error)")
         }

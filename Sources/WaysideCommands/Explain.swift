@@ -35,7 +35,8 @@ struct Explain: AsyncParsableCommand {
             var table = Table(header: ["REQUEST", "ACCOUNT", "FUNCTION", "DECISION", "REASON", "SITE", "START", "OUTCOME", "TOTAL MS"])
             for record in records {
                 table.rows.append([
-                    record.requestID.description, record.account.description, String(record.functionARN.split(separator: ":").last ?? ""), record.decision.rawValue,
+                    record.requestID.description, record.account.description,
+                    String(record.functionARN.split(separator: ":").last ?? ""), record.decision.rawValue,
                     record.reason.rawValue, record.site ?? "-", record.startLevel?.rawValue ?? "-", record.outcome.rawValue,
                     String(format: "%.3f", record.spans.total),
                 ])

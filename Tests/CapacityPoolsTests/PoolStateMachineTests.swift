@@ -90,6 +90,31 @@ struct PoolModel {
         #expect(model.pool.brokenInvariant() == nil)
     }
 
+    @Test func `a replaced revision's containers end, those that run once they have finished`() throws {
+        var model = PoolModel(PoolConfiguration(memory: .mebibytes(1024), startsMax: 8))
+        let old = try Self.kind(0, 0, mebibytes: 128)
+        for _ in 0..<3 { model.lease(old) }
+        let idle = model.leased.removeLast()
+        model.take(model.pool.release(idle, keep: true, now: model.now))
+        model.take(model.pool.retire(revision: old.revision))
+        #expect(model.actions == [.killContainer(idle)])
+        for id in model.leased { model.take(model.pool.release(id, keep: true, now: model.now)) }
+        model.leased = []
+        model.performAll()
+        #expect(model.pool.counts == PoolCounts())
+        model.lease(try Self.kind(0, 1, mebibytes: 128))
+        model.take(model.pool.release(model.leased.removeLast(), keep: true, now: model.now))
+        #expect(model.pool.counts.idle == 1)
+    }
+
+    @Test func `boots of the warming pool are bounded like any other starts`() {
+        var model = PoolModel(PoolConfiguration(memory: .mebibytes(1024), startsMax: 2, warmingTargets: ["python": 5]))
+        model.take(model.pool.replenishAll(now: model.now))
+        #expect(model.pool.counts.instancesBooting == 2)
+        model.performAll()
+        #expect(model.pool.counts.instancesReady == 5)
+    }
+
     @Test func `an idle container is reused, and gives way when another needs its memory`() throws {
         var model = PoolModel(PoolConfiguration(memory: .mebibytes(128)))
         model.lease(try Self.kind(0, 1))

@@ -14,7 +14,7 @@ import Testing
 
     /// Serves a record store with two invocations, and asks it.
     private func with(
-        _ ids: [RequestID], 
+        _ ids: [RequestID],
         _ body: (_ get: @escaping (String) async throws -> (status: UInt, text: String), _ path: String) async throws -> Void
     ) async throws {
         let records = RecordStore(countMax: 10, logBytesMax: .mebibytes(1))

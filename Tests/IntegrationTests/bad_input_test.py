@@ -154,6 +154,13 @@ class BadInputTest(NodeTest):
         self.assertIn("not supported", event.body.decode())
         self.assertEqual(self.account.invoke("fine", {}, headers={"X-Amz-Invocation-Type": "DryRun"}).status, 204)
 
+    def test_a_huge_trace_header_harms_nobody(self):
+        self.account.must_create("traced", {"app.py": ECHO})
+        for size in (100, 2000, 40_000, 66_000, 79_000):
+            answer = self.account.invoke("traced", 1, headers={"X-Amzn-Trace-Id": "x" * size})
+            self.assertIn(answer.status, (200, 400, 431), size)
+            self.assertEqual(self.account.invoke("traced", 2).json(), 2)
+
     def test_unsigned_expired_forged_and_foreign_requests_are_refused(self):
         path, host = "/2015-03-31/functions/fine/invocations", f"127.0.0.1:{self.node.port}"
 

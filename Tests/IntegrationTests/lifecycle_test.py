@@ -13,7 +13,7 @@ import time
 import unittest
 
 from support import BINARY, ECHO, SLEEP, NodeTest
-from wayside_node import Node, wait_for
+from wayside_node import Node, free_port, wait_for
 
 
 class LifecycleTest(unittest.TestCase):
@@ -43,6 +43,33 @@ class LifecycleTest(unittest.TestCase):
         self.assertEqual((answers[0].status, answers[0].json()), (200, "slept"))
         self.assertEqual(node.process.wait(30), 0)
         self.assertEqual(node.leftovers(), [])
+
+    def test_calls_that_outlast_the_time_to_drain_are_cut_off_and_answered(self):
+        node = self.node(configuration={"drain": {"timeoutSeconds": 1}})
+        account = node.account()
+        account.must_create("sleep", {"app.py": SLEEP}, Timeout=60)
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(account.invoke("sleep", {"seconds": 50})))
+        thread.start()
+        wait_for(lambda: node.pools()["containersBusy"] == 1, "the call runs")
+        began = time.monotonic()
+        self.assertEqual(node.stop(20), 0)
+        self.assertLess(time.monotonic() - began, 10)
+        thread.join()
+        self.assertEqual((answers[0].status, answers[0].headers["Wayside-Error"]), (500, "launcher_lost"))
+        self.assertIn("shut down", answers[0].body.decode())
+        self.assertEqual(node.leftovers(), [])
+
+    def test_the_tool_says_at_once_that_no_node_answers(self):
+        closed = free_port()
+        environment = os.environ | {"AWS_ACCESS_KEY_ID": "AKIAAAAAAAAAAAAAAAAA", "AWS_SECRET_ACCESS_KEY": "x"}
+        for arguments in (["function", "list", "--endpoint", f"http://127.0.0.1:{closed}"], ["pool", "list", "--data", self.folder],
+                          ["account", "list", "--data", self.folder]):
+            with self.subTest(arguments[0]):
+                result = subprocess.run([BINARY, *arguments], capture_output=True, text=True, env=environment, timeout=15, check=False)
+                self.assertEqual(result.returncode, 1)
+                self.assertIn("Error: ", result.stderr)
+        self.assertEqual(os.listdir(self.folder), [])
 
     def test_after_kill_9_of_the_daemon_nothing_acknowledged_is_lost_and_leftovers_are_swept(self):
         node = self.node()
