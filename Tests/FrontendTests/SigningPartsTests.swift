@@ -31,7 +31,7 @@ import Testing
     @Test func `the cache of keys is bounded and keeps what is in use`() throws {
         let cache = DerivedKeyCache(capacity: 8)
         let scope = try CredentialScope("A/20260102/eu-central-1/lambda/aws4_request", service: "lambda")
-        let entry = DerivedKeyCache.Entry(scope: scope, secret: "s", key: SymmetricKey(size: .bits256))
+        let entry = DerivedKeyCache.Entry(scope: scope, secret: "s", key: HMAC(key: SymmetricKey(size: .bits256)))
         cache.insert(entry, for: "used")
         for number in 0..<100 {
             cache.insert(entry, for: "\(number)")

@@ -11,7 +11,8 @@ final class DerivedKeyCache: Sendable {
         let scope: CredentialScope
         /// The secret the key was derived from; a key with another secret is not this one.
         let secret: String
-        let key: SymmetricKey
+        /// An authentication code begun with the signing key: the half of its cost that is the same for every request.
+        let key: HMAC<SHA256>
     }
 
     private struct Generations {

@@ -10,8 +10,8 @@ struct SignatureClaim: Sendable {
     /// `YYYYMMDD'T'HHMMSS'Z'`, the second line of the string to sign.
     let stamp: String
     let access: AccessKey
-    /// The signing key if it has verified a signature before.
-    let key: SymmetricKey?
+    /// A code begun with the signing key, if that has verified a signature before.
+    let key: HMAC<SHA256>?
 }
 
 /// The headers a signature is about, found in one pass.

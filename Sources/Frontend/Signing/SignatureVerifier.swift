@@ -101,7 +101,7 @@ public final class SignatureVerifier: Sendable {
             throw .signatureMismatch
         }
         let scope = claim.scope
-        let key = claim.key ?? derive(claim.access.secret, scope)
+        let key = claim.key ?? HMAC(key: derive(claim.access.secret, scope))
         var text: [UInt8] = []
         text.reserveCapacity(160)
         text.append(contentsOf: "AWS4-HMAC-SHA256\n".utf8)
@@ -112,7 +112,9 @@ public final class SignatureVerifier: Sendable {
         appendHexadecimal(SHA256.hash(data: canonical), to: &text)
         var expected: [UInt8] = []
         expected.reserveCapacity(64)
-        appendHexadecimal(HMAC<SHA256>.authenticationCode(for: text, using: key), to: &expected)
+        var code = key
+        code.update(data: text)
+        appendHexadecimal(code.finalize(), to: &expected)
         guard isEqualInConstantTime(expected, claim.authorization.signature.utf8) else { throw .signatureMismatch }
         if claim.key == nil {
             cache.insert(DerivedKeyCache.Entry(scope: scope, secret: claim.access.secret, key: key), for: claim.credential)
