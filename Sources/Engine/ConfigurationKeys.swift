@@ -36,6 +36,7 @@ enum ConfigurationKeys {
         "capacity.spareMebibytes": 16,
         "capacity.warming": ConfigValue(.stringArray(["python=2", "node=2", "provided=2"]), isSecret: false),
         "capacity.bootRetryMilliseconds": 1000,
+        "sandbox.launcherSocket": "",
         "sandbox.cgroup": "wayside",
         "sandbox.uidBase": 1_879_048_192,
         "sandbox.instancesMax": 512,

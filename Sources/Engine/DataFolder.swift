@@ -19,9 +19,11 @@ struct DataFolder {
     let path: FilePath
     private let lock: FileDescriptor
 
-    var content: FilePath { path.appending("content") }
-    var run: FilePath { path.appending("run") }
-    var state: FilePath { run.appending("state") }
+    var content: FilePath { Self.content(path) }
+
+    static func content(_ data: FilePath) -> FilePath { data.appending("content") }
+    static func run(_ data: FilePath) -> FilePath { data.appending("run") }
+    static func state(_ data: FilePath) -> FilePath { run(data).appending("state") }
 
     /// Makes the folder if it is absent; its parent must exist.
     init(path: FilePath) throws(ConfigurationError) {
@@ -41,8 +43,19 @@ struct DataFolder {
         }
         Self.sweep(path)
         try Self.make(content, 0o711)
-        try Self.make(run, 0o700)
-        try Self.make(state, 0o700)
+        try Self.make(Self.run(path), 0o700)
+        try Self.make(Self.state(path), 0o700)
+    }
+
+    /// Makes the folder for a node of another user; what is in it already keeps its owner.
+    static func prepare(_ path: FilePath, owner: UInt32) throws(ConfigurationError) {
+        try make(path, 0o700)
+        try make(content(path), 0o711)
+        for folder in [path, content(path)] {
+            guard chown(folder.string, owner, owner) == 0 else {
+                throw ConfigurationError("\(folder) cannot be given to user \(owner) (\(Errno(rawValue: errno))); run this as root")
+            }
+        }
     }
 
     /// Removes what a crash left while the operator's socket was being made: folders `.op…` with at most a socket in them.

@@ -53,7 +53,7 @@ public struct Engine: Sendable {
         defer { packageThreads.shutdownGracefully { _ in } }
         let relay = EventRelay()
         let host = try SandboxHost(
-            configuration: sandbox(folder), eventLoopGroup: eventLoops, logger: logger, onEvent: { relay.pool?.handle($0) })
+            configuration: configuration.sandbox, eventLoopGroup: eventLoops, logger: logger, onEvent: { relay.pool?.handle($0) })
         let names = host.manifests.map(\.name)
         for name in configuration.capacity.warmingTargets.keys where !names.contains(name) {
             throw ConfigurationError("capacity.warming names the runtime '\(name)'; there are \(names.joined(separator: ", "))")
@@ -97,17 +97,6 @@ public struct Engine: Sendable {
 // MARK: - The parts
 
 extension Engine {
-    private func sandbox(_ folder: DataFolder) -> SandboxHostConfiguration {
-        SandboxHostConfiguration(
-            launcher: configuration.sandboxPrograms.appending("wayside-launcher").string,
-            zygoteLibrary: configuration.sandboxPrograms.appending("libwayside-zygote.so").string,
-            runtimes: configuration.runtimes.string, content: folder.content.string, state: folder.state.string,
-            socketDirectory: folder.run.string, instancesMax: configuration.instancesMax,
-            containersMax: configuration.capacity.containersMax, cgroup: configuration.cgroup, uidBase: configuration.uidBase,
-            initTimeout: configuration.initTimeout,
-            logBytesMax: configuration.logBytesMax)
-    }
-
     private func identity() throws -> NodeIdentity? {
         guard let peers = configuration.peers else { return nil }
         let identity = try NodeIdentity(

@@ -48,6 +48,7 @@ public struct EngineConfiguration: Sendable {
     public let peers: Peers?
     public let placement: PlacementConfiguration
     let capacity: PoolConfiguration
+    let launcherSocket: FilePath?
     let cgroup: String
     let uidBase: Int
     let instancesMax: Int
@@ -92,6 +93,7 @@ public struct EngineConfiguration: Sendable {
         peers = try values.peers()
         placement = try values.placement()
         capacity = try values.capacity()
+        launcherSocket = try values.string("sandbox.launcherSocket").isEmpty ? nil : values.absolutePath("sandbox.launcherSocket")
         cgroup = try values.name("sandbox.cgroup")
         uidBase = try values.integer("sandbox.uidBase", in: 65_536...2_147_483_647)
         instancesMax = try values.integer("sandbox.instancesMax", in: 1...4096)

@@ -65,6 +65,8 @@ extension SandboxHost {
 
     /// Starts the launcher's process and serves its connections: its worker may be replaced while it lives.
     private func serve() async throws(SandboxError) {
+        // A launcher of somebody else's is only connected to, again and again.
+        if configuration.launcherSocket != nil { return try await serveConnection(nil) }
         try await endLeftover()
         let process = try LauncherProcess(
             configuration.arguments(manifests, peer: geteuid()), on: eventLoopGroup.next(), logger: logger)
@@ -91,18 +93,22 @@ extension SandboxHost {
         return .success(())
     }
 
-    private func serveConnection(_ process: LauncherProcess) async throws(SandboxError) {
+    private func serveConnection(_ process: LauncherProcess?) async throws(SandboxError) {
         let (connection, isOver) = try await connect(process)
         state.withLock { $0.connection = connection }
         onEvent(.launcherReady)
         tellWaiters(.success(()))
-        _ = await isOver.wait()
+        await withTaskCancellationHandler {
+            _ = await isOver.wait()
+        } onCancel: {
+            connection.close()
+        }
         connection.close()
         lost()
     }
 
     /// - Returns: the connection, and a latch that opens when it has ended.
-    private func connect(_ process: LauncherProcess) async throws(SandboxError) -> (LauncherConnection, Latch<Void>) {
+    private func connect(_ process: LauncherProcess?) async throws(SandboxError) -> (LauncherConnection, Latch<Void>) {
         let limit = EngineInstant.now() + configuration.startTimeout
         while true {
             let isOver = Latch<Void>()
@@ -115,7 +121,7 @@ extension SandboxHost {
                 logger.info("launcher ready", metadata: capabilities.metadata)
                 return (connection, isOver)
             } catch {
-                guard !process.hasEnded else {
+                guard process?.hasEnded != true else {
                     throw SandboxError(.unreachable, "the launcher ended while it started; its messages are in the log")
                 }
                 guard !Task.isCancelled, EngineInstant.now() < limit, error.code != .versionMismatch else { throw error }

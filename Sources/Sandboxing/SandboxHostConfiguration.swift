@@ -14,6 +14,8 @@ public struct SandboxHostConfiguration: Sendable {
     public var state: String
     /// An existing folder for the launcher's socket. A socket's path has at most 107 bytes.
     public var socketDirectory: String
+    /// The socket of a launcher that somebody else starts and keeps running; `nil`: the host does, and needs the privilege to.
+    public var launcherSocket: String?
     public var instancesMax: Int
     public var containersMax: Int
     /// The launcher's cgroup, below its own: lower-case letters, digits, `-`, `_`.
@@ -29,6 +31,7 @@ public struct SandboxHostConfiguration: Sendable {
 
     public init(
         launcher: String, zygoteLibrary: String, runtimes: String, content: String, state: String, socketDirectory: String,
+        launcherSocket: String? = nil,
         instancesMax: Int = 512, containersMax: Int = 2048, cgroup: String = "wayside", uidBase: Int? = nil,
         initTimeout: Duration = .seconds(10), logBytesMax: ByteCount = .kibibytes(256), startTimeout: Duration = .seconds(10)
     ) {
@@ -38,6 +41,7 @@ public struct SandboxHostConfiguration: Sendable {
         self.content = content
         self.state = state
         self.socketDirectory = socketDirectory
+        self.launcherSocket = launcherSocket
         self.instancesMax = instancesMax
         self.containersMax = containersMax
         self.cgroup = cgroup
@@ -47,7 +51,15 @@ public struct SandboxHostConfiguration: Sendable {
         self.startTimeout = startTimeout
     }
 
-    var socketPath: String { "\(socketDirectory)/launcher.sock" }
+    var socketPath: String { launcherSocket ?? "\(socketDirectory)/launcher.sock" }
+
+    /// The command line of a launcher for this configuration, for whoever starts it in the daemon's stead.
+    ///
+    /// - Parameter peer: the user id of the daemon, the only one that may connect.
+    /// - Throws: `configurationInvalid` when the runtimes' manifests cannot be read.
+    public func launcherCommand(peer: UInt32) throws(SandboxError) -> [String] {
+        arguments(try RuntimeManifest.all(in: runtimes), peer: peer)
+    }
 
     /// The launcher's command line, its own name first.
     func arguments(_ manifests: [RuntimeManifest], peer: UInt32) -> [String] {

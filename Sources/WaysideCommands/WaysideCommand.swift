@@ -10,7 +10,7 @@ public struct WaysideCommand: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Serve.self, Deploy.self, Invoke.self, Logs.self, Explain.self, FunctionCommand.self, PoolCommand.self,
+            Serve.self, LauncherCommand.self, Deploy.self, Invoke.self, Logs.self, Explain.self, FunctionCommand.self, PoolCommand.self,
             AccountCommand.self, CertCommand.self,
         ])
 

@@ -116,6 +116,34 @@ class LifecycleTest(unittest.TestCase):
         pools = node.pools()
         self.assertEqual((pools["containersBusy"], pools["containersStarting"], pools["waiting"]), (0, 0, 0))
 
+    def test_a_node_without_privilege_uses_a_launcher_that_runs_by_itself(self):
+        nobody = 65534
+        os.chmod(self.folder, 0o755)
+        run = pathlib.Path(self.folder, "run")
+        run.mkdir(mode=0o755)
+        node = Node(BINARY, self.folder, "node", {"sandbox": {"launcherSocket": f"{run}/launcher.sock"}})
+        node.command = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups", "--no-new-privs", *node.command]
+        launcher_command = [BINARY, "launcher", "--config", str(node.config), "--user", str(nobody)]
+        launcher = subprocess.Popen(launcher_command, stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: launcher.poll() is None and (launcher.terminate(), launcher.wait(10)))
+        wait_for(lambda: (run / "launcher.sock").exists(), "the launcher listens")
+        node.start()
+        self.addCleanup(lambda: node.process.poll() is None and node.stop())
+        account = node.account()
+        account.must_create("echo", {"app.py": ECHO})
+        self.assertEqual(account.invoke("echo", 1).json(), 1)
+        status = pathlib.Path(f"/proc/{node.process.pid}/status").read_text(encoding="ascii")
+        self.assertIn(f"Uid:\t{nobody}\t{nobody}\t{nobody}\t{nobody}", status)
+        self.assertIn("CapEff:\t0000000000000000", status)
+        launcher.kill()
+        launcher.wait(10)
+        launcher = subprocess.Popen(launcher_command, stderr=subprocess.DEVNULL)
+        answer = wait_for(lambda: (lambda answer: answer.status == 200 and answer)(account.invoke("echo", 2)), "calls run again")
+        self.assertEqual(answer.json(), 2)
+        self.assertEqual(node.stop(), 0)
+        launcher.terminate()
+        launcher.wait(10)
+
     def test_a_full_disk_refuses_what_is_new_and_harms_nothing(self):
         mount = pathlib.Path(self.folder, "small")
         mount.mkdir()
