@@ -17,6 +17,9 @@ struct ConfigurationValues {
         }
         var providers: [any ConfigProvider] = [InMemoryProvider(values: defaults)]
         if let file {
+            guard FileManager.default.isReadableFile(atPath: file.string) else {
+                throw ConfigurationError("\(file) is not there or cannot be read; give --config the node's configuration file")
+            }
             do {
                 try Self.refuseUnknownKeys(in: file)
                 providers.insert(try await FileProvider<YAMLSnapshot>(filePath: file), at: 0)

@@ -83,9 +83,10 @@ public struct Engine: Sendable {
         if let regions { services.append(UntilShutdown("regions") { await regions.run() }) }
         services.append(operatorServer(pool, router, records))
         if let identity, let listen = configuration.peers?.listen {
-            services.append(try peerServer(listen, identity, catalog, bundles, pool, router, sweeper, packageThreads))
+            let server = try peerServer(listen, identity, catalog, bundles, pool, router, sweeper, packageThreads)
+            services.append(Listening(key: "peers.listen", address: listen, server: server))
         }
-        services.append(lambda)
+        services.append(Listening(key: "api.listen", address: configuration.apiListen, server: lambda))
         services.append(Drain(router: router, pool: pool, timeout: configuration.drainTimeout, logger: logger))
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

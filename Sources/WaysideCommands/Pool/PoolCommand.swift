@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import EngineCore
 internal import Foundation
 
 struct PoolCommand: AsyncParsableCommand {
@@ -19,8 +20,16 @@ struct PoolList: AsyncParsableCommand {
             return
         }
         let counts = try JSONDecoder().decode([String: Int].self, from: data)
-        var table = Table(header: ["WHAT", "COUNT"])
-        for (name, count) in counts.sorted(by: { $0.key < $1.key }) { table.rows.append([name, "\(count)"]) }
-        print(table.render())
+        func count(_ name: String) -> String { counts[name].map { "\($0)" } ?? "-" }
+        func size(_ name: String) -> String { counts[name].map { ByteCount($0).description } ?? "-" }
+        var instances = Table(header: ["INSTANCES", "BOOTING", "READY"])
+        instances.rows.append([count("instances"), count("instancesBooting"), count("instancesReady")])
+        var containers = Table(header: ["CONTAINERS", "STARTING", "IDLE", "BUSY", "CALLS WAITING"])
+        containers.rows.append([
+            count("containers"), count("containersStarting"), count("containersIdle"), count("containersBusy"), count("waiting"),
+        ])
+        print("memory \(size("memoryHeldBytes")) of \(size("memoryBytes")) held\n")
+        print(instances.render() + "\n")
+        print(containers.render())
     }
 }
