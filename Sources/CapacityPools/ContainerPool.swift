@@ -62,6 +62,12 @@ public final class ContainerPool: Sendable {
         return state.withLock { $0.machine.availability(kind) }
     }
 
+    /// Whether a container of this version is idle. O(1).
+    public func hasWarm(_ version: PinnedVersion) -> Bool {
+        guard let kind = kind(of: version) else { return false }
+        return state.withLock { $0.machine.hasWarm(kind) }
+    }
+
     public var counts: PoolCounts { state.withLock { $0.machine.counts } }
 
     /// What is wrong with the books; `nil` if nothing. O(everything held).

@@ -21,6 +21,9 @@ extension PoolStateMachine {
         isDraining ? nil : takeIdle(kind)
     }
 
+    /// Whether a container of this class is idle. O(1).
+    public func hasWarm(_ kind: ContainerClass) -> Bool { idle[kind] != nil }
+
     /// A waiting caller has gone. What it was given meanwhile must be released instead.
     /// - Returns: whether it was still waiting.
     public mutating func cancel(_ waiter: WaiterID) -> Bool {

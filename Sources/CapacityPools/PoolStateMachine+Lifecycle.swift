@@ -180,7 +180,7 @@ extension PoolStateMachine {
         let spare = ready.values.reduce(0) { $0 + $1.count }
         let yielding = idleMemory + memoryEnding + ByteCount(spare * configuration.spareMemory.bytes)
         return PoolAvailability(
-            hasWarm: idle[kind] != nil,
+            hasWarm: hasWarm(kind),
             freeMemory: configuration.memory - memoryHeld + yielding,
             freeSlots: configuration.containersMax - busyCount - startingCount)
     }

@@ -73,7 +73,10 @@ public struct Engine: Sendable {
             node: configuration.nodeName, role: configuration.role, policy: PlacementPolicy(configuration: configuration.placement),
             pool: pool, regions: regions, records: records, logger: logger)
         let sweeper = BundleSweeper(pool: pool, interval: configuration.sweepInterval)
-        let lambda = try lambdaServer(catalog, bundles, host, pool, router, sweeper, packageThreads)
+        let parts = Parts(
+            catalog: catalog, bundles: bundles, host: host, pool: pool, router: router, records: records, sweeper: sweeper,
+            packageThreads: packageThreads)
+        let lambda = try lambdaServer(parts)
 
         var services: [any Service] = [
             UntilShutdown("sandboxes") { try await host.run() },
@@ -81,9 +84,9 @@ public struct Engine: Sendable {
             UntilShutdown("bundles") { await sweeper.run { lambda.removeUnreferencedBundles($0) } },
         ]
         if let regions { services.append(UntilShutdown("regions") { await regions.run() }) }
-        services.append(operatorServer(pool, router, records))
+        services.append(operatorServer(parts))
         if let identity, let listen = configuration.peers?.listen {
-            let server = try peerServer(listen, identity, catalog, bundles, pool, router, sweeper, packageThreads)
+            let server = try peerServer(listen, identity, parts)
             services.append(Listening(key: "peers.listen", address: listen, server: server))
         }
         services.append(Listening(key: "api.listen", address: configuration.apiListen, server: lambda))
@@ -98,6 +101,18 @@ public struct Engine: Sendable {
 // MARK: - The parts
 
 extension Engine {
+    /// What the servers stand before.
+    private struct Parts {
+        let catalog: Catalog
+        let bundles: BundleStore
+        let host: SandboxHost
+        let pool: ContainerPool
+        let router: InvocationRouter
+        let records: RecordStore
+        let sweeper: BundleSweeper
+        let packageThreads: NIOThreadPool
+    }
+
     private func identity() throws -> NodeIdentity? {
         guard let peers = configuration.peers else { return nil }
         let identity = try NodeIdentity(
@@ -122,9 +137,10 @@ extension Engine {
     }
 
     private func peerServer(
-        _ listen: EngineConfiguration.Listener, _ identity: NodeIdentity, _ catalog: Catalog, _ bundles: BundleStore,
-        _ pool: ContainerPool, _ router: InvocationRouter, _ sweeper: BundleSweeper, _ threads: NIOThreadPool
+        _ listen: EngineConfiguration.Listener, _ identity: NodeIdentity, _ parts: Parts
     ) throws -> any Service {
+        let (catalog, bundles, pool, router, sweeper) = (parts.catalog, parts.bundles, parts.pool, parts.router, parts.sweeper)
+        let threads = parts.packageThreads
         var limits = PeerLimits()
         limits.hopsMax = configuration.placement.hopLimit
         let memory = configuration.capacity.memory.bytes
@@ -147,11 +163,9 @@ extension Engine {
             limits: limits, logger: logger)
     }
 
-    private func lambdaServer(
-        _ catalog: Catalog, _ bundles: BundleStore, _ host: SandboxHost, _ pool: ContainerPool, _ router: InvocationRouter,
-        _ sweeper: BundleSweeper, _ threads: NIOThreadPool
-    ) throws -> LambdaServer {
-        let runtimes = host.manifests.flatMap { manifest in
+    private func lambdaServer(_ parts: Parts) throws -> LambdaServer {
+        let (pool, router, sweeper) = (parts.pool, parts.router, parts.sweeper)
+        let runtimes = parts.host.manifests.flatMap { manifest in
             manifest.identifiers.map { KnownRuntime(identifier: $0, needsHandler: manifest.kind != .execLate) }
         }
         let tls = try configuration.apiCertificate.map { files in
@@ -165,19 +179,19 @@ extension Engine {
                 clockSkewSeconds: Int64(configuration.clockSkewSeconds), regions: Set(configuration.apiRegions),
                 startAllowance: configuration.startAllowance, publicURL: configuration.publicURL),
             services: LambdaServices(
-                catalog: catalog, bundles: bundles, runtimes: runtimes,
+                catalog: parts.catalog, bundles: parts.bundles, runtimes: runtimes,
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
                 invokeWarm: { request, completion in router.invokeWarm(request, completion: completion) },
                 isWarm: { router.isWarm($0) },
                 functionChanged: { change in
                     for version in change.superseded { pool.retire(version) }
                     sweeper.remove(change.unreferenced)
-                }, threadPool: threads),
+                }, threadPool: parts.packageThreads),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 
-    private func operatorServer(_ pool: ContainerPool, _ router: InvocationRouter, _ records: RecordStore) -> any Service {
-        let configuration = configuration
+    private func operatorServer(_ parts: Parts) -> any Service {
+        let (configuration, pool, router, records) = (configuration, parts.pool, parts.router, parts.records)
         return OperatorServer(
             socketPath: configuration.operatorSocket.string,
             services: OperatorServices(

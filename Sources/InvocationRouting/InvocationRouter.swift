@@ -136,7 +136,6 @@ public final class InvocationRouter: Sendable {
             underWay.subtract(1, ordering: .relaxed)
             return nil
         }
-        frequency.withLock { $0.record(request.function.key, at: request.arrival) }
         let decided = EngineInstant.now()
         lease.container.invoke(request) { [self] answer in
             pool.giveBack(lease, keep: answer.isReusable)
@@ -151,6 +150,10 @@ public final class InvocationRouter: Sendable {
             } catch {
                 result = .failure(error.surelyNotStarted ? error : leave(record, error, request))
             }
+            // A call that goes the other way is counted there.
+            if case .failure(let error) = result, error.surelyNotStarted {} else {
+                frequency.withLock { $0.record(request.function.key, at: request.arrival) }
+            }
             completion(result)
             underWay.subtract(1, ordering: .relaxed)
         }
@@ -158,8 +161,8 @@ public final class InvocationRouter: Sendable {
         return { container.abort(request.id) }
     }
 
-    /// Whether a call of this version would find an idle container now. O(runtimes).
-    public func isWarm(_ version: PinnedVersion) -> Bool { pool.availability(for: version)?.hasWarm ?? false }
+    /// Whether a call of this version would find an idle container now. O(1).
+    public func isWarm(_ version: PinnedVersion) -> Bool { pool.hasWarm(version) }
 
     private func inputs(_ request: InvocationRequest, isFrequent: Bool, excluded: Set<String>, isFull: Bool) -> PlacementInputs {
         let here = isFull ? nil : pool.availability(for: request.function)

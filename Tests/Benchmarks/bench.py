@@ -78,12 +78,10 @@ def resident(made):
     return round(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024, 1)
 
 
-def wait_for_port(port):
-    for _ in range(400):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"nothing listens on port {port}")
+def listens(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def wrk(url, headers, connections, seconds, script):
@@ -130,7 +128,7 @@ def warm(build, vendor, data, rounds, seconds):
              "--worker-class", "gthread", "--threads", "8", "noop_framework:app"],
             cwd=ROOT / "Tests/Benchmarks", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         for port in (ECHO, UWSGI, FRAMEWORK):
-            wait_for_port(port)
+            wait_for(lambda port=port: listens(port), f"port {port} is open")
         targets = {"echo route": (f"http://127.0.0.1:{ECHO}/echo", None)}
         for name in ("native", "python", "node"):
             targets[f"wayside {name}"] = (f"http://127.0.0.1:{API}{invocation_path(name)}", name)

@@ -10,20 +10,6 @@ extension LambdaError {
         LambdaError(.resourceConflict, "Function already exist: \(name)")
     }
 
-    /// A second update while the first is running.
-    public static func updateInProgress(_ key: FunctionKey) -> LambdaError {
-        LambdaError(
-            .resourceConflict,
-            "The operation cannot be performed at this time. An update is in progress for resource: \(key.arn)")
-    }
-
-    /// An invocation of a function whose `state` (`Pending`, `Failed` …) does not permit it.
-    public static func notInvocable(state: String) -> LambdaError {
-        LambdaError(
-            .resourceConflict,
-            "The operation cannot be performed at this time. The function is currently in the following state: \(state)")
-    }
-
     public static let revisionMismatch = LambdaError(
         .preconditionFailed,
         "The Revision Id provided does not match the latest Revision Id. "

@@ -16,10 +16,6 @@ public struct ConstraintPattern: Sendable {
         $0 == "$LATEST.PUBLISHED" || !$0.isEmpty && $0.utf8.allSatisfy { isNameByte($0) || $0 == UInt8(ascii: "$") }
     }
 
-    public static let aliasName = ConstraintPattern(text: "(?!^[0-9]+$)([a-zA-Z0-9-_]+)") {
-        isName($0) && !$0.utf8.allSatisfy { (0x30...0x39).contains($0) }
-    }
-
     public static let role = ConstraintPattern(
         text: #"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"#
     ) { value in
