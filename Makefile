@@ -2,14 +2,15 @@
 #
 #   make demo    builds a release, runs a POP and a region on loopback, deploys and calls functions with the AWS CLI
 #                (make demo KEEP=1 leaves it running and prints commands to try)
-#   make bench   measures against peers in the same run; prints a table and writes .build/bench.json
+#   make bench   measures against peers in the same run; prints a table, writes .build/bench.json and .build/bench-start-levels.svg
 #   make build   everything, debug build, in .build
-#   make test    every test: Swift, the sandbox with real namespaces (needs root), the runtimes, whole nodes, the AWS clients
-#   make check   the tests and a static analysis of the C code
+#   make test    every test: Swift, the sandbox with real namespaces (needs root), the runtimes, whole nodes, hostile functions, the
+#                AWS clients
+#   make check   the tests, a static analysis of the C code, and a minute of fuzzing
 #   make fmt     formats Swift and C in place
 
 SHELL := /bin/bash
-PACKAGES := build-essential libseccomp-dev libcap-dev libarchive-dev libsqlite3-dev zlib1g-dev python3 python3-venv nodejs curl git ca-certificates
+PACKAGES := build-essential libseccomp-dev libcap-dev libarchive-dev libsqlite3-dev zlib1g-dev python3 python3-venv nodejs ruby curl git ca-certificates
 BENCH_PACKAGES := wrk bubblewrap runc uwsgi-core uwsgi-plugin-python3
 PYTHON := /usr/bin/python3
 SANDBOX := .build/sandbox
@@ -38,7 +39,7 @@ test: build $(VENDOR)/awslambdaric/.done $(VENDOR)/aws/.done
 	swift test
 	$(PYTHON) Tests/Sandbox/launcher_test.py --binaries $(CURDIR)/$(SANDBOX)
 	AWSLAMBDARIC_PACKAGES=$(CURDIR)/$(VENDOR)/awslambdaric $(PYTHON) Tests/Runtimes/runtime_test.py --no-benchmark
-	cd Tests/IntegrationTests && $(PYTHON) -m unittest placement_test lifecycle_test bad_input_test
+	cd Tests/IntegrationTests && $(PYTHON) -m unittest placement_test lifecycle_test bad_input_test start_test egress_test Hostile.hostile_test
 	$(PYTHON) Tests/ConformanceTests/on_a_node.py --clients $(VENDOR)/aws
 
 # The real runtime interface client, for the tests that prove compatibility with it. Built for the system's Python.
@@ -65,6 +66,8 @@ $(VENDOR)/peers/.done:
 check: test
 	clang --analyze -Xanalyzer -analyzer-output=text -std=c17 -D_GNU_SOURCE -ISandbox/Protocol/include -ISandbox/Core/include \
 	    -ISandbox/Launcher Sandbox/Protocol/*.c Sandbox/Core/*.c Sandbox/Launcher/*.c Sandbox/Zygote/*.c
+	$(PYTHON) Tests/Fuzz/run.py --seconds 60
+	$(PYTHON) Tests/Fuzz/python_frames_test.py
 
 fmt:
 	swift format --in-place --recursive Sources Tests Package.swift

@@ -83,10 +83,11 @@ let package = Package(
         library("Placement", ["EngineCore"]),
 
         library("Telemetry", ["EngineCore", .nioCore]),
+        library("EgressProxy", ["EngineCore", .nioCore, .nioHTTP1, .nioPosix]),
         .target(name: "CSandboxProtocol", path: "Sandbox/Protocol", cSettings: cSettings),
 
         // Level 2: instances and containers; bundles.
-        library("Sandboxing", ["EngineCore", "CSandboxProtocol", .logging, .nioCore, .nioHTTP1, .nioPosix, .systemPackage]),
+        library("Sandboxing", ["EngineCore", "CSandboxProtocol", "EgressProxy", .logging, .nioCore, .nioHTTP1, .nioPosix, .systemPackage]),
         library("FunctionCatalog", ["EngineCore", .crypto, .grdb]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         library("ContentDistribution", ["EngineCore", "CArchive", .crypto, .systemPackage]),
@@ -102,6 +103,8 @@ let package = Package(
             "InvocationRouting",
             ["EngineCore", "Placement", "Telemetry", "CapacityPools", "RegionForwarding", "Sandboxing", .logging, .nioCore]),
 
+        library("Simulation", ["Placement"]),
+
         // Level 6: the public API; the peers' API; the operator's API.
         library(
             "Frontend",
@@ -116,7 +119,8 @@ let package = Package(
         library(
             "Engine",
             [
-                "EngineCore", "CapacityPools", "ContentDistribution", "Frontend", "FunctionCatalog", "InvocationRouting", "Placement",
+                "EngineCore", "CapacityPools", "ContentDistribution", "EgressProxy", "Frontend", "FunctionCatalog", "InvocationRouting",
+                "Placement",
                 "RegionForwarding", "Sandboxing", "Telemetry", .configuration, .hummingbird, .logging, .nioCore, .nioPosix, .nioSSL,
                 .serviceLifecycle, .systemPackage, .unixSignals, .yams,
             ]),
@@ -125,7 +129,7 @@ let package = Package(
         library(
             "WaysideCommands",
             [
-                "EngineCore", "ContentDistribution", "Engine", "Frontend", "FunctionCatalog", "RegionForwarding", .argumentParser,
+                "EngineCore", "ContentDistribution", "Engine", "Frontend", "FunctionCatalog", "RegionForwarding", "Simulation", .argumentParser,
                 .asyncHTTPClient, .crypto, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .systemPackage,
             ]),
         .executableTarget(name: "wayside", dependencies: ["Engine", "WaysideCommands", .argumentParser], swiftSettings: swiftSettings),
@@ -134,7 +138,9 @@ let package = Package(
             path: "Tests/Benchmarks/Server", swiftSettings: swiftSettings),
 
         tests("EngineCoreTests", ["EngineCore", .nioCore]),
+        tests("EgressProxyTests", ["EngineCore", "EgressProxy", .nioCore, .nioHTTP1, .nioPosix]),
         tests("PlacementTests", ["EngineCore", "Placement"]),
+        tests("SimulationTests", ["Placement", "Simulation"]),
         tests("TelemetryTests", ["EngineCore", "Telemetry", .nioCore]),
         tests("ContentDistributionTests", ["EngineCore", "ContentDistribution", .crypto, .systemPackage]),
         tests("SandboxingTests", ["EngineCore", "Sandboxing", .logging, .nioCore, .nioEmbedded, .nioPosix, .systemPackage]),

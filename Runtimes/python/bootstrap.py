@@ -20,20 +20,26 @@ def main():
     # -I leaves the script's folder off sys.path. It is needed only to import our one package: all modules of the
     # runtime live in `wayside_runtime`, so that a bundle may name its own modules anything else without meeting ours.
     sys.path.insert(0, RUNTIME_FOLDER)
+    zygote_wanted = "WAYSIDE_ZYGOTE_FD" in os.environ
+    if zygote_wanted:
+        from wayside_runtime import fork_hooks
+
+        fork_hooks.begin()  # before log, which imports logging and with it threading
     from wayside_runtime import log, serve
+    from wayside_runtime.frames import FrameStream
 
     sys.path.remove(RUNTIME_FOLDER)
+    sys.argv[:] = [os.path.join(RUNTIME_FOLDER, "bootstrap.py")]
     # Whatever can be done before the function is known is done here: a zygote then does it once for all its children.
-    log.configure()
-
-    if "WAYSIDE_ZYGOTE_FD" in os.environ:
+    if zygote_wanted:
         needed = set(sys.modules)
         from wayside_runtime import zygote
 
-        # Only a forked child comes back from there.
-        zygote.run(os.path.join(RUNTIME_FOLDER, "preimport.txt"), needed)
-    sys.argv[:] = [os.path.join(RUNTIME_FOLDER, "bootstrap.py")]
-    serve.serve(FRAMES_FD)
+        zygote.run(os.path.join(RUNTIME_FOLDER, "preimport.txt"), needed, FRAMES_FD)
+    else:
+        log.configure()
+        os.environ.clear()  # nothing of the engine's own environment reaches user code
+        serve.serve(FrameStream(FRAMES_FD))
 
 
 main()

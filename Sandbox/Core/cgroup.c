@@ -50,7 +50,7 @@ int ws_cgroup_create(const struct ws_cgroups *cgroups, const char *name, bool in
     return mkdirat(hierarchy->base, init, 0755);
 }
 
-enum limit_value { MEMORY_BYTES, CPU_QUOTA_MICROSECONDS, CPU_MAX_LINE, PIDS_COUNT, ZERO };
+enum limit_value { MEMORY_BYTES, CPU_QUOTA_MICROSECONDS, CPU_MAX_LINE, CPU_SHARES, CPU_WEIGHT, PIDS_COUNT, ZERO };
 
 /* In writing order: v1 wants memory before memory+swap. Swap files are absent where the kernel has no swap accounting, and
  * then there is no swap to limit. */
@@ -64,16 +64,20 @@ static const struct limit_file {
     {1, WS_CONTROLLER_MEMORY, "memory.limit_in_bytes", MEMORY_BYTES, false},
     {1, WS_CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes", MEMORY_BYTES, true},
     {1, WS_CONTROLLER_CPU, "cpu.cfs_quota_us", CPU_QUOTA_MICROSECONDS, false},
+    {1, WS_CONTROLLER_CPU, "cpu.shares", CPU_SHARES, false},
     {1, WS_CONTROLLER_PIDS, "pids.max", PIDS_COUNT, false},
     {2, WS_CONTROLLER_MEMORY, "memory.max", MEMORY_BYTES, false},
     {2, WS_CONTROLLER_MEMORY, "memory.swap.max", ZERO, true},
     {2, WS_CONTROLLER_CPU, "cpu.max", CPU_MAX_LINE, false},
+    {2, WS_CONTROLLER_CPU, "cpu.weight", CPU_WEIGHT, false},
     {2, WS_CONTROLLER_PIDS, "pids.max", PIDS_COUNT, false},
 };
 
 /* The kernel's default period is 100 ms, so a thousandth of a core is 100 µs of quota. */
 #define CPU_PERIOD_MICROSECONDS 100000u
 #define CPU_QUOTA_MINIMUM 1000u /* the kernel refuses less */
+#define CPU_SHARES_MAXIMUM 262144u /* more than an instance's containers can add up to in v2 units, so sums keep their ratio */
+#define CPU_WEIGHT_MAXIMUM 10000u
 
 /* Writes nothing for a limit that is 0 (none): false. */
 static bool limit_text(enum limit_value value, const struct ws_limits *limits, char *text, size_t capacity) {
@@ -89,6 +93,12 @@ static bool limit_text(enum limit_value value, const struct ws_limits *limits, c
     case CPU_MAX_LINE:
         snprintf(text, capacity, "%" PRIu64 " %u", quota, CPU_PERIOD_MICROSECONDS);
         return limits->cpu_millis != 0;
+    case CPU_SHARES:
+        snprintf(text, capacity, "%" PRIu32, limits->cpu_weight < CPU_SHARES_MAXIMUM ? limits->cpu_weight : CPU_SHARES_MAXIMUM);
+        return limits->cpu_weight != 0;
+    case CPU_WEIGHT:
+        snprintf(text, capacity, "%" PRIu32, limits->cpu_weight < CPU_WEIGHT_MAXIMUM ? limits->cpu_weight : CPU_WEIGHT_MAXIMUM);
+        return limits->cpu_weight != 0;
     case PIDS_COUNT:
         snprintf(text, capacity, "%" PRIu32, limits->pids_max);
         return limits->pids_max != 0;
@@ -123,6 +133,19 @@ int ws_cgroup_limit(const struct ws_cgroups *cgroups, const char *name, const st
     return 0;
 }
 
+void ws_cgroup_describe(const struct ws_cgroups *cgroups, const char *name, FILE *report) {
+    for (size_t i = 0; i < sizeof limit_files / sizeof limit_files[0]; i++) {
+        const struct ws_hierarchy *hierarchy = hierarchy_of(cgroups, limit_files[i].controller);
+        char text[128];
+        if (limit_files[i].version != cgroups->version || hierarchy == NULL) continue;
+        WS_AUTO_CLOSE int fd = open_file(hierarchy, name, limit_files[i].file, O_RDONLY);
+        ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+        if (length <= 0) continue;
+        text[length] = '\0';
+        fprintf(report, "%s %.*s\n", limit_files[i].file, (int)strcspn(text, "\n"), text);
+    }
+}
+
 /* The number after `key` in a "key value" file, or the first number of the file when `key` is empty. */
 static uint64_t read_number(const struct ws_hierarchy *hierarchy, const char *name, const char *file, const char *key) {
     char text[1024];
@@ -137,7 +160,16 @@ static uint64_t read_number(const struct ws_hierarchy *hierarchy, const char *na
     return 0;
 }
 
-static const char *const peak_files[] = {NULL, "memory.max_usage_in_bytes", "memory.peak"};
+/* By cgroup version. */
+static const struct {
+    uint32_t controller;
+    int flags;
+    const char *names[3];
+} shared_files[WS_CGROUP_FILES] = {
+    [WS_CGROUP_PEAK] = {WS_CONTROLLER_MEMORY, O_RDONLY, {NULL, "memory.max_usage_in_bytes", "memory.peak"}},
+    [WS_CGROUP_CPU] = {WS_CONTROLLER_CPUACCT, O_RDONLY, {NULL, "cpuacct.usage", "cpu.stat"}},
+    [WS_CGROUP_FREEZER] = {WS_CONTROLLER_FREEZER, O_WRONLY, {NULL, "freezer.state", "cgroup.freeze"}},
+};
 
 void ws_cgroup_usage(const struct ws_cgroups *cgroups, const char *name, struct ws_cgroup_usage *usage) {
     memset(usage, 0, sizeof *usage);
@@ -145,7 +177,7 @@ void ws_cgroup_usage(const struct ws_cgroups *cgroups, const char *name, struct 
     const struct ws_hierarchy *cpu = hierarchy_of(cgroups, WS_CONTROLLER_CPUACCT);
     bool unified = cgroups->version == 2;
     if (memory != NULL) {
-        usage->memory_peak_bytes = read_number(memory, name, peak_files[cgroups->version], "");
+        usage->memory_peak_bytes = read_number(memory, name, shared_files[WS_CGROUP_PEAK].names[cgroups->version], "");
         usage->out_of_memory_kills = read_number(memory, name, unified ? "memory.events" : "memory.oom_control", "oom_kill");
     }
     if (cpu != NULL)
@@ -153,9 +185,16 @@ void ws_cgroup_usage(const struct ws_cgroups *cgroups, const char *name, struct 
                                          : read_number(cpu, name, "cpuacct.usage", "");
 }
 
-int ws_cgroup_open_peak(const struct ws_cgroups *cgroups, const char *name) {
-    const struct ws_hierarchy *memory = hierarchy_of(cgroups, WS_CONTROLLER_MEMORY);
-    return memory == NULL ? -1 : open_file(memory, name, peak_files[cgroups->version], O_RDONLY);
+int ws_cgroup_open(const struct ws_cgroups *cgroups, const char *name, enum ws_cgroup_file file) {
+    const struct ws_hierarchy *hierarchy = hierarchy_of(cgroups, shared_files[file].controller);
+    if (hierarchy == NULL) return -1;
+    return open_file(hierarchy, name, shared_files[file].names[cgroups->version], shared_files[file].flags);
+}
+
+void ws_cgroup_thaw_killed(const struct ws_cgroups *cgroups, const char *name) {
+    const struct ws_hierarchy *freezer = hierarchy_of(cgroups, WS_CONTROLLER_FREEZER);
+    /* A cgroup that is gone already has nobody to thaw. */
+    if (cgroups->version == 1 && freezer != NULL) (void)write_file(freezer, name, "freezer.state", "THAWED");
 }
 
 int ws_cgroup_remove(const struct ws_cgroups *cgroups, const char *name) {

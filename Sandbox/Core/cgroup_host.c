@@ -107,6 +107,24 @@ static bool add_hierarchy(struct ws_cgroups *cgroups, const char *directory, con
     return true;
 }
 
+/* Three quarters of the host's process numbers: what runs on the host itself must always be able to fork. */
+static uint32_t processes_for_sandboxes(void) {
+    char text[32];
+    if (!read_text(AT_FDCWD, "/proc/sys/kernel/pid_max", text, sizeof text)) return 0;
+    unsigned long most = strtoul(text, NULL, 10);
+    return (uint32_t)(most / 4 * 3);
+}
+
+static void limit_processes(struct ws_cgroups *cgroups) {
+    char text[32];
+    uint32_t most = processes_for_sandboxes();
+    snprintf(text, sizeof text, "%u", most);
+    for (uint32_t i = 0; most > 0 && i < cgroups->count; i++)
+        if ((cgroups->hierarchies[i].controllers & WS_CONTROLLER_PIDS) != 0 &&
+            write_text(cgroups->hierarchies[i].base, "pids.max", text))
+            cgroups->processes_max = most;
+}
+
 static void add_v1(struct ws_cgroups *cgroups, const struct mount_line *mount, const char *name, uid_t owner) {
     uint32_t controllers = controllers_named(mount->options, ",");
     for (uint32_t i = 0; i < cgroups->count; i++) controllers &= ~cgroups->hierarchies[i].controllers;
@@ -176,4 +194,5 @@ void ws_cgroups_set_up(struct ws_cgroups *cgroups, const char *name, uid_t owner
     fclose(file);
     /* A hybrid host keeps its controllers on v1; its v2 tree is empty and of no use. */
     if (cgroups->count == 0 && has_unified) add_v2(cgroups, &unified, name, owner);
+    limit_processes(cgroups);
 }

@@ -24,6 +24,12 @@ static void kill_processes(int directory) {
     fclose(file);
 }
 
+/* A process frozen by a v1 freezer stays deaf even to SIGKILL. The file exists in that hierarchy alone. */
+static void thaw(int directory) {
+    WS_AUTO_CLOSE int state = openat(directory, "freezer.state", O_WRONLY | O_CLOEXEC);
+    if (state >= 0) (void)!write(state, "THAWED", strlen("THAWED"));
+}
+
 /* Depth first: the children of `directory`, killed and removed. Returns how many are still there. */
 static int sweep_children(int directory, int depth) {
     if (depth == 0) return 1;
@@ -38,6 +44,7 @@ static int sweep_children(int directory, int depth) {
         WS_AUTO_CLOSE int child = openat(directory, entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (child < 0) continue;
         kill_processes(child);
+        thaw(child);
         left += sweep_children(child, depth - 1);
         if (unlinkat(directory, entry->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT) left++;
     }

@@ -13,6 +13,8 @@
 #include "ws_mounts.h"
 #include "ws_namespaces.h"
 
+#define FILE_SIZE_DEFAULT (10ull * 1024 * 1024 * 1024) /* the largest /tmp there is, Lambda's */
+
 enum { STATUS_FD = 4, FIRST_FREE_FD = 5, PARKING_FD = 32 };
 
 pid_t ws_entry_fork(const struct ws_entry_host *host, const struct ws_entry_plan *plan, bool to_parent) {
@@ -39,7 +41,9 @@ static int attach_cgroups(const struct ws_entry_host *host, struct ws_entry_plan
 
 static int join_namespaces(const struct ws_entry_host *host, struct ws_entry_plan *plan) {
     (void)host;
-    const int all = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    const int all = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    /* The network first: it is the worker's, over which we have no power once we are root of the instance alone. */
+    if (setns(plan->network, CLONE_NEWNET) < 0) return -1;
     return setns(plan->init_pidfd, all) < 0 || chdir(WS_TASK_DIRECTORY) < 0 ? -1 : 0;
 }
 
@@ -62,6 +66,9 @@ static int arrange_descriptors(const struct ws_entry_host *host, struct ws_entry
     return close_range(FIRST_FREE_FD, ~0u, 0);
 }
 
+/* Waiting signals and timers, of all containers of an instance together: kernel memory that no cgroup pays for. */
+#define SIGNALS_MAX 4096
+
 static int set_limit(int resource, rlim_t value) {
     struct rlimit limit;
     if (getrlimit((__rlimit_resource_t)resource, &limit) < 0) return -1;
@@ -80,11 +87,14 @@ static int set_limits(const struct ws_entry_host *host, struct ws_entry_plan *pl
         bool skip;
     } limits[] = {
         {RLIMIT_NOFILE, order->nofile_max, order->nofile_max == 0},
-        {RLIMIT_FSIZE, order->file_size_bytes, order->file_size_bytes == 0},
+        {RLIMIT_FSIZE, order->file_size_bytes != 0 ? order->file_size_bytes : FILE_SIZE_DEFAULT, false},
         {RLIMIT_NPROC, order->processes_max, order->processes_max == 0},
-        {RLIMIT_CORE, 0, false}, /* a core file would carry one caller's data into the next one's /tmp */
+        /* A core file would carry one caller's data into the next one's /tmp. 1 and not 0: a handler that the host has set behind
+         * a pipe is then not run either; core(5). */
+        {RLIMIT_CORE, 1, false},
         {RLIMIT_MEMLOCK, 64 * 1024, false},
         {RLIMIT_STACK, 8 * 1024 * 1024, false},
+        {RLIMIT_SIGPENDING, SIGNALS_MAX, false},
         {RLIMIT_MSGQUEUE, 0, false}, /* kernel memory that no cgroup of the container pays for */
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
@@ -130,14 +140,32 @@ static int refuse_new_privileges(const struct ws_entry_host *host, struct ws_ent
 }
 
 static int restrict_paths(const struct ws_entry_host *host, struct ws_entry_plan *plan) {
-    return ws_landlock_restrict(host->landlock_abi, (uint16_t)plan->order.api_port);
+    return ws_landlock_restrict(host->landlock_abi, &plan->order.tcp);
+}
+
+static void report(const struct ws_entry_plan *plan, uint32_t step, int error) {
+    struct ws_status status = {.step = step, .error = error};
+    while (write(plan->status, &status, sizeof status) < 0 && errno == EINTR) continue;
+}
+
+/* The listener takes the lowest number that is free, which can be told before it is there; afterwards nothing can be told. */
+static int announce_listener(const struct ws_entry_plan *plan) {
+    int number = fcntl(0, F_DUPFD_CLOEXEC, 0);
+    if (number < 0 || close(number) < 0) return -1;
+    report(plan, WS_ENTRY_LISTENER, number);
+    return 0;
 }
 
 static int install_filter(const struct ws_entry_host *host, struct ws_entry_plan *plan) {
-    (void)plan;
+    (void)host;
+    const struct ws_narrowing *narrowing = &plan->order.narrowing;
     /* The changes of identity made /proc/self root's; a forked runtime gets the same view of itself as an executed one. */
     if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0) return -1;
-    return ws_filter_install(&host->filter);
+    if (narrowing->profile == 0 && narrowing->learn == 0) return ws_filter_install(plan->filter);
+    if (narrowing->learn != 0 && announce_listener(plan) < 0) return -1;
+    int listener = ws_filter_install_narrowed(plan->filter, narrowing);
+    if (narrowing->learn != 0) plan->listener = listener;
+    return listener < 0 ? -1 : 0;
 }
 
 static int execute(const struct ws_entry_host *host, struct ws_entry_plan *plan) {
@@ -166,9 +194,10 @@ static const struct {
 int ws_entry_walk(const struct ws_entry_host *host, struct ws_entry_plan *plan) {
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (steps[i].run(host, plan) == 0) continue;
-        struct ws_status status = {.step = steps[i].step, .error = errno};
-        while (write(plan->status, &status, sizeof status) < 0 && errno == EINTR) continue;
+        report(plan, steps[i].step, errno);
         return -1;
     }
-    return close(plan->status);
+    int closed = close(plan->status);
+    ws_close_quietly(&plan->listener);
+    return closed;
 }

@@ -1,72 +1,59 @@
-/* Compiling seccomp_rules.def into a BPF program with libseccomp, once per worker; installing it is one system call. */
-#include <asm/ioctls.h>
+/* Compiling the rules into BPF programs with libseccomp, once per worker and family; installing one is one system call. */
+#include "ws_seccomp.h"
+
 #include <errno.h>
-#include <linux/fs.h>
-#include <linux/netlink.h>
 #include <linux/seccomp.h>
-#include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
+#include "seccomp_table.h"
 #include "ws_cleanup.h"
 #include "ws_kernel.h"
-#include "ws_privileges.h"
 
-/* CLONE_NEWTIME is left out: for clone(2) its bit belongs to the exit signal. */
-#define NAMESPACE_FLAGS                                                                                                \
-    (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWCGROUP)
-
-#ifndef PR_SET_VMA
-#define PR_SET_VMA 0x53564d41
-#endif
-
-/* The conditions a rule may set on argument number `index`, compared as 64 bits: stray high bits never match an allowance. */
-#define EQUALS(index, value) {(index), SCMP_CMP_EQ, (value), 0}
-#define MASKED(index, mask, value) {(index), SCMP_CMP_MASKED_EQ, (mask), (value)}
-
-struct rule {
-    const char *name;
-    uint32_t action;
-    struct scmp_arg_cmp conditions[2]; /* SCMP_CMP 0: none */
+static const char *const family_names[WS_FAMILY_COUNT] = {
+    [WS_FAMILY_INTERPRETER] = "interpreter",
+    [WS_FAMILY_JIT] = "jit",
+    [WS_FAMILY_NATIVE] = "native",
 };
 
-static const struct rule rules[] = {
-#define ALLOW(name, reason) {#name, SCMP_ACT_ALLOW, {{0, _SCMP_CMP_MIN, 0, 0}}},
-#define ALLOW_IF(name, reason, ...) {#name, SCMP_ACT_ALLOW, {__VA_ARGS__}},
-#define REFUSE(name, reason) {#name, SCMP_ACT_ERRNO(EPERM), {{0, _SCMP_CMP_MIN, 0, 0}}},
-#define REFUSE_IF(name, reason, ...) {#name, SCMP_ACT_ERRNO(EPERM), {__VA_ARGS__}},
-#include "seccomp_rules.def"
-};
-
-static unsigned conditions_count(const struct rule *rule) {
-    unsigned count = 0;
-    while (count < sizeof rule->conditions / sizeof rule->conditions[0] && rule->conditions[count].op != _SCMP_CMP_MIN)
-        count++;
-    return count;
+enum ws_family ws_family_named(const char *name) {
+    unsigned family = 0;
+    while (family < WS_FAMILY_COUNT && strcmp(family_names[family], name) != 0) family++;
+    return (enum ws_family)family;
 }
 
-static int add_rules(scmp_filter_ctx context) {
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        int number = seccomp_syscall_resolve_name(rules[i].name);
-        /* libseccomp answers a negative pseudo number for a call that this architecture does not have. */
-        if (number < 0) continue;
-        int result = seccomp_rule_add_array(context, rules[i].action, number, conditions_count(&rules[i]),
-                                            rules[i].conditions);
-        if (result < 0) {
-            fprintf(stderr, "wayside-launcher: seccomp_rules.def: the rule for %s was refused: %s\n", rules[i].name,
-                    strerror(-result));
-            errno = -result;
-            return -1;
-        }
+static int add_rule(scmp_filter_ctx context, const struct ws_rule *rule) {
+    int number = seccomp_syscall_resolve_name(rule->name);
+    /* libseccomp answers a negative pseudo number for a call that this architecture does not have. */
+    if (number < 0) return 0;
+    int result =
+        seccomp_rule_add_array(context, rule->action, number, ws_rule_conditions_count(rule), rule->conditions);
+    if (result == 0) return 0;
+    fprintf(stderr, "wayside-launcher: the seccomp rule for %s was refused: %s\n", rule->name, strerror(-result));
+    return result;
+}
+
+static bool settled_for_zygote(const char *name) {
+    for (size_t i = 0; i < ws_zygote_rules.count; i++)
+        if (strcmp(ws_zygote_rules.rules[i].name, name) == 0 && ws_rule_conditions_count(&ws_zygote_rules.rules[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A name that a zygote may call without conditions has no other rule: two answers to one call cannot be compiled. */
+static int add_rules(scmp_filter_ctx context, enum ws_family family, bool zygote) {
+    int result = 0;
+    for (size_t i = 0; zygote && result == 0 && i < ws_zygote_rules.count; i++)
+        result = add_rule(context, &ws_zygote_rules.rules[i]);
+    for (size_t i = 0; result == 0 && i < ws_function_rules.count; i++) {
+        const struct ws_rule *rule = &ws_function_rules.rules[i];
+        if ((rule->families >> family & 1) == 0 || (zygote && settled_for_zygote(rule->name))) continue;
+        result = add_rule(context, rule);
     }
-    return 0;
+    return result;
 }
 
 static int export(scmp_filter_ctx context, struct ws_filter *filter) {
@@ -80,15 +67,15 @@ static int export(scmp_filter_ctx context, struct ws_filter *filter) {
     return 0;
 }
 
-int ws_filter_compile(struct ws_filter *filter) {
+int ws_filter_compile(enum ws_family family, bool zygote, struct ws_filter *filter) {
     scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     if (context == NULL) return -1;
     /* Another architecture's numbers (i386, x32) would mean other calls: such a process is ended. */
     int result = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     /* A binary tree over the numbers instead of a list: about eight comparisons per call. */
     if (result == 0) result = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (result == 0) result = add_rules(context, family, zygote);
     if (result < 0) errno = -result;
-    if (result == 0) result = add_rules(context);
     if (result == 0) result = export(context, filter);
     seccomp_release(context);
     return result < 0 ? -1 : 0;
@@ -110,4 +97,16 @@ int ws_filter_install_for_init(void) {
     };
     struct ws_filter filter = {instructions, sizeof instructions / sizeof instructions[0]};
     return ws_filter_install(&filter);
+}
+
+void ws_filter_describe(enum ws_family family, const struct ws_syscall_set *only, FILE *report) {
+    for (size_t i = 0; i < ws_function_rules.count; i++) {
+        const struct ws_rule *rule = &ws_function_rules.rules[i];
+        int number = seccomp_syscall_resolve_name(rule->name);
+        bool allow = rule->action == SCMP_ACT_ALLOW;
+        if (number < 0 || (rule->families >> family & 1) == 0) continue;
+        if (only != NULL && !ws_syscall_set_has(only, (uint32_t)number)) continue;
+        const char *blank = rule->conditions_text[0] == '\0' ? "" : " ";
+        fprintf(report, "%s %s %s%s%s\n", allow ? "allow" : "refuse", rule->name, rule->conditions_text, blank, rule->reason);
+    }
 }

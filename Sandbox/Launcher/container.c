@@ -15,20 +15,41 @@
 
 #define TMP_BYTES_DEFAULT (512ull * 1024 * 1024) /* Lambda's own */
 
-struct container *container_find(struct worker *worker, uint64_t id) {
-    for (uint32_t i = 0; i < worker->options->containers_max; i++) {
-        struct container *container = &worker->containers[i];
-        if (container->state != CONTAINER_FREE && container->id == id &&
-            container->instance->link_generation == worker->link_generation)
-            return container;
-    }
-    return NULL;
+static struct index_key key_of(const struct container *container) {
+    return (struct index_key){.id = container->id, .generation = container->instance->link_generation};
 }
 
-static struct container *free_slot(struct worker *worker) {
-    for (uint32_t i = 0; i < worker->options->containers_max; i++)
-        if (worker->containers[i].state == CONTAINER_FREE) return &worker->containers[i];
-    return NULL;
+struct container *container_find(struct worker *worker, uint64_t id) {
+    const struct index_key key = {.id = id, .generation = worker->link_generation};
+    uint32_t slot = index_find(&worker->containers_by_id, key);
+    return slot == INDEX_NONE ? NULL : &worker->containers[slot];
+}
+
+/* Takes a slot and puts the container before the others of its instance. */
+static struct container *take_slot(struct worker *worker, struct instance *instance) {
+    struct container *container = worker->free_containers;
+    if (container == NULL) return NULL;
+    worker->free_containers = container->next;
+    *container = (struct container){.instance = instance, .next = instance->first};
+    instance->first = container;
+    instance->containers++;
+    return container;
+}
+
+static void give_slot_back(struct worker *worker, struct container *container) {
+    struct instance *instance = container->instance;
+    struct container **link = &instance->first;
+    while (*link != container) link = &(*link)->next;
+    *link = container->next;
+    instance->containers--;
+    container->state = CONTAINER_FREE;
+    container->next = worker->free_containers;
+    worker->free_containers = container;
+}
+
+void container_has_process(struct worker *worker, struct container *container, pid_t pid) {
+    container->pid = pid;
+    index_add(&worker->containers_by_pid, (struct index_key){.id = (uint64_t)pid}, (uint32_t)(container - worker->containers));
 }
 
 static const struct runtime *find_runtime(const struct options *options, const char *name) {
@@ -38,7 +59,7 @@ static const struct runtime *find_runtime(const struct options *options, const c
 }
 
 static void refuse(struct worker *worker, const struct ws_container_start *message, enum ws_step step, int error) {
-    link_reply(worker, message->header.request_id, step, error, 0, NULL, 0);
+    link_reply(worker, message->header.request_id, step, error);
 }
 
 static struct ws_container_start *copy_request(const struct ws_container_start *message) {
@@ -48,74 +69,147 @@ static struct ws_container_start *copy_request(const struct ws_container_start *
 }
 
 static int order_init(struct container *container) {
-    struct init_order order = {
-        .token = container->token,
-        .tmp_bytes = container->request->tmp_bytes != 0 ? container->request->tmp_bytes : TMP_BYTES_DEFAULT,
-        .own_network = container->runtime->kind == KIND_EXEC_LATE,
-    };
-    snprintf(order.runtime, sizeof order.runtime, "%s", container->runtime->name);
+    const struct init_order order = {.token = container->token, .tmp_bytes = container->tmp_bytes};
     if (ws_socket_send(container->instance->control, &order, sizeof order, NULL, 0) < 0) return -1;
     container->init_expected = true;
     return 0;
 }
 
+struct container *container_make_blank(struct worker *worker, struct instance *instance) {
+    struct container *container = take_slot(worker, instance);
+    if (container == NULL) return NULL;
+    *container = (struct container){
+        .state = CONTAINER_BLANK,
+        .instance = instance,
+        .next = container->next,
+        .token = new_token(worker, (uint32_t)(container - worker->containers)),
+        .deadline_ms = wake_at(worker, now_ms() + STEP_TIMEOUT_MS),
+        .learning = {.number = -1, .listener = -1, .retry_at_ms = NEVER},
+        .tmp_bytes = TMP_BYTES_DEFAULT,
+        .own_network = -1,
+        .init_pidfd = -1,
+        .status = -1,
+        .frame = -1,
+        .log = -1,
+    };
+    for (size_t i = 0; i < REPLY_SLOTS; i++) container->reply_fds[i] = -1;
+    instance->wants_blank = false;
+    snprintf(container->cgroup, sizeof container->cgroup, "%.20s/c%llu", instance->cgroup,
+             (unsigned long long)(container->token >> 16));
+    /* The init goes to work on another core while the cgroups are made here. */
+    if (order_init(container) < 0)
+        container_fail(worker, container, WS_STEP_CLONE, errno);
+    else if (ws_cgroup_create(&worker->host.cgroups, container->cgroup, false) < 0)
+        container_fail(worker, container, WS_STEP_CGROUP_CREATE, errno);
+    return container;
+}
+
+static struct container *blank_of(const struct instance *instance) {
+    struct container *container = instance->first;
+    while (container != NULL && container->state != CONTAINER_BLANK) container = container->next;
+    return container;
+}
+
 static int open_channels(struct container *container) {
     int pair[2];
     if (pipe2(pair, O_CLOEXEC) < 0) return -1;
-    container->reply_fds[1] = pair[0];
+    container->reply_fds[SLOT_LOG] = pair[0];
     container->log = pair[1];
     /* Programs open /dev/stderr, which is this pipe by name: they need the permission of a file that is not theirs. */
     if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 || fchmod(pair[1], 0622) < 0) return -1;
     if (container->runtime->kind == KIND_EXEC_LATE) return 0;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return -1;
-    container->reply_fds[0] = pair[0];
+    container->reply_fds[SLOT_CHANNEL] = pair[0];
     container->frame = pair[1];
     return 0;
 }
 
+static void open_cgroup_files(const struct ws_cgroups *cgroups, struct container *container) {
+    container->reply_fds[SLOT_MEMORY] = ws_cgroup_open(cgroups, container->cgroup, WS_CGROUP_PEAK);
+    container->reply_fds[SLOT_CPU] = ws_cgroup_open(cgroups, container->cgroup, WS_CGROUP_CPU);
+    container->reply_fds[SLOT_FREEZER] = ws_cgroup_open(cgroups, container->cgroup, WS_CGROUP_FREEZER);
+}
+
+/* The container's own limits, and its part in its instance's weight. */
+static int set_limits(struct worker *worker, struct container *container, const struct ws_limits *limits) {
+    struct ws_limits own = *limits;
+    if (own.cpu_weight > CPU_WEIGHT_MAX) own.cpu_weight = CPU_WEIGHT_MAX;
+    if (ws_cgroup_limit(&worker->host.cgroups, container->cgroup, &own) < 0) return -1;
+    return own.cpu_weight == 0 ? 0 : instance_weigh(worker, container, own.cpu_weight);
+}
+
+/* The init is ready and the container knows its runtime: the runtime process is next. */
+static void proceed(struct worker *worker, struct container *container) {
+    container->state = CONTAINER_STARTING;
+    if (start_mount(worker, container) < 0) return;
+    bool assign = (container->request->stages & WS_STAGE_ASSIGN) != 0;
+    if (container->runtime->kind == KIND_EXEC_LATE && !assign)
+        container_started(worker, container);
+    else
+        start_runtime(worker, container);
+}
+
 static void prepare(struct worker *worker, struct container *container) {
-    const struct ws_cgroups *cgroups = &worker->host.cgroups;
-    /* The init goes to work on another core while the cgroups are made here. */
-    if (order_init(container) < 0)
-        container_fail(worker, container, WS_STEP_CLONE, errno);
-    else if (ws_cgroup_create(cgroups, container->cgroup, false) < 0)
-        container_fail(worker, container, WS_STEP_CGROUP_CREATE, errno);
-    else if (ws_cgroup_limit(cgroups, container->cgroup, &container->request->limits) < 0)
+    enum ws_step step;
+    if (set_limits(worker, container, &container->request->limits) < 0)
         container_fail(worker, container, WS_STEP_CGROUP_LIMITS, errno);
     else if (open_channels(container) < 0)
         container_fail(worker, container, WS_STEP_DESCRIPTORS, errno);
+    else if ((step = network_open(worker, container)) != WS_STEP_NONE)
+        container_fail(worker, container, step, errno);
     else
-        container->reply_fds[2] = ws_cgroup_open_peak(cgroups, container->cgroup);
+        open_cgroup_files(&worker->host.cgroups, container);
+    if (container->state == CONTAINER_PREPARING && !container->init_expected) proceed(worker, container);
+}
+
+static struct ws_tcp_reach reach_of(const struct runtime *runtime, const struct ws_container_start *message) {
+    struct ws_tcp_reach reach = {.api_port = runtime->kind == KIND_EXEC_LATE ? WS_API_PORT : 0, .egress_port = message->egress_port};
+    /* Containers that share their instance's network share its ports as well: one could stand in for another's server. */
+    if (reach.api_port != 0 || reach.egress_port != 0) reach.web_port = WS_WEB_PORT;
+    return reach;
+}
+
+/* Reads the names of a profile, which are the last strings of the message. -1 with EINVAL when one is unknown. */
+static int narrowing_of(const struct runtime *runtime, const struct ws_container_start *message, struct ws_narrowing *narrowing) {
+    *narrowing = (struct ws_narrowing){.profile = message->syscallc > 0, .learn = (message->flags & WS_START_LEARN) != 0};
+    if (narrowing->profile == 0) return 0;
+    const char *name = (const char *)(message + 1);
+    for (uint32_t i = 0; i < message->argc + message->envc + message->syscallc; i++, name += strlen(name) + 1)
+        if (i >= message->argc + message->envc && ws_syscall_set_add_name(&narrowing->syscalls, name) < 0) return -1;
+    ws_syscall_set_add_floor(&narrowing->syscalls, runtime->kind != KIND_FORK || (message->flags & WS_START_ALONE) != 0);
+    return 0;
 }
 
 static void start_new(struct worker *worker, const struct ws_container_start *message) {
     struct instance *instance = instance_find(worker, message->instance_id);
     const struct runtime *runtime = find_runtime(worker->options, message->runtime);
-    struct container *container = free_slot(worker);
+    struct ws_narrowing narrowing;
     if (runtime == NULL) return refuse(worker, message, WS_STEP_UNKNOWN_RUNTIME, ENOENT);
-    if (instance == NULL || instance->state != INSTANCE_LIVE) return refuse(worker, message, WS_STEP_UNKNOWN_INSTANCE, ESRCH);
+    /* An instance that is being set up takes the order as soon as it is. */
+    if (instance == NULL || instance->state == INSTANCE_ENDING) return refuse(worker, message, WS_STEP_UNKNOWN_INSTANCE, ESRCH);
     if (container_find(worker, message->container_id) != NULL) return refuse(worker, message, WS_STEP_PROTOCOL, EEXIST);
-    if (container == NULL) return refuse(worker, message, WS_STEP_LIMIT, EAGAIN);
+    if (worker->containers_used >= worker->options->containers_max) return refuse(worker, message, WS_STEP_LIMIT, EAGAIN);
+    if (narrowing_of(runtime, message, &narrowing) < 0) return refuse(worker, message, WS_STEP_SECCOMP, errno);
     struct ws_container_start *request = copy_request(message);
     if (request == NULL) return refuse(worker, message, WS_STEP_LIMIT, ENOMEM);
-    *container = (struct container){
-        .state = CONTAINER_PREPARING,
-        .instance = instance,
-        .runtime = runtime,
-        .id = message->container_id,
-        .token = new_token(worker, (uint32_t)(container - worker->containers)),
-        .request_id = message->header.request_id,
-        .deadline_ms = wake_at(worker, now_ms() + STEP_TIMEOUT_MS),
-        .request = request,
-        .init_pidfd = -1,
-        .status = -1,
-        .frame = -1,
-        .log = -1,
-        .reply_fds = {-1, -1, -1},
-    };
-    instance->containers++;
-    snprintf(container->cgroup, sizeof container->cgroup, "%.20s/c%llu", instance->cgroup,
-             (unsigned long long)(container->token >> 16));
+    struct container *container = blank_of(instance);
+    if (container == NULL) container = container_make_blank(worker, instance);
+    if (container == NULL || container->state != CONTAINER_BLANK) {
+        free(request);
+        return refuse(worker, message, WS_STEP_CGROUP_CREATE, container == NULL ? EAGAIN : ECANCELED);
+    }
+    container->state = CONTAINER_PREPARING;
+    container->runtime = runtime;
+    container->id = message->container_id;
+    container->request_id = message->header.request_id;
+    container->deadline_ms = wake_at(worker, now_ms() + STEP_TIMEOUT_MS);
+    container->request = request;
+    container->tcp = reach_of(runtime, message);
+    container->narrowing = narrowing;
+    worker->containers_used++;
+    index_add(&worker->containers_by_id, key_of(container), (uint32_t)(container - worker->containers));
+    instance->wants_blank = true;
+    stock_disturb(worker);
     prepare(worker, container);
 }
 
@@ -130,9 +224,10 @@ static void assign_existing(struct worker *worker, const struct ws_container_sta
     container->state = CONTAINER_STARTING;
     container->request_id = message->header.request_id;
     container->deadline_ms = wake_at(worker, now_ms() + STEP_TIMEOUT_MS);
-    if (ws_cgroup_limit(&worker->host.cgroups, container->cgroup, &message->limits) < 0)
+    if (set_limits(worker, container, &message->limits) < 0)
         return container_fail(worker, container, WS_STEP_CGROUP_LIMITS, errno);
-    if (start_assign(worker, container) < 0) return;
+    stock_disturb(worker);
+    if (start_mount(worker, container) < 0) return;
     if (container->runtime->kind == KIND_EXEC_LATE)
         start_runtime(worker, container);
     else
@@ -147,13 +242,12 @@ void container_start(struct worker *worker, const struct ws_container_start *mes
 }
 
 void container_init_answered(struct worker *worker, uint64_t token, struct ws_status status, int *fds, size_t fds_count) {
-    struct container *container = &worker->containers[token_slot(token) % worker->options->containers_max];
+    struct container *container = &worker->containers[token_slot(token) % worker->container_slots];
     bool expected = container->state != CONTAINER_FREE && container->token == token && container->init_expected;
-    for (size_t i = expected ? 2 : 0; i < fds_count; i++) close(fds[i]);
+    for (size_t i = expected ? 1 : 0; i < fds_count; i++) close(fds[i]);
     if (!expected) return;
     container->init_expected = false;
     if (fds_count > 0) container->init_pidfd = fds[0];
-    if (fds_count > 1) container->reply_fds[0] = fds[1];
     if (fds_count > 0 && watch(worker, container->init_pidfd, EVENT_INIT, container->token) < 0)
         return container_fail(worker, container, WS_STEP_DESCRIPTORS, errno);
     if (container->state == CONTAINER_ENDING) {
@@ -163,19 +257,17 @@ void container_init_answered(struct worker *worker, uint64_t token, struct ws_st
     if (status.step != WS_STEP_NONE)
         return container_fail(worker, container, status.step < WS_STEP_COUNT ? (enum ws_step)status.step : WS_STEP_PROTOCOL,
                               status.error);
-    container->state = CONTAINER_STARTING;
-    bool assign = (container->request->stages & WS_STAGE_ASSIGN) != 0;
-    if (assign && start_assign(worker, container) < 0) return;
-    if (container->runtime->kind == KIND_EXEC_LATE && !assign)
-        container_started(worker, container);
+    if (container->state == CONTAINER_BLANK)
+        container->deadline_ms = NEVER;
     else
-        start_runtime(worker, container);
+        proceed(worker, container);
 }
 
 static void close_channels(struct container *container) {
-    int *all[] = {&container->status, &container->frame, &container->log, &container->reply_fds[0], &container->reply_fds[1],
-                  &container->reply_fds[2]};
+    int *all[] = {&container->status, &container->frame, &container->log};
+    container->learning.number = -1;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) ws_close_quietly(all[i]);
+    for (size_t i = 0; i < REPLY_SLOTS; i++) ws_close_quietly(&container->reply_fds[i]);
 }
 
 static void forget_request(struct container *container) {
@@ -186,30 +278,28 @@ static void forget_request(struct container *container) {
 }
 
 void container_started(struct worker *worker, struct container *container) {
-    int fds[3];
-    size_t count = 0;
-    if (!container->announced)
-        for (size_t i = 0; i < 3; i++)
-            if (container->reply_fds[i] >= 0) fds[count++] = ws_release(&container->reply_fds[i]);
     container->announced = true;
     container->state = CONTAINER_READY;
     pid_t shown = container->pid == 0 ? 0 : worker_host_pid(&worker->views, container->pid);
-    link_reply(worker, container->request_id, WS_STEP_NONE, 0, shown, fds, count);
+    link_reply_done(worker, container->request_id, shown, container->reply_fds);
     forget_request(container);
 }
 
 /* Everything that ends a container comes through here: from now on nothing new starts in it. */
 static void begin_ending(struct worker *worker, struct container *container) {
     if (container->state == CONTAINER_ENDING) return;
+    if (container->state != CONTAINER_BLANK) worker->containers_used--;
     container->state = CONTAINER_ENDING;
     forget_request(container);
     close_channels(container);
     if (container->init_pidfd >= 0) ws_pidfd_kill(container->init_pidfd, SIGKILL);
+    ws_cgroup_thaw_killed(&worker->host.cgroups, container->cgroup);
+    container->deadline_ms = wake_at(worker, now_ms() + THAW_RETRY_MS);
     container_try_finish(worker, container);
 }
 
 void container_fail(struct worker *worker, struct container *container, enum ws_step step, int error) {
-    if (container->request_id != 0) link_reply(worker, container->request_id, step, error, 0, NULL, 0);
+    if (container->request_id != 0) link_reply(worker, container->request_id, step, error);
     container->request_id = 0;
     if (container->announced) container->kill_asked = true;
     begin_ending(worker, container);
@@ -217,7 +307,7 @@ void container_fail(struct worker *worker, struct container *container, enum ws_
 
 void container_kill(struct worker *worker, struct container *container) {
     if (container->state == CONTAINER_ENDING) return;
-    if (container->request_id != 0) link_reply(worker, container->request_id, WS_STEP_EXEC, ECANCELED, 0, NULL, 0);
+    if (container->request_id != 0) link_reply(worker, container->request_id, WS_STEP_EXEC, ECANCELED);
     container->kill_asked = true;
     begin_ending(worker, container);
 }
@@ -272,18 +362,27 @@ void container_try_finish(struct worker *worker, struct container *container) {
         container->deadline_ms = wake_at(worker, now_ms() + REMOVE_RETRY_MS);
         return;
     }
-    if (container->announced && instance->link_generation == worker->link_generation) send_exit(worker, container, &usage);
+    /* A weight that cannot be lowered only leaves the instance heavier than it should be. */
+    (void)instance_weigh(worker, container, 0);
+    if (container->announced && instance->link_generation == worker->link_generation) {
+        if (container->narrowing.learn != 0) learn_report(worker, container);
+        send_exit(worker, container, &usage);
+    }
+    ws_close_quietly(&container->learning.listener);
     ws_close_quietly(&container->init_pidfd);
     close_channels(container);
-    container->state = CONTAINER_FREE;
-    instance->containers--;
+    network_leave(container);
+    if (container->id != 0) index_remove(&worker->containers_by_id, key_of(container));
+    give_slot_back(worker, container);
     instance_try_finish(worker, instance);
 }
 
 void container_expired(struct worker *worker, struct container *container) {
-    container->deadline_ms = NEVER;
-    if (container->state == CONTAINER_ENDING)
-        container_try_finish(worker, container);
-    else
-        container_fail(worker, container, WS_STEP_TIMEOUT, ETIMEDOUT);
+    if (container->state != CONTAINER_ENDING) {
+        container->deadline_ms = NEVER;
+        return container_fail(worker, container, WS_STEP_TIMEOUT, ETIMEDOUT);
+    }
+    ws_cgroup_thaw_killed(&worker->host.cgroups, container->cgroup);
+    container->deadline_ms = wake_at(worker, now_ms() + THAW_RETRY_MS);
+    container_try_finish(worker, container);
 }

@@ -1,4 +1,4 @@
-/* PID 1 of a container: makes the container's own mounts (and network), tells the worker, and then only waits while the
+/* PID 1 of a container: makes the container's own mounts, tells the worker, and then only waits while the
  * kernel reaps orphans for it. When it is killed, the kernel kills everything in the container. */
 #include <errno.h>
 #include <fcntl.h>
@@ -7,27 +7,17 @@
 
 #include "init_wire.h"
 #include "wayside_socket.h"
-#include "ws_entry.h"
 #include "ws_kernel.h"
 #include "ws_mounts.h"
 #include "ws_namespaces.h"
 #include "ws_privileges.h"
+#include "ws_seccomp.h"
 
 struct container_setup {
     const struct init_inheritance *inheritance;
     const struct init_order *order;
-    int listener;
+    int pidfd; /* of ourselves, so that the worker needs no pid, which might be someone else's by then */
 };
-
-static int set_loopback_up(struct container_setup *setup) { return setup->order->own_network ? ws_loopback_up() : 0; }
-
-static int open_listener(struct container_setup *setup) {
-    if (!setup->order->own_network) return 0;
-    setup->listener = ws_listen_on_loopback(WS_API_PORT);
-    return setup->listener < 0 ? -1 : 0;
-}
-
-static int mount_runtime(struct container_setup *setup) { return ws_mount_runtime(setup->order->runtime); }
 
 static int mount_proc(struct container_setup *setup) {
     (void)setup;
@@ -51,9 +41,6 @@ static const struct {
     enum ws_step step;
     int (*run)(struct container_setup *setup);
 } steps[] = {
-    {WS_STEP_LOOPBACK, set_loopback_up},
-    {WS_STEP_LISTENER, open_listener},
-    {WS_STEP_MOUNT_RUNTIME, mount_runtime},
     {WS_STEP_MOUNT_PROC, mount_proc},
     {WS_STEP_MOUNT_TMP, mount_tmp},
     {WS_STEP_CAPABILITIES, drop_capabilities},
@@ -62,14 +49,12 @@ static const struct {
 
 static void report(const struct container_setup *setup, enum ws_step step, int error) {
     struct init_answer message = {.token = setup->order->token, .status = {.step = step, .error = error}};
-    /* The descriptor of ourselves, so that the worker needs no pid, which might be someone else's by then. */
-    int fds[2] = {ws_pidfd_open(getpid()), setup->listener};
-    if (fds[0] < 0) _exit(1);
-    if (ws_socket_send(setup->inheritance->control, &message, sizeof message, fds, setup->listener < 0 ? 1 : 2) < 0) _exit(1);
+    if (ws_socket_send(setup->inheritance->control, &message, sizeof message, &setup->pidfd, 1) < 0) _exit(1);
 }
 
 _Noreturn void container_init(const struct init_inheritance *inheritance, const struct init_order *order) {
-    struct container_setup setup = {.inheritance = inheritance, .order = order, .listener = -1};
+    struct container_setup setup = {.inheritance = inheritance, .order = order, .pidfd = ws_pidfd_open(getpid())};
+    if (setup.pidfd < 0) _exit(1);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (steps[i].run(&setup) == 0) continue;
         report(&setup, steps[i].step, errno);

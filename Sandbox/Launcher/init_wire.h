@@ -4,7 +4,7 @@
  *     ── init_go ───────────────────────────►   the id maps are written
  *     ◄── init_answer, token 0 ──────────────   the instance is set up, or the step that failed
  *     ── init_order ────────────────────────►   a container is wanted
- *     ◄── init_answer + pidfd [+ listener] ──   sent by the container's init itself */
+ *     ◄── init_answer + pidfd ───────────────   sent by the container's init itself */
 #ifndef LAUNCHER_INIT_WIRE_H
 #define LAUNCHER_INIT_WIRE_H
 
@@ -21,9 +21,6 @@ struct init_go {
 struct init_order {
     uint64_t token;
     uint64_t tmp_bytes;
-    uint32_t own_network; /* 1: a network namespace of its own, with the Runtime API's listener in it */
-    uint32_t reserved;
-    char runtime[WS_RUNTIME_NAME_MAX];
 };
 
 struct init_answer {

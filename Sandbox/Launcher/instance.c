@@ -13,13 +13,14 @@
 #include "ws_kernel.h"
 #include "ws_namespaces.h"
 
+static struct index_key key_of(const struct instance *instance) {
+    return (struct index_key){.id = instance->id, .generation = instance->link_generation};
+}
+
 struct instance *instance_find(struct worker *worker, uint64_t id) {
-    for (uint32_t i = 0; i < worker->options->instances_max; i++) {
-        struct instance *instance = &worker->instances[i];
-        if (instance->state != INSTANCE_FREE && instance->id == id && instance->link_generation == worker->link_generation)
-            return instance;
-    }
-    return NULL;
+    const struct index_key key = {.id = id, .generation = worker->link_generation};
+    uint32_t slot = index_find(&worker->instances_by_id, key);
+    return slot == INDEX_NONE ? NULL : &worker->instances[slot];
 }
 
 static struct instance *free_slot(struct worker *worker) {
@@ -38,7 +39,7 @@ static pid_t clone_init(struct worker *worker, struct instance *instance, int co
         if (cgroup < 0) return -1;
     }
     if (setns(worker->views.template_namespace, CLONE_NEWNS) < 0) return -1;
-    const uint64_t all = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID;
+    const uint64_t all = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID;
     pid_t pid = ws_clone(all, cgroup);
     if (pid == 0) {
         struct init_inheritance inheritance = {.cgroups = &worker->host.cgroups, .cgroup = instance->cgroup,
@@ -58,7 +59,7 @@ static int write_maps(const struct worker *worker, const struct instance *instan
 }
 
 static void fail(struct worker *worker, struct instance *instance, enum ws_step step, int error) {
-    if (instance->request_id != 0) link_reply(worker, instance->request_id, step, error, 0, NULL, 0);
+    if (instance->request_id != 0) link_reply(worker, instance->request_id, step, error);
     instance->request_id = 0;
     instance_kill(worker, instance);
 }
@@ -66,7 +67,6 @@ static void fail(struct worker *worker, struct instance *instance, enum ws_step 
 static enum ws_step create(struct worker *worker, struct instance *instance) {
     int pair[2];
     if (ws_cgroup_create(&worker->host.cgroups, instance->cgroup, true) < 0) return WS_STEP_CGROUP_CREATE;
-    if (ws_cgroup_limit(&worker->host.cgroups, instance->cgroup, &instance->limits) < 0) return WS_STEP_CGROUP_LIMITS;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return WS_STEP_DESCRIPTORS;
     instance->control = pair[0];
     /* Ours alone: an init that hangs must not stop the worker. */
@@ -80,29 +80,78 @@ static enum ws_step create(struct worker *worker, struct instance *instance) {
     return watch(worker, instance->control, EVENT_INSTANCE, instance->token) < 0 ? WS_STEP_DESCRIPTORS : WS_STEP_NONE;
 }
 
-void instance_create(struct worker *worker, const struct ws_instance_create *message) {
-    struct instance *instance = free_slot(worker);
-    if (instance_find(worker, message->instance_id) != NULL) {
-        link_reply(worker, message->header.request_id, WS_STEP_PROTOCOL, EEXIST, 0, NULL, 0);
-        return;
-    }
-    if (instance == NULL) {
-        link_reply(worker, message->header.request_id, WS_STEP_LIMIT, EAGAIN, 0, NULL, 0);
-        return;
-    }
+static struct instance *begin(struct worker *worker, struct instance *instance) {
     *instance = (struct instance){
         .state = INSTANCE_STARTING,
-        .link_generation = worker->link_generation,
-        .id = message->instance_id,
         .token = new_token(worker, (uint32_t)(instance - worker->instances)),
-        .request_id = message->header.request_id,
         .deadline_ms = wake_at(worker, now_ms() + STEP_TIMEOUT_MS),
         .control = -1,
-        .limits = message->limits,
+        .shared_network = -1,
     };
     snprintf(instance->cgroup, sizeof instance->cgroup, "i%llu", (unsigned long long)(instance->token >> 16));
+    return instance;
+}
+
+bool instance_make_blank(struct worker *worker) {
+    struct instance *instance = free_slot(worker);
+    if (instance == NULL) return false;
+    begin(worker, instance);
     enum ws_step step = create(worker, instance);
-    if (step != WS_STEP_NONE) fail(worker, instance, step, errno);
+    if (step != WS_STEP_NONE) {
+        fail(worker, instance, step, errno);
+        return false;
+    }
+    /* Its order waits in the socket until the instance is set up. */
+    return container_make_blank(worker, instance) != NULL;
+}
+
+static void announce(struct worker *worker, struct instance *instance) {
+    instance->state = INSTANCE_LIVE;
+    instance->deadline_ms = NEVER;
+    instance->announced = true;
+    link_reply_done(worker, instance->request_id, worker_host_pid(&worker->views, instance->pid), NULL);
+    instance->request_id = 0;
+}
+
+/* Makes a blank instance, or one that is just being set up, the daemon's. */
+static void adopt(struct worker *worker, struct instance *instance, const struct ws_instance_create *message) {
+    instance->link_generation = worker->link_generation;
+    instance->id = message->instance_id;
+    instance->request_id = message->header.request_id;
+    instance->limits = message->limits;
+    /* No instance may take the process numbers of the others. */
+    if (instance->limits.pids_max == 0) instance->limits.pids_max = worker->host.cgroups.processes_max / 4;
+    index_add(&worker->instances_by_id, key_of(instance), (uint32_t)(instance - worker->instances));
+    if (ws_cgroup_limit(&worker->host.cgroups, instance->cgroup, &instance->limits) < 0)
+        fail(worker, instance, WS_STEP_CGROUP_LIMITS, errno);
+    else if (instance->state == INSTANCE_BLANK)
+        announce(worker, instance);
+}
+
+static struct instance *blank(struct worker *worker) {
+    for (uint32_t i = 0; i < worker->options->instances_max; i++)
+        if (worker->instances[i].state == INSTANCE_BLANK) return &worker->instances[i];
+    return NULL;
+}
+
+void instance_create(struct worker *worker, const struct ws_instance_create *message) {
+    if (instance_find(worker, message->instance_id) != NULL) {
+        link_reply(worker, message->header.request_id, WS_STEP_PROTOCOL, EEXIST);
+        return;
+    }
+    stock_disturb(worker);
+    struct instance *instance = blank(worker);
+    if (instance != NULL) return adopt(worker, instance, message);
+    instance = free_slot(worker);
+    if (instance == NULL) {
+        link_reply(worker, message->header.request_id, WS_STEP_LIMIT, EAGAIN);
+        return;
+    }
+    begin(worker, instance);
+    enum ws_step step = create(worker, instance);
+    int error = errno;
+    adopt(worker, instance, message);
+    if (step != WS_STEP_NONE) fail(worker, instance, step, error);
 }
 
 static void set_up_answered(struct worker *worker, struct instance *instance, struct ws_status status) {
@@ -111,11 +160,9 @@ static void set_up_answered(struct worker *worker, struct instance *instance, st
         fail(worker, instance, status.step < WS_STEP_COUNT ? (enum ws_step)status.step : WS_STEP_PROTOCOL, status.error);
         return;
     }
-    instance->state = INSTANCE_LIVE;
+    if (instance->id != 0) return announce(worker, instance);
+    instance->state = INSTANCE_BLANK;
     instance->deadline_ms = NEVER;
-    instance->announced = true;
-    link_reply(worker, instance->request_id, WS_STEP_NONE, 0, worker_host_pid(&worker->views, instance->pid), NULL, 0);
-    instance->request_id = 0;
 }
 
 void instance_answered(struct worker *worker, struct instance *instance) {
@@ -142,14 +189,15 @@ void instance_answered(struct worker *worker, struct instance *instance) {
 
 void instance_kill(struct worker *worker, struct instance *instance) {
     if (instance->state == INSTANCE_ENDING) return;
-    if (instance->request_id != 0) link_reply(worker, instance->request_id, WS_STEP_CLONE, ECANCELED, 0, NULL, 0);
+    if (instance->request_id != 0) link_reply(worker, instance->request_id, WS_STEP_CLONE, ECANCELED);
     instance->request_id = 0;
     instance->state = INSTANCE_ENDING;
     instance->deadline_ms = NEVER;
     if (instance->pid > 0) kill(instance->pid, SIGKILL);
-    for (uint32_t i = 0; i < worker->options->containers_max; i++)
-        if (worker->containers[i].state != CONTAINER_FREE && worker->containers[i].instance == instance)
-            container_kill(worker, &worker->containers[i]);
+    for (struct container *container = instance->first, *next; container != NULL; container = next) {
+        next = container->next; /* killing may free it */
+        container_kill(worker, container);
+    }
     instance_try_finish(worker, instance);
 }
 
@@ -159,9 +207,8 @@ void instance_reaped(struct worker *worker, struct instance *instance) {
     if (instance->control >= 0) instance_answered(worker, instance);
     ws_close_quietly(&instance->control);
     instance_kill(worker, instance);
-    for (uint32_t i = 0; i < worker->options->containers_max; i++) {
-        struct container *container = &worker->containers[i];
-        if (container->state == CONTAINER_FREE || container->instance != instance) continue;
+    for (struct container *container = instance->first, *next; container != NULL; container = next) {
+        next = container->next;
         container->init_expected = false;
         container_try_finish(worker, container);
     }
@@ -175,6 +222,8 @@ void instance_try_finish(struct worker *worker, struct instance *instance) {
         return;
     }
     ws_close_quietly(&instance->control);
+    network_close_all(instance);
+    if (instance->id != 0) index_remove(&worker->instances_by_id, key_of(instance));
     instance->state = INSTANCE_FREE;
     if (!instance->announced || instance->link_generation != worker->link_generation) return;
     struct ws_instance_exit event = {.instance_id = instance->id};
@@ -187,4 +236,15 @@ void instance_expired(struct worker *worker, struct instance *instance) {
         instance_try_finish(worker, instance);
     else
         fail(worker, instance, WS_STEP_TIMEOUT, ETIMEDOUT);
+}
+
+int instance_weigh(struct worker *worker, struct container *container, uint32_t weight) {
+    struct instance *instance = container->instance;
+    if (weight == container->cpu_weight) return 0;
+    instance->limits.cpu_weight += weight - container->cpu_weight;
+    container->cpu_weight = weight;
+    /* An instance that ends, or has no container left, competes with nobody. */
+    if (instance->state != INSTANCE_LIVE || instance->limits.cpu_weight == 0) return 0;
+    const struct ws_limits only_weight = {.cpu_weight = instance->limits.cpu_weight};
+    return ws_cgroup_limit(&worker->host.cgroups, instance->cgroup, &only_weight);
 }

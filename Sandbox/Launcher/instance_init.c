@@ -46,11 +46,6 @@ static int set_hostname(const struct init_inheritance *inheritance) {
     return sethostname("wayside", 7);
 }
 
-static int set_loopback_up(const struct init_inheritance *inheritance) {
-    (void)inheritance;
-    return ws_loopback_up();
-}
-
 static int close_descriptors(const struct init_inheritance *inheritance) {
     sigset_t none;
     sigemptyset(&none);
@@ -70,7 +65,6 @@ static const struct {
     {WS_STEP_SET_IDS, set_ids},
     {WS_STEP_CGROUP_NAMESPACE, unshare_cgroups},
     {WS_STEP_HOSTNAME, set_hostname},
-    {WS_STEP_LOOPBACK, set_loopback_up},
     {WS_STEP_DESCRIPTORS, close_descriptors},
 };
 
@@ -80,8 +74,8 @@ static void answer(int control, uint64_t token, enum ws_step step, int error) {
 }
 
 static void make_container(const struct init_inheritance *inheritance, const struct init_order *order) {
-    uint64_t flags = CLONE_NEWPID | CLONE_NEWNS | (order->own_network ? CLONE_NEWNET : 0);
-    pid_t child = ws_clone(flags, -1);
+    /* System V objects outlive the process that made them; with a namespace of the container's own they end with it. */
+    pid_t child = ws_clone(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC, -1);
     if (child == 0) container_init(inheritance, order);
     if (child < 0) answer(inheritance->control, order->token, WS_STEP_CLONE, errno);
 }

@@ -57,7 +57,8 @@ void link_close(struct worker *worker) {
     worker->last_outgoing = NULL;
     worker->outgoing_count = 0;
     for (uint32_t i = 0; i < worker->options->instances_max; i++)
-        if (worker->instances[i].state != INSTANCE_FREE) instance_kill(worker, &worker->instances[i]);
+        /* Those without an id are the stock's: nobody's yet. */
+        if (worker->instances[i].state != INSTANCE_FREE && worker->instances[i].id != 0) instance_kill(worker, &worker->instances[i]);
 }
 
 void link_readable(struct worker *worker) {
@@ -135,8 +136,19 @@ void link_send(struct worker *worker, void *message, size_t length, uint16_t typ
     for (size_t i = 0; i < fds_count; i++) close(fds[i]);
 }
 
-void link_reply(struct worker *worker, uint64_t request_id, enum ws_step step, int error, pid_t process, const int *fds,
-                size_t fds_count) {
-    struct ws_reply reply = {.status = {.step = step, .error = error}, .process_id = (uint32_t)process};
-    link_send(worker, &reply, sizeof reply, WS_REPLY, request_id, fds, fds_count);
+void link_reply(struct worker *worker, uint64_t request_id, enum ws_step step, int error) {
+    struct ws_reply reply = {.status = {.step = step, .error = error}};
+    link_send(worker, &reply, sizeof reply, WS_REPLY, request_id, NULL, 0);
+}
+
+void link_reply_done(struct worker *worker, uint64_t request_id, pid_t process, int slots[REPLY_SLOTS]) {
+    struct ws_reply reply = {.status = {.step = WS_STEP_NONE}, .process_id = (uint32_t)process};
+    int fds[REPLY_SLOTS];
+    size_t count = 0;
+    for (uint32_t i = 0; slots != NULL && i < REPLY_SLOTS; i++) {
+        if (slots[i] < 0) continue;
+        fds[count++] = ws_release(&slots[i]);
+        reply.descriptors |= 1u << i;
+    }
+    link_send(worker, &reply, sizeof reply, WS_REPLY, request_id, fds, count);
 }

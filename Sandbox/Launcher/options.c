@@ -10,17 +10,19 @@
 #include "ws_namespaces.h"
 
 static const char usage[] =
-    "usage: wayside-launcher --socket PATH --content DIR --state DIR --peer-uid UID --runtime NAME:KIND:DIR:ARGV…\n"
+    "usage: wayside-launcher --socket PATH --content DIR --state DIR --peer-uid UID --runtime NAME:KIND[/FAMILY]:DIR:ARGV…\n"
     "\n"
     "  --socket PATH          where the daemon connects; mode 0600, owned by --peer-uid\n"
     "  --content DIR          the bundles; its directories and files must be readable by everyone who gets that far\n"
     "  --state DIR            an existing directory for the lock file; the worker mounts its root over it, privately\n"
     "  --peer-uid UID         the user of the daemon\n"
-    "  --runtime NAME:KIND:DIR:ARGV…   repeatable; KIND is fork, exec_early or exec_late; DIR is seen at /var/runtime\n"
-    "                         in the sandbox; ARGV is split at blanks, its first word is a path in the sandbox\n"
+    "  --runtime NAME:KIND[/FAMILY]:DIR:ARGV…   repeatable; KIND is fork, exec_early or exec_late; FAMILY of system calls\n"
+    "                         is interpreter, jit or native (default); DIR is seen at /var/runtime in the sandbox; ARGV is\n"
+    "                         split at blanks, its first word is a path in the sandbox\n"
     "  --zygote-library PATH  libwayside-zygote.so; needed for kind fork\n"
     "  --instances-max N      instances alive at once (default 512)\n"
     "  --containers-max N     containers alive at once (default 2048, at most 65535)\n"
+    "  --blank-instances N    instances made ahead of any request, each with a container (default 4, at most 256)\n"
     "  --uid-base UID         first of the host ids given to sandboxes, 2048 for each instance (default 1879048192:\n"
     "                         above every range that subuid, systemd and directory services hand out by themselves)\n"
     "  --cgroup NAME          name of the launcher's cgroup below its own (default wayside)\n";
@@ -41,6 +43,16 @@ static bool name_is_plain(const char *name) {
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == length;
 }
 
+static bool parse_kind(struct runtime *runtime, char *text) {
+    const char *name = strsep(&text, "/");
+    size_t found = 0;
+    while (found < sizeof kinds / sizeof kinds[0] && strcmp(kinds[found].name, name) != 0) found++;
+    if (found == sizeof kinds / sizeof kinds[0]) return wrong("unknown runtime kind", name);
+    runtime->kind = kinds[found].kind;
+    runtime->family = text == NULL ? WS_FAMILY_NATIVE : ws_family_named(text);
+    return runtime->family != WS_FAMILY_COUNT || wrong("unknown family of system calls", text);
+}
+
 static bool parse_runtime(struct options *options, char *text) {
     if (options->runtimes_count == RUNTIMES_MAX) return wrong("too many runtimes", text);
     struct runtime *runtime = &options->runtimes[options->runtimes_count];
@@ -50,10 +62,8 @@ static bool parse_runtime(struct options *options, char *text) {
         if (strcmp(options->runtimes[i].name, name) == 0) return wrong("runtime given twice", name);
     snprintf(runtime->name, sizeof runtime->name, "%s", name);
     runtime->directory = directory;
-    size_t found = 0, count = 0;
-    while (found < sizeof kinds / sizeof kinds[0] && strcmp(kinds[found].name, kind) != 0) found++;
-    if (found == sizeof kinds / sizeof kinds[0]) return wrong("unknown runtime kind", kind);
-    runtime->kind = kinds[found].kind;
+    size_t count = 0;
+    if (!parse_kind(runtime, kind)) return false;
     for (char *word; (word = strsep(&text, " ")) != NULL;) {
         if (*word == '\0') continue;
         if (count == RUNTIME_ARGUMENTS_MAX) return wrong("too many arguments of runtime", name);
@@ -73,7 +83,7 @@ static bool parse_number(const char *text, uint32_t least, uint32_t most, uint32
     return true;
 }
 
-enum { SOCKET = 1, CONTENT, STATE, PEER, RUNTIME, LIBRARY, INSTANCES, CONTAINERS, UID_BASE, CGROUP };
+enum { SOCKET = 1, CONTENT, STATE, PEER, RUNTIME, LIBRARY, INSTANCES, CONTAINERS, BLANKS, UID_BASE, CGROUP };
 
 static const struct option long_options[] = {
     {"socket", required_argument, NULL, SOCKET},
@@ -84,6 +94,7 @@ static const struct option long_options[] = {
     {"zygote-library", required_argument, NULL, LIBRARY},
     {"instances-max", required_argument, NULL, INSTANCES},
     {"containers-max", required_argument, NULL, CONTAINERS},
+    {"blank-instances", required_argument, NULL, BLANKS},
     {"uid-base", required_argument, NULL, UID_BASE},
     {"cgroup", required_argument, NULL, CGROUP},
     {NULL, 0, NULL, 0},
@@ -100,6 +111,7 @@ static bool take(struct options *options, int option, char *value) {
     case PEER: return parse_number(value, 0, UINT32_MAX - 1, &options->peer);
     case INSTANCES: return parse_number(value, 1, 65535, &options->instances_max);
     case CONTAINERS: return parse_number(value, 1, 65535, &options->containers_max);
+    case BLANKS: return parse_number(value, 0, 256, &options->blank_instances);
     case UID_BASE: return parse_number(value, 1000, INT32_MAX, &options->uid_base);
     default: return wrong("unknown option", "see above");
     }
@@ -107,7 +119,7 @@ static bool take(struct options *options, int option, char *value) {
 
 bool options_parse(struct options *options, int count, char **arguments) {
     *options = (struct options){.cgroup = "wayside", .peer = UINT32_MAX, .uid_base = 0x70000000u, .instances_max = 512,
-                                .containers_max = 2048};
+                                .containers_max = 2048, .blank_instances = 4};
     for (int option; (option = getopt_long(count, arguments, "", long_options, NULL)) != -1;)
         if (!take(options, option, optarg)) return false;
     if (optind != count) return wrong("unexpected argument", arguments[optind]);

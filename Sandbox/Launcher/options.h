@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "wayside_protocol.h"
+#include "ws_seccomp.h"
 
 #define RUNTIMES_MAX 16u
 #define RUNTIME_ARGUMENTS_MAX 31u
@@ -20,6 +21,7 @@ enum runtime_kind {
 struct runtime {
     char name[WS_RUNTIME_NAME_MAX];
     enum runtime_kind kind;
+    enum ws_family family;
     const char *directory;
     char *arguments[RUNTIME_ARGUMENTS_MAX + 1]; /* NULL-terminated; the first is the program's path in the sandbox */
 };
@@ -34,6 +36,7 @@ struct options {
     uint32_t uid_base;
     uint32_t instances_max;
     uint32_t containers_max;
+    uint32_t blank_instances; /* made ahead of any request */
     struct runtime runtimes[RUNTIMES_MAX];
     uint32_t runtimes_count;
 };

@@ -4,13 +4,12 @@
 #include "worker.h"
 
 static bool give_to_container(struct worker *worker, pid_t pid, int wait_status) {
-    for (uint32_t i = 0; i < worker->options->containers_max; i++) {
-        struct container *container = &worker->containers[i];
-        if (container->state == CONTAINER_FREE || container->pid != pid || container->reaped) continue;
-        container_reaped(worker, container, wait_status);
-        return true;
-    }
-    return false;
+    const struct index_key key = {.id = (uint64_t)pid};
+    uint32_t slot = index_find(&worker->containers_by_pid, key);
+    if (slot == INDEX_NONE) return false;
+    index_remove(&worker->containers_by_pid, key);
+    container_reaped(worker, &worker->containers[slot], wait_status);
+    return true;
 }
 
 static bool give_to_instance(struct worker *worker, pid_t pid) {

@@ -24,10 +24,10 @@ static void take_instance_kill(struct worker *worker, const void *data) {
     const struct ws_instance_kill *message = data;
     struct instance *instance = instance_find(worker, message->instance_id);
     if (instance == NULL) {
-        link_reply(worker, message->header.request_id, WS_STEP_UNKNOWN_INSTANCE, ESRCH, 0, NULL, 0);
+        link_reply(worker, message->header.request_id, WS_STEP_UNKNOWN_INSTANCE, ESRCH);
         return;
     }
-    link_reply(worker, message->header.request_id, WS_STEP_NONE, 0, 0, NULL, 0);
+    link_reply(worker, message->header.request_id, WS_STEP_NONE, 0);
     instance_kill(worker, instance);
 }
 
@@ -37,28 +37,45 @@ static void take_container_kill(struct worker *worker, const void *data) {
     const struct ws_container_kill *message = data;
     struct container *container = container_find(worker, message->container_id);
     if (container == NULL) {
-        link_reply(worker, message->header.request_id, WS_STEP_UNKNOWN_CONTAINER, ESRCH, 0, NULL, 0);
+        link_reply(worker, message->header.request_id, WS_STEP_UNKNOWN_CONTAINER, ESRCH);
         return;
     }
-    link_reply(worker, message->header.request_id, WS_STEP_NONE, 0, 0, NULL, 0);
+    link_reply(worker, message->header.request_id, WS_STEP_NONE, 0);
     container_kill(worker, container);
+}
+
+static void take_container_inspect(struct worker *worker, const void *data) {
+    const struct ws_container_inspect *message = data;
+    const struct container *container = container_find(worker, message->container_id);
+    if (container == NULL || container->state != CONTAINER_READY || container->pid == 0)
+        link_reply(worker, message->header.request_id, WS_STEP_UNKNOWN_CONTAINER, ESRCH);
+    else
+        inspect_container(worker, container, message->header.request_id);
 }
 
 static bool terminated(const char *text, size_t capacity) { return memchr(text, '\0', capacity) != NULL; }
 
-/* The variable part: strings_length bytes that are exactly argc + envc NUL-terminated strings. */
+/* What needs both stages in one message: a process that runs already cannot be given it. */
+static bool policy_is_well_formed(const struct ws_container_start *message) {
+    const uint32_t both = WS_STAGE_PREPARE | WS_STAGE_ASSIGN, known = WS_START_ALONE | WS_START_LEARN;
+    if ((message->flags & ~known) != 0 || message->egress_port > UINT16_MAX || message->syscallc > WS_SYSCALLS_MAX) return false;
+    if (message->egress_port != 0 && (message->stages & WS_STAGE_PREPARE) == 0) return false;
+    return message->stages == both || (message->syscallc == 0 && (message->flags & WS_START_LEARN) == 0);
+}
+
+/* The variable part: strings_length bytes that are exactly argc + envc + syscallc NUL-terminated strings. */
 static bool start_is_well_formed(const void *data, size_t length) {
     const struct ws_container_start *message = data;
     const uint32_t known = WS_STAGE_PREPARE | WS_STAGE_ASSIGN;
     if (message->container_id == 0 || message->stages == 0 || (message->stages & ~known) != 0) return false;
     if (!terminated(message->runtime, sizeof message->runtime) || !terminated(message->bundle, sizeof message->bundle)) return false;
-    if (message->argc > WS_ARGV_MAX || message->envc > WS_ENVP_MAX) return false;
+    if (message->argc > WS_ARGV_MAX || message->envc > WS_ENVP_MAX || !policy_is_well_formed(message)) return false;
     if (message->strings_length != length - sizeof *message) return false;
     const char *strings = (const char *)(message + 1);
     uint32_t ends = 0;
     for (uint32_t i = 0; i < message->strings_length; i++) ends += strings[i] == '\0';
     bool closed = message->strings_length == 0 || strings[message->strings_length - 1] == '\0';
-    return closed && ends == message->argc + message->envc;
+    return closed && ends == message->argc + message->envc + message->syscallc;
 }
 
 static bool create_is_well_formed(const void *data, size_t length) {
@@ -78,6 +95,7 @@ static const struct request {
     {WS_INSTANCE_KILL, sizeof(struct ws_instance_kill), false, NULL, take_instance_kill},
     {WS_CONTAINER_START, sizeof(struct ws_container_start), true, start_is_well_formed, take_container_start},
     {WS_CONTAINER_KILL, sizeof(struct ws_container_kill), false, NULL, take_container_kill},
+    {WS_CONTAINER_INSPECT, sizeof(struct ws_container_inspect), false, NULL, take_container_inspect},
 };
 
 static bool fits(const struct request *request, const void *data, size_t length) {
@@ -102,5 +120,5 @@ void request_handle(struct worker *worker, const void *data, size_t length) {
         request->take(worker, data);
         return;
     }
-    link_reply(worker, header.request_id, WS_STEP_PROTOCOL, EBADMSG, 0, NULL, 0);
+    link_reply(worker, header.request_id, WS_STEP_PROTOCOL, EBADMSG);
 }

@@ -24,20 +24,24 @@ static int open_bundle(const struct worker *worker, const char *path) {
     return directory < 0 ? -1 : ws_detached_bind(directory, "");
 }
 
-/* In the container's mount namespace, which the worker visits for two calls. The bundle's mount covers the empty directory. */
-static enum ws_step mount_inside(const struct container *container, int bundle) {
-    if (move_mount(bundle, "", AT_FDCWD, WS_TASK_DIRECTORY, MOVE_MOUNT_F_EMPTY_PATH) < 0) return WS_STEP_MOUNT_TASK;
-    uint64_t bytes = container->request->tmp_bytes;
-    bool prepared_otherwise = container->announced && bytes != 0;
-    if (prepared_otherwise && ws_mount_tmp(bytes, true) < 0) return WS_STEP_MOUNT_TMP;
+/* In the container's mount namespace, which the worker visits for a few calls. The bundle's mount covers the empty directory. */
+static enum ws_step mount_inside(struct container *container, int bundle) {
+    uint64_t bytes = container->request->tmp_bytes != 0 ? container->request->tmp_bytes : container->tmp_bytes;
+    if (!container->announced && ws_mount_runtime(container->runtime->name) < 0) return WS_STEP_MOUNT_RUNTIME;
+    if (bundle >= 0 && move_mount(bundle, "", AT_FDCWD, WS_TASK_DIRECTORY, MOVE_MOUNT_F_EMPTY_PATH) < 0) return WS_STEP_MOUNT_TASK;
+    if (bytes != container->tmp_bytes && ws_mount_tmp(bytes, true) < 0) return WS_STEP_MOUNT_TMP;
+    container->tmp_bytes = bytes;
     return WS_STEP_NONE;
 }
 
-int start_assign(struct worker *worker, struct container *container) {
-    WS_AUTO_CLOSE int bundle = open_bundle(worker, container->request->bundle);
-    if (bundle < 0) {
-        container_fail(worker, container, WS_STEP_MOUNT_TASK, errno);
-        return -1;
+int start_mount(struct worker *worker, struct container *container) {
+    WS_AUTO_CLOSE int bundle = -1;
+    if ((container->request->stages & WS_STAGE_ASSIGN) != 0) {
+        bundle = open_bundle(worker, container->request->bundle);
+        if (bundle < 0) {
+            container_fail(worker, container, WS_STEP_MOUNT_TASK, errno);
+            return -1;
+        }
     }
     if (setns(container->init_pidfd, CLONE_NEWNS) < 0) {
         container_fail(worker, container, WS_STEP_JOIN_NAMESPACES, errno);
@@ -83,25 +87,33 @@ static struct ws_entry_plan plan_for(const struct worker *worker, const struct c
                   .file_size_bytes = container->request->file_size_bytes,
                   .nofile_max = container->request->nofile_max,
                   .processes_max = worker->host.cgroups.version == 0 ? container->request->limits.pids_max : 0,
-                  .api_port = container->runtime->kind == KIND_EXEC_LATE ? WS_API_PORT : 0},
+                  .tcp = container->tcp,
+                  .narrowing = container->narrowing},
+        .filter = &worker->filters[container->runtime->family].runtime,
         .init_pidfd = container->init_pidfd,
+        .network = network_of(container),
         .frame = container->frame,
         .log = container->log,
         .status = status,
+        .listener = -1,
     };
     memcpy(plan.order.cgroup, container->cgroup, sizeof plan.order.cgroup);
     return plan;
 }
 
+static bool by_zygote(const struct container *container) {
+    return container->runtime->kind == KIND_FORK && (container->request->flags & WS_START_ALONE) == 0;
+}
+
 static int launch(struct worker *worker, struct container *container, struct ws_entry_plan *plan) {
-    if (container->runtime->kind == KIND_FORK) {
+    if (by_zygote(container)) {
         if (zygote_order(worker, container, plan) < 0) return -1;
         container->zygote_expected = true;
         return 0;
     }
     pid_t pid = ws_entry_fork(&worker->host, plan, false);
     if (pid == 0) become_runtime(worker, container, plan);
-    if (pid > 0) container->pid = pid;
+    if (pid > 0) container_has_process(worker, container, pid);
     return pid < 0 ? -1 : 0;
 }
 
@@ -113,10 +125,8 @@ void start_runtime(struct worker *worker, struct container *container) {
     if (watch(worker, container->status, EVENT_STATUS, container->token) < 0)
         return container_fail(worker, container, WS_STEP_DESCRIPTORS, errno);
     struct ws_entry_plan plan = plan_for(worker, container, child_end);
-    if (launch(worker, container, &plan) < 0) {
-        bool by_zygote = container->runtime->kind == KIND_FORK;
-        return container_fail(worker, container, by_zygote ? WS_STEP_ZYGOTE : WS_STEP_CLONE, errno);
-    }
+    if (launch(worker, container, &plan) < 0)
+        return container_fail(worker, container, by_zygote(container) ? WS_STEP_ZYGOTE : WS_STEP_CLONE, errno);
     /* Only the runtime holds these now: their end of file is its end. */
     ws_close_quietly(&container->frame);
     ws_close_quietly(&container->log);
@@ -132,6 +142,7 @@ void start_status_readable(struct worker *worker, struct container *container) {
     if (container->status < 0) return;
     ssize_t length = read(container->status, &status, sizeof status);
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (length == sizeof status && status.step == WS_ENTRY_LISTENER) return learn_begin(worker, container, status.error);
     ws_close_quietly(&container->status);
     if (container->state != CONTAINER_STARTING) return;
     if (length == sizeof status)
@@ -144,8 +155,11 @@ void start_zygote_answered(struct worker *worker, struct container *container, i
     container->zygote_expected = false;
     if (pid > 0) {
         int wait_status;
-        container->pid = pid;
-        if (claim_exit(worker, pid, &wait_status)) return container_reaped(worker, container, wait_status);
+        if (claim_exit(worker, pid, &wait_status)) {
+            container->pid = pid;
+            return container_reaped(worker, container, wait_status);
+        }
+        container_has_process(worker, container, pid);
     }
     if (container->state != CONTAINER_STARTING) return container_try_finish(worker, container);
     if (pid <= 0) return container_fail(worker, container, WS_STEP_ZYGOTE, pid == 0 ? EPIPE : -pid);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "unenforced.h"
 #include "wayside_socket.h"
 #include "worker.h"
 #include "worker_root.h"
@@ -97,11 +98,29 @@ static pid_t start_worker(struct supervisor *supervisor) {
     return pid;
 }
 
+static void sweep(const struct supervisor *supervisor) {
+    if (ws_cgroups_sweep(&supervisor->cgroups, SWEEP_TIMEOUT_MS) < 0)
+        fprintf(stderr, "wayside-launcher: cgroups of an earlier life could not be removed\n");
+}
+
+/* Blocks until a signal is there. A worker that is ending has closed its end of the gate, but ends only when everything in its
+ * PID namespace has, and what is frozen does not die by itself: then it is swept here. */
+static void wait_for_signal(struct supervisor *supervisor) {
+    struct pollfd waited[2] = {{.fd = supervisor->signals, .events = POLLIN}, {.fd = supervisor->gate, .events = POLLIN}};
+    while (poll(waited, 2, -1) < 0 || waited[0].revents == 0) {
+        if (waited[1].revents == 0) continue;
+        ws_close_quietly(&supervisor->gate);
+        waited[1].fd = -1;
+        sweep(supervisor);
+    }
+}
+
 /* Returns true when the supervisor was asked to end; the worker then has ended too. */
-static bool watch_worker(const struct supervisor *supervisor, pid_t worker) {
+static bool watch_worker(struct supervisor *supervisor, pid_t worker) {
     bool asked = false;
     for (;;) {
         struct signalfd_siginfo signal_info;
+        wait_for_signal(supervisor);
         if (read(supervisor->signals, &signal_info, sizeof signal_info) != sizeof signal_info) continue;
         if (signal_info.ssi_signo != SIGCHLD) {
             asked = true;
@@ -125,8 +144,7 @@ static bool pause_or_asked(const struct supervisor *supervisor, int milliseconds
 static void keep_worker(struct supervisor *supervisor) {
     size_t failures = 0;
     for (;;) {
-        if (ws_cgroups_sweep(&supervisor->cgroups, SWEEP_TIMEOUT_MS) < 0)
-            fprintf(stderr, "wayside-launcher: cgroups of an earlier life could not be removed\n");
+        sweep(supervisor);
         time_t started = time(NULL);
         pid_t worker = start_worker(supervisor);
         if (worker > 0 && watch_worker(supervisor, worker)) return;
@@ -134,15 +152,6 @@ static void keep_worker(struct supervisor *supervisor) {
         if (pause_or_asked(supervisor, backoff_ms[failures])) return;
         if (failures + 1 < BACKOFF_COUNT) failures++;
     }
-}
-
-static void print_warnings(const struct supervisor *supervisor) {
-    if (!supervisor->privileged)
-        fprintf(stderr, "wayside-launcher: not root: functions of all accounts run as one host user, and the limits on memory, "
-                        "cpu and processes of a container are not enforced\n");
-    else if (supervisor->cgroups.version == 0)
-        fprintf(stderr, "wayside-launcher: no cgroup controllers found: limits on memory, cpu and processes are not enforced\n");
-    if (ws_landlock_abi() == 0) fprintf(stderr, "wayside-launcher: this kernel has no Landlock; that layer is missing\n");
 }
 
 int supervisor_run(const struct options *options) {
@@ -160,7 +169,7 @@ int supervisor_run(const struct options *options) {
     WS_AUTO_CLOSE int lock = lock_state(options->state);
     if (supervisor.signals < 0 || lock < 0) return 1;
     if (supervisor.privileged) ws_cgroups_set_up(&supervisor.cgroups, options->cgroup, options->uid_base);
-    print_warnings(&supervisor);
+    unenforced_print(supervisor.privileged, &supervisor.cgroups, "wayside-launcher: ", stderr);
     supervisor.listener = open_listener(options, supervisor.privileged);
     if (supervisor.listener < 0) return 1;
     /* As real root, so that the paths may lie in directories that only their owner can enter. */

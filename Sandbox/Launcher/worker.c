@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <time.h>
 
@@ -76,8 +75,17 @@ static void dispatch(struct worker *worker, const struct epoll_event *event) {
     case EVENT_STATUS:
         if ((container = container_of_token(worker, token)) != NULL) start_status_readable(worker, container);
         break;
+    case EVENT_LEARN:
+        if ((container = container_of_token(worker, token)) != NULL) learn_readable(worker, container, event->events);
+        break;
     case EVENT_ZYGOTE: zygote_readable(worker, &worker->zygotes[token]); break;
     }
+}
+
+/* True when the time has come; otherwise the loop will look again then. */
+static bool is_due(struct worker *worker, uint64_t at_ms, uint64_t now) {
+    if (at_ms > now && at_ms != NEVER) wake_at(worker, at_ms);
+    return at_ms <= now;
 }
 
 /* Looks at every deadline; only when the nearest one has come. */
@@ -85,23 +93,18 @@ static void run_deadlines(struct worker *worker) {
     uint64_t now = now_ms();
     if (now < worker->wake_at_ms) return;
     worker->wake_at_ms = NEVER;
-    for (uint32_t i = 0; i < worker->options->containers_max; i++) {
+    for (uint32_t i = 0; i < worker->container_slots; i++) {
         struct container *container = &worker->containers[i];
-        if (container->state == CONTAINER_FREE || container->deadline_ms == NEVER) continue;
-        if (container->deadline_ms <= now)
-            container_expired(worker, container);
-        else
-            wake_at(worker, container->deadline_ms);
+        if (container->state == CONTAINER_FREE) continue;
+        if (is_due(worker, container->learning.retry_at_ms, now)) learn_retry(worker, container);
+        if (is_due(worker, container->deadline_ms, now)) container_expired(worker, container);
     }
     for (uint32_t i = 0; i < worker->options->instances_max; i++) {
         struct instance *instance = &worker->instances[i];
-        if (instance->state == INSTANCE_FREE || instance->deadline_ms == NEVER) continue;
-        if (instance->deadline_ms <= now)
-            instance_expired(worker, instance);
-        else
-            wake_at(worker, instance->deadline_ms);
+        if (instance->state != INSTANCE_FREE && is_due(worker, instance->deadline_ms, now)) instance_expired(worker, instance);
     }
     zygotes_start_due(worker);
+    stock_refill(worker);
 }
 
 static int timeout_ms(const struct worker *worker) {
@@ -119,13 +122,17 @@ static int set_up(struct worker *worker) {
     worker->signals = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     worker->instances = calloc(worker->options->instances_max, sizeof *worker->instances);
-    worker->containers = calloc(worker->options->containers_max, sizeof *worker->containers);
+    worker->container_slots = worker->options->containers_max + worker->options->instances_max;
+    if (worker->container_slots > TOKEN_SLOTS_MAX) worker->container_slots = TOKEN_SLOTS_MAX;
+    worker->containers = calloc(worker->container_slots, sizeof *worker->containers);
     if (worker->signals < 0 || worker->epoll < 0 || worker->instances == NULL || worker->containers == NULL) return -1;
-    if (ws_filter_compile(&worker->host.filter) < 0) return -1;
-    worker->filter_file = memfd_create("wayside-filter", MFD_CLOEXEC);
-    size_t bytes = worker->host.filter.count * sizeof *worker->host.filter.instructions;
-    if (worker->filter_file < 0 || write(worker->filter_file, worker->host.filter.instructions, bytes) != (ssize_t)bytes)
+    if (index_make(&worker->instances_by_id, worker->options->instances_max) < 0 ||
+        index_make(&worker->containers_by_id, worker->container_slots) < 0 ||
+        index_make(&worker->containers_by_pid, worker->container_slots) < 0)
         return -1;
+    for (uint32_t i = worker->container_slots; i-- > 0; worker->free_containers = &worker->containers[i])
+        worker->containers[i].next = worker->free_containers;
+    if (filters_compile(worker) < 0 || network_set_up(worker) < 0) return -1;
     if (watch(worker, worker->signals, EVENT_SIGNAL, 0) < 0) return -1;
     return watch(worker, worker->listener, EVENT_LISTENER, 0);
 }

@@ -1,7 +1,8 @@
 /* The worker: one thread, one epoll loop, no call that waits for a sandbox.
  *
  * Files: worker.c loop · link.c the daemon's connection · requests.c one function per message · instance.c, container.c
- * state machines · start.c the runtime process · zygote.c · reaper.c ends of children. */
+ * state machines · start.c the runtime process · learn.c its system calls · inspect.c a report on it · filters.c · zygote.c ·
+ * reaper.c ends of children. */
 #ifndef LAUNCHER_WORKER_H
 #define LAUNCHER_WORKER_H
 
@@ -10,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "index.h"
 #include "options.h"
 #include "worker_root.h"
 #include "ws_entry.h"
@@ -17,12 +19,26 @@
 /* No step of a start may take longer; then it fails with WS_STEP_TIMEOUT. */
 #define STEP_TIMEOUT_MS 5000u
 #define REMOVE_RETRY_MS 2u
+#define LISTENER_RETRY_MS 1u
+/* A container that is ending is thawed again this often, in case the daemon froze it at the same moment. */
+#define THAW_RETRY_MS 10u
 #define NEVER UINT64_MAX
+/* The stock, with --blank-instances; stock.c. */
+#define NETWORKS_STOCK 8u
+#define SPARE_NETWORKS_MAX 4u /* of one instance */
+#define REFILL_AFTER_MS 10u
+#define REFILL_EVERY_MS 2u
+#define CPU_WEIGHT_MAX 10000u /* of one container; struct ws_limits */
 
-enum event_kind { EVENT_SIGNAL, EVENT_LISTENER, EVENT_LINK, EVENT_INSTANCE, EVENT_INIT, EVENT_STATUS, EVENT_ZYGOTE };
+enum event_kind { EVENT_SIGNAL, EVENT_LISTENER, EVENT_LINK, EVENT_INSTANCE, EVENT_INIT, EVENT_STATUS, EVENT_ZYGOTE, EVENT_LEARN };
 
-/* FREE ─create─► STARTING ─answer─► LIVE ─kill, or its init died─► ENDING ─reaped, no containers, cgroup gone─► FREE */
-enum instance_state { INSTANCE_FREE, INSTANCE_STARTING, INSTANCE_LIVE, INSTANCE_ENDING };
+/* Places for descriptors of a reply, numbered by the bits of enum ws_descriptor; -1 is an empty place. */
+enum reply_slot { SLOT_CHANNEL, SLOT_LOG, SLOT_MEMORY, SLOT_CPU, SLOT_FREEZER, SLOT_EGRESS, SLOT_REPORT, REPLY_SLOTS };
+_Static_assert(1u << SLOT_REPORT == WS_DESCRIPTOR_REPORT && REPLY_SLOTS <= WS_FDS_MAX, "a slot for each bit");
+
+/* FREE ─create─► STARTING ─answer─► LIVE ─kill, or its init died─► ENDING ─reaped, no containers, cgroup gone─► FREE
+ *   └─stock─► STARTING, id 0 ─answer─► BLANK ─create─► LIVE */
+enum instance_state { INSTANCE_FREE, INSTANCE_STARTING, INSTANCE_BLANK, INSTANCE_LIVE, INSTANCE_ENDING };
 
 struct instance {
     enum instance_state state;
@@ -34,30 +50,48 @@ struct instance {
     pid_t pid; /* of its init; 0 once reaped */
     int control;
     uint32_t containers;
-    bool announced; /* the daemon heard that it started, so it will hear that it ended */
-    struct ws_limits limits;
+    struct container *first; /* of its containers */
+    bool announced;   /* the daemon heard that it started, so it will hear that it ended */
+    bool wants_blank; /* a container was started here, so another may be */
+    int shared_network; /* of its containers without a network of their own; -1 until the first */
+    int spare_networks[SPARE_NETWORKS_MAX];
+    uint32_t spare_networks_count;
+    struct ws_limits limits; /* cpu_weight: the sum of its containers' */
     char cgroup[WS_CGROUP_NAME_MAX];
 };
 
 /* FREE ─PREPARE─► PREPARING ─init ready─► STARTING ─runtime runs─► READY ─death or kill─► ENDING ─all gone─► FREE
+ *   └─stock─► BLANK ─PREPARE─► PREPARING, or STARTING when its init is ready
  *                     └──(exec_late, PREPARE alone)────────────────► READY ─ASSIGN─► STARTING
  * Any failure leads to ENDING as well. */
-enum container_state { CONTAINER_FREE, CONTAINER_PREPARING, CONTAINER_STARTING, CONTAINER_READY, CONTAINER_ENDING };
+enum container_state { CONTAINER_FREE, CONTAINER_BLANK, CONTAINER_PREPARING, CONTAINER_STARTING, CONTAINER_READY, CONTAINER_ENDING };
 
 struct container {
     enum container_state state;
     struct instance *instance;
+    struct container *next; /* of the same instance; of the free ones */
     const struct runtime *runtime;
     uint64_t id;
     uint64_t token;
     uint64_t request_id;
     uint64_t deadline_ms;
     struct ws_container_start *request; /* copy with its strings, while a start is under way */
+    struct ws_tcp_reach tcp;
+    struct ws_narrowing narrowing; /* of its system calls; what a profile lists is in `syscalls` */
+    struct {
+        int number; /* of the listener in the process; -1: it has not said, or the listener is ours */
+        int listener;
+        uint64_t retry_at_ms;
+        struct ws_syscall_set seen;
+    } learning;
+    uint64_t tmp_bytes; /* of its /tmp as it is mounted */
+    int own_network;    /* -1: its instance's */
     int init_pidfd;
     int status;  /* read end; -1 once the runtime runs or failed */
     int frame;   /* the runtime's ends, until it has them */
     int log;
-    int reply_fds[3]; /* ours to hand to the daemon */
+    int reply_fds[REPLY_SLOTS]; /* ours to hand to the daemon */
+    uint32_t cpu_weight;
     pid_t pid;        /* of the runtime process; 0: none */
     int wait_status;
     bool init_expected;   /* the init's answer is outstanding */
@@ -79,21 +113,37 @@ struct zygote {
 
 struct outgoing; /* link.c */
 
+/* Compiled once per worker, for the families that have a runtime. */
+struct family_filters {
+    struct ws_filter runtime;
+    struct ws_filter zygote;
+    int runtime_file; /* the same bytes, for zygotes to read */
+};
+
 #define UNCLAIMED_MAX 256u
 
 struct worker {
     const struct options *options;
     struct ws_entry_host host;
     struct worker_views views;
-    int epoll, signals, listener, link, filter_file;
+    int epoll, signals, listener, link;
+    struct family_filters filters[WS_FAMILY_COUNT];
     uint32_t link_generation;
     bool greeted, stopping;
     struct outgoing *first_outgoing, *last_outgoing;
     size_t outgoing_count;
     uint64_t serial;
     uint64_t wake_at_ms; /* the nearest deadline */
+    uint64_t refill_at_ms;
+    int own_network;
+    int networks[NETWORKS_STOCK];
+    uint32_t networks_count;
+    uint32_t container_slots; /* --containers-max, and a blank one for each instance */
+    uint32_t containers_used; /* those that are not blank */
     struct instance *instances;
     struct container *containers;
+    struct container *free_containers;
+    struct index instances_by_id, containers_by_id, containers_by_pid;
     struct zygote zygotes[RUNTIMES_MAX];
     /* Runtimes that died before their zygote's answer, which tells whose they are, was read. */
     struct {
@@ -113,6 +163,7 @@ uint64_t wake_at(struct worker *worker, uint64_t at_ms);
 int watch(struct worker *worker, int fd, enum event_kind kind, uint64_t token);
 void epoll_forget(struct worker *worker, int fd);
 uint64_t new_token(struct worker *worker, uint32_t slot);
+#define TOKEN_SLOTS_MAX 65536u
 static inline uint32_t token_slot(uint64_t token) { return (uint32_t)(token & 0xffff); }
 
 /* link.c */
@@ -123,8 +174,9 @@ void link_close(struct worker *worker);
 /* Sends or queues; takes the descriptors over. The header's magic, version, type and length are filled in. */
 void link_send(struct worker *worker, void *message, size_t length, uint16_t type, uint64_t request_id, const int *fds,
                size_t fds_count);
-void link_reply(struct worker *worker, uint64_t request_id, enum ws_step step, int error, pid_t process, const int *fds,
-                size_t fds_count);
+void link_reply(struct worker *worker, uint64_t request_id, enum ws_step step, int error);
+/* Success; takes the descriptors in `slots` over and empties them. NULL: none. */
+void link_reply_done(struct worker *worker, uint64_t request_id, pid_t process, int slots[REPLY_SLOTS]);
 
 /* requests.c */
 void request_handle(struct worker *worker, const void *data, size_t length);
@@ -137,8 +189,12 @@ void instance_kill(struct worker *worker, struct instance *instance);
 void instance_reaped(struct worker *worker, struct instance *instance);
 void instance_try_finish(struct worker *worker, struct instance *instance);
 void instance_expired(struct worker *worker, struct instance *instance);
+/* A container's weight changes: an instance weighs as much as its containers together. 0, or -1 with errno. */
+int instance_weigh(struct worker *worker, struct container *container, uint32_t weight);
 
 /* container.c */
+/* The process has started: its end will be the container's. */
+void container_has_process(struct worker *worker, struct container *container, pid_t pid);
 struct container *container_find(struct worker *worker, uint64_t id);
 void container_start(struct worker *worker, const struct ws_container_start *message);
 void container_init_answered(struct worker *worker, uint64_t token, struct ws_status status, int *fds, size_t fds_count);
@@ -151,12 +207,46 @@ void container_expired(struct worker *worker, struct container *container);
 /* The runtime runs, or (exec_late) nothing has to yet: answers the daemon. */
 void container_started(struct worker *worker, struct container *container);
 
+/* A container without a function in the instance: the stock's, or about to be adopted. NULL when there is no room for it. */
+struct container *container_make_blank(struct worker *worker, struct instance *instance);
+/* Starts an instance that nobody has asked for; false when there is no room. */
+bool instance_make_blank(struct worker *worker);
+
+/* network.c */
+int network_set_up(struct worker *worker);
+/* Makes one for the stock; false when it is full. */
+bool network_refill(struct worker *worker);
+/* Gives a container its network: its listeners are then in its reply's slots. WS_STEP_NONE, or what failed. */
+enum ws_step network_open(struct worker *worker, struct container *container);
+int network_of(const struct container *container);
+/* Everything in the container is gone: its own network may serve the instance's next container. */
+void network_leave(struct container *container);
+void network_close_all(struct instance *instance);
+
+/* stock.c */
+/* Somebody starts something: the stock waits. */
+void stock_disturb(struct worker *worker);
+/* Makes the next thing that is missing, if it is time. */
+void stock_refill(struct worker *worker);
+
 /* start.c */
-/* Mounts the bundle, sets the limits; 0, or -1 after container_fail. */
-int start_assign(struct worker *worker, struct container *container);
+/* Mounts what the container lacks: the runtime, the bundle, a /tmp of another size. 0, or -1 after container_fail. */
+int start_mount(struct worker *worker, struct container *container);
 void start_runtime(struct worker *worker, struct container *container);
 void start_status_readable(struct worker *worker, struct container *container);
 void start_zygote_answered(struct worker *worker, struct container *container, int pid);
+
+/* learn.c: WS_START_LEARN */
+void learn_begin(struct worker *worker, struct container *container, int number);
+void learn_retry(struct worker *worker, struct container *container);
+void learn_readable(struct worker *worker, struct container *container, uint32_t events);
+void learn_report(struct worker *worker, const struct container *container);
+
+/* inspect.c: answers with a report on a container whose runtime runs. */
+void inspect_container(struct worker *worker, const struct container *container, uint64_t request_id);
+
+/* filters.c */
+int filters_compile(struct worker *worker);
 
 /* zygote.c */
 void zygotes_start_due(struct worker *worker);

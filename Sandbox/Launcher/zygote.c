@@ -1,5 +1,6 @@
 /* Zygotes: one booted interpreter per runtime of kind fork. They live in the template's root as root of the worker's user
- * namespace, run no user code, and are started again when they die. */
+ * namespace, under a filter of their own from before their first instruction, run no user code, and are started again when
+ * they die. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -23,7 +24,9 @@ enum { CONTROL_FD = 3 };
 
 static char *const environment[] = {
     "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp", "TZ=:UTC", "LAMBDA_TASK_ROOT=/var/task",
-    "LAMBDA_RUNTIME_DIR=/var/runtime", "WAYSIDE_ZYGOTE_FD=3", "WAYSIDE_ZYGOTE_LIBRARY=" WS_ZYGOTE_LIBRARY_PATH, NULL,
+    "LAMBDA_RUNTIME_DIR=/var/runtime", "WAYSIDE_ZYGOTE_FD=3", "WAYSIDE_ZYGOTE_LIBRARY=" WS_ZYGOTE_LIBRARY_PATH,
+    "LD_BIND_NOW=1", /* what is bound before the fork is not bound again by every child */
+    NULL,
 };
 
 static uint32_t index_of(const struct worker *worker, const struct zygote *zygote) { return (uint32_t)(zygote - worker->zygotes); }
@@ -38,21 +41,23 @@ _Noreturn static void become_zygote(const struct worker *worker, const struct ru
     int parked = fcntl(control, F_DUPFD_CLOEXEC, 16), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (parked < 0 || null < 0 || dup2(null, 0) < 0 || dup2(parked, CONTROL_FD) < 0) _exit(71);
     if (close_range(CONTROL_FD + 1, ~0u, 0) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0) _exit(71);
+    if (ws_no_new_privileges() < 0 || ws_filter_install(&worker->filters[runtime->family].zygote) < 0) _exit(71);
     execve(runtime->arguments[0], runtime->arguments, environment);
     fprintf(stderr, "wayside-launcher: the zygote of %s cannot be executed: %s\n", runtime->name, strerror(errno));
     _exit(72);
 }
 
-static int send_setup(const struct worker *worker, int control) {
+static int send_setup(const struct worker *worker, const struct runtime *runtime, int control) {
+    const struct family_filters *filters = &worker->filters[runtime->family];
     const struct ws_cgroups *cgroups = &worker->host.cgroups;
     struct ws_zygote_setup setup = {
         .privileged = worker->host.privileged,
         .landlock_abi = worker->host.landlock_abi,
         .cgroup_version = cgroups->version,
         .hierarchies_count = cgroups->count,
-        .filter_count = worker->host.filter.count,
+        .filter_count = filters->runtime.count,
     };
-    int fds[1 + WS_CGROUP_HIERARCHIES_MAX] = {worker->filter_file};
+    int fds[1 + WS_CGROUP_HIERARCHIES_MAX] = {filters->runtime_file};
     for (uint32_t i = 0; i < cgroups->count; i++) {
         setup.controllers[i] = cgroups->hierarchies[i].controllers;
         fds[1 + i] = cgroups->hierarchies[i].base;
@@ -61,14 +66,15 @@ static int send_setup(const struct worker *worker, int control) {
 }
 
 static int boot(struct worker *worker, struct zygote *zygote) {
+    const struct runtime *runtime = &worker->options->runtimes[index_of(worker, zygote)];
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
     WS_AUTO_CLOSE int ours = pair[0];
     WS_AUTO_CLOSE int theirs = pair[1];
     /* Ours alone: a zygote that hangs must not stop the worker, and one that waits must not spin. */
-    if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0 || send_setup(worker, ours) < 0) return -1;
+    if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0 || send_setup(worker, runtime, ours) < 0) return -1;
     pid_t pid = ws_clone(0, -1);
-    if (pid == 0) become_zygote(worker, &worker->options->runtimes[index_of(worker, zygote)], theirs);
+    if (pid == 0) become_zygote(worker, runtime, theirs);
     if (pid < 0 || watch(worker, ours, EVENT_ZYGOTE, index_of(worker, zygote)) < 0) return -1;
     zygote->pid = pid;
     zygote->control = ws_release(&ours);
@@ -99,7 +105,7 @@ static void take_answer(struct worker *worker, struct zygote *zygote, const stru
         zygote->failures = 0;
         return;
     }
-    struct container *container = &worker->containers[token_slot(answer->token) % worker->options->containers_max];
+    struct container *container = &worker->containers[token_slot(answer->token) % worker->container_slots];
     if (container->state != CONTAINER_FREE && container->token == answer->token && container->zygote_expected)
         start_zygote_answered(worker, container, answer->pid);
 }
@@ -131,7 +137,7 @@ void zygote_reaped(struct worker *worker, struct zygote *zygote, int wait_status
     ws_close_quietly(&zygote->control);
     zygote->pid = 0;
     schedule(worker, zygote);
-    for (uint32_t i = 0; i < worker->options->containers_max; i++) {
+    for (uint32_t i = 0; i < worker->container_slots; i++) {
         struct container *container = &worker->containers[i];
         if (container->state != CONTAINER_FREE && container->zygote_expected && container->runtime == runtime)
             start_zygote_answered(worker, container, 0);
@@ -147,6 +153,6 @@ int zygote_order(struct worker *worker, const struct container *container, const
         errno = EAGAIN;
         return -1;
     }
-    int fds[WS_ZYGOTE_ORDER_FDS] = {plan->init_pidfd, plan->frame, plan->log, plan->status};
+    int fds[WS_ZYGOTE_ORDER_FDS] = {plan->init_pidfd, plan->network, plan->frame, plan->log, plan->status};
     return ws_socket_send(zygote->control, &plan->order, sizeof plan->order, fds, WS_ZYGOTE_ORDER_FDS) < 0 ? -1 : 0;
 }

@@ -11,7 +11,10 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
+_Static_assert(sizeof(struct ws_zygote_setup) != sizeof(struct ws_entry_order), "sizes tell the messages apart");
+
 static struct ws_entry_host host;
+static struct ws_filter filter;
 static struct ws_entry_plan plan;
 
 static int send_answer(int control_fd, uint64_t token, int pid) {
@@ -32,11 +35,11 @@ static int take_setup(const struct ws_zygote_setup *setup, const int *fds, size_
         host.cgroups.hierarchies[i].base = fds[1 + i];
         host.cgroups.hierarchies[i].controllers = setup->controllers[i];
     }
-    size_t bytes = setup->filter_count * sizeof *host.filter.instructions;
-    host.filter.count = (unsigned short)setup->filter_count;
-    host.filter.instructions = malloc(bytes);
-    if (host.filter.instructions == NULL) return -1;
-    ssize_t length = pread(fds[0], host.filter.instructions, bytes, 0);
+    size_t bytes = setup->filter_count * sizeof *filter.instructions;
+    filter.count = (unsigned short)setup->filter_count;
+    filter.instructions = malloc(bytes);
+    if (filter.instructions == NULL) return -1;
+    ssize_t length = pread(fds[0], filter.instructions, bytes, 0);
     close(fds[0]);
     return length == (ssize_t)bytes ? 0 : -1;
 }
@@ -45,10 +48,13 @@ static void take_order(const struct ws_entry_order *order, const int *fds) {
     memset(&plan, 0, sizeof plan);
     plan.order = *order;
     plan.order.cgroup[WS_CGROUP_NAME_MAX - 1] = '\0';
+    plan.filter = &filter;
+    plan.listener = -1;
     plan.init_pidfd = fds[0];
-    plan.frame = fds[1];
-    plan.log = fds[2];
-    plan.status = fds[3];
+    plan.network = fds[1];
+    plan.frame = fds[2];
+    plan.log = fds[3];
+    plan.status = fds[4];
 }
 
 EXPORTED int ws_zygote_receive(int control_fd) {
@@ -61,12 +67,12 @@ EXPORTED int ws_zygote_receive(int control_fd) {
     for (;;) {
         ssize_t length = ws_socket_receive(control_fd, &message, sizeof message, fds, &fds_count);
         if (length <= 0) return -1;
-        if (length == sizeof message.order && fds_count == WS_ZYGOTE_ORDER_FDS && host.filter.count > 0) {
+        if (length == sizeof message.order && fds_count == WS_ZYGOTE_ORDER_FDS && filter.count > 0) {
             take_order(&message.order, fds);
             return 0;
         }
         /* A worker that speaks otherwise is another build: ending lets it start a fitting zygote. */
-        if (length != sizeof message.setup || host.filter.count > 0) return -1;
+        if (length != sizeof message.setup || filter.count > 0) return -1;
         if (take_setup(&message.setup, fds, fds_count) < 0) return -1;
     }
 }
@@ -77,7 +83,7 @@ EXPORTED int ws_zygote_enter(void) { return ws_entry_walk(&host, &plan); }
 
 EXPORTED int ws_zygote_reply(int control_fd, int pid) {
     if (pid < 0) pid = -(errno != 0 ? errno : EAGAIN);
-    int *order_fds[] = {&plan.init_pidfd, &plan.frame, &plan.log, &plan.status};
+    int *order_fds[] = {&plan.init_pidfd, &plan.network, &plan.frame, &plan.log, &plan.status};
     for (size_t i = 0; i < WS_ZYGOTE_ORDER_FDS; i++) ws_close_quietly(order_fds[i]);
     return send_answer(control_fd, plan.order.token, pid);
 }

@@ -9,7 +9,7 @@ internal import Synchronization
 /// ``withLease(for:deadline:_:)``, so it comes back on every path: answer, function error, time-out, abort, crash. Only the warm
 /// path, which runs without a task, takes and gives back by itself.
 public final class ContainerPool: Sendable {
-    /// How often ``run()`` looks for idle containers whose time is over and waiting callers whose deadline has passed.
+    /// How often ``run()`` looks for idle containers whose time is over, spares to be made and waiting callers whose deadline has passed.
     public static let tick = Duration.milliseconds(50)
 
     private struct Waiting {
@@ -37,6 +37,9 @@ public final class ContainerPool: Sendable {
         let runtime: String
     }
 
+    /// Runtimes that `warmingTargets` names and this node does not have. Nothing is kept ready for them.
+    public let unservedWarmingTargets: [String]
+
     private let state: Mutex<State>
     private let host: SandboxHost
     private let bundle: @Sendable (PinnedVersion) async throws(InvocationError) -> String
@@ -48,7 +51,11 @@ public final class ContainerPool: Sendable {
         configuration: PoolConfiguration, host: SandboxHost, logger: Logger,
         bundle: @escaping @Sendable (PinnedVersion) async throws(InvocationError) -> String
     ) {
-        state = Mutex(State(machine: PoolStateMachine(configuration: configuration)))
+        let names = Set(host.manifests.map(\.name))
+        var served = configuration
+        served.warmingTargets = configuration.warmingTargets.filter { names.contains($0.key) }
+        unservedWarmingTargets = configuration.warmingTargets.keys.filter { !names.contains($0) }.sorted()
+        state = Mutex(State(machine: PoolStateMachine(configuration: served)))
         self.host = host
         self.bundle = bundle
         self.logger = logger
@@ -80,7 +87,7 @@ public final class ContainerPool: Sendable {
 
     /// Takes nothing new and ends what is idle; what runs may finish.
     public func drain() {
-        perform(state.withLock { $0.machine.drain(now: .now()) })
+        perform(state.withLock { $0.machine.drain() })
     }
 
     /// Ends what runs, for the time to drain is over; its calls are answered as the engine's doing.
@@ -113,8 +120,9 @@ public final class ContainerPool: Sendable {
     /// An idle container of this version, if there is one; to be given back exactly once.
     public func takeWarm(for version: PinnedVersion) -> ContainerLease? {
         guard let kind = kind(of: version) else { return nil }
+        let home = host.currentHome
         let (id, container) = state.withLock { state -> (ContainerID?, SandboxContainer?) in
-            guard let id = state.machine.leaseWarm(kind) else { return (nil, nil) }
+            guard let id = state.machine.leaseWarm(kind, home: home) else { return (nil, nil) }
             return (id, state.held[id]?.container)
         }
         return id.flatMap { try? lease($0, container) }
@@ -153,8 +161,9 @@ extension ContainerPool {
         } catch {
             throw InvocationError(.startFailed, "The launcher of this node does not start. Look at the node's log.")
         }
+        let home = host.currentHome
         let (quick, warm, actions) = state.withLock { state in
-            let (answer, actions) = state.machine.lease(kind, mayWait: false, now: asked)
+            let (answer, actions) = state.machine.lease(kind, mayWait: false, home: home, now: asked)
             guard case .warm(let id) = answer else { return (answer, SandboxContainer?.none, actions) }
             return (answer, state.held[id]?.container, actions)
         }
@@ -236,7 +245,8 @@ extension ContainerPool {
     private func kind(of version: PinnedVersion) -> ContainerClass? {
         guard let manifest = host.manifest(for: version.runtime) else { return nil }
         return ContainerClass(
-            account: version.key.account, revision: version.revision, runtime: manifest.name, memory: version.memory)
+            account: version.key.account, revision: version.revision, runtime: manifest.name, memory: version.memory,
+            usesSpares: version.sandbox.fitsPreparedContainers)
     }
 }
 
@@ -251,7 +261,7 @@ extension ContainerPool {
             let container = try await make(plan, version, path)
             let actions = state.withLock { state in
                 if state.machine.contains(plan.container) { state.held[plan.container] = Held(container: container, version: version) }
-                return state.machine.containerStarted(plan.container, now: .now())
+                return state.machine.containerStarted(plan.container, home: container.home, now: .now())
             }
             perform(actions)
             return ContainerLease(
@@ -272,13 +282,12 @@ extension ContainerPool {
                 return spare
             case .newInstance:
                 do throws(SandboxError) {
-                    try await host.createInstance(plan.instance.number)
+                    return try await host.startContainer(plan.container.number, inNew: plan.instance.number, for: version, bundle: bundle)
                 } catch {
-                    // Nothing was made, so no event will say that it has ended.
+                    // The host has ended what there was; if that was nothing, no event will say so.
                     perform(state.withLock { $0.machine.instanceEnded(plan.instance, now: .now()) })
                     throw error
                 }
-                return try await host.startContainer(plan.container.number, in: plan.instance.number, for: version, bundle: bundle)
             case .container:
                 return try await host.startContainer(plan.container.number, in: plan.instance.number, for: version, bundle: bundle)
             }
@@ -303,7 +312,16 @@ extension ContainerPool {
         switch plan.kind {
         case .container: .container
         case .instance: .instance
-        case .newInstance: host.manifest(for: version.runtime)?.kind == .execEarly ? .boot : .zygote
+        case .newInstance: isBooted(version) ? .boot : .zygote
+        }
+    }
+
+    /// Whether a new container's runtime is executed anew, with nothing prepared for it.
+    private func isBooted(_ version: PinnedVersion) -> Bool {
+        switch host.manifest(for: version.runtime)?.kind {
+        case .execEarly: true
+        case .fork: version.sandbox.isolation == .exec
+        case .execLate, nil: false
         }
     }
 }
@@ -344,7 +362,7 @@ extension ContainerPool {
             // The host has said so; every instance has been reported as ended before.
             break
         case .launcherReady:
-            perform(state.withLock { $0.machine.replenishAll(now: now) })
+            perform(state.withLock { $0.machine.tick(now: now) })
         }
     }
 
@@ -371,7 +389,7 @@ extension ContainerPool {
             let container = try await host.bootInstance(boot.instance.number, spare: boot.spare.number, runtime: boot.runtime)
             let actions = state.withLock { state in
                 if state.machine.contains(boot.spare) { state.held[boot.spare] = Held(container: container, version: nil) }
-                return state.machine.instanceReady(boot.instance, now: .now())
+                return state.machine.instanceReady(boot.instance, home: container.home, now: .now())
             }
             perform(actions)
         } catch {
@@ -382,14 +400,9 @@ extension ContainerPool {
     }
 
     private func keepTime() async {
-        var ticks = 0
         while (try? await Task.sleep(for: Self.tick)) != nil {
             let now = EngineInstant.now()
-            ticks += 1
-            let isSecond = ticks % 20 == 0
-            let (actions, hasWaiting) = state.withLock { state in
-                (state.machine.expireIdle(now: now) + (isSecond ? state.machine.replenishAll(now: now) : []), !state.waiting.isEmpty)
-            }
+            let (actions, hasWaiting) = state.withLock { ($0.machine.tick(now: now), !$0.waiting.isEmpty) }
             perform(actions)
             if hasWaiting { abandon { $0.deadline <= now } }
         }

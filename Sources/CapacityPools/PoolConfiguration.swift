@@ -20,11 +20,14 @@ public struct PoolConfiguration: Hashable, Sendable {
     public var warmingTargets: [String: Int]
     /// How long a runtime whose instance failed to boot is left alone; doubled with each further failure, up to 64 times.
     public var bootRetryDelay: Duration
+    /// How long no call must have started before the warming pool is filled up again, so that a spare does not take the processor
+    /// from the call that took the last one. Steady calls put that off for ``PoolStateMachine/lackMax`` at most.
+    public var replenishDelay: Duration
 
     public init(
         memory: ByteCount, containersMax: Int = 1000, containersPerInstanceMax: Int = 16, startsMax: Int = 4, waitersMax: Int = 1000,
         keepAlive: Duration = .seconds(600), spareMemory: ByteCount = .mebibytes(16), warmingTargets: [String: Int] = [:],
-        bootRetryDelay: Duration = .seconds(1)
+        bootRetryDelay: Duration = .seconds(1), replenishDelay: Duration = .milliseconds(20)
     ) {
         self.memory = memory
         self.containersMax = containersMax
@@ -35,5 +38,6 @@ public struct PoolConfiguration: Hashable, Sendable {
         self.spareMemory = spareMemory
         self.warmingTargets = warmingTargets
         self.bootRetryDelay = bootRetryDelay
+        self.replenishDelay = replenishDelay
     }
 }

@@ -8,7 +8,7 @@ extension PoolStateMachine {
         busyCount -= 1
         idleCount += 1
         idleMemory += container.memory
-        let entry = IdleEntry(container: id, entry: nextNumber())
+        let entry = IdleEntry(container: id, entry: nextNumber(), home: container.home)
         container.state = .idle(since: now, entry: entry.entry)
         containers[id] = container
         idle[kind, default: []].append(entry)
@@ -16,9 +16,12 @@ extension PoolStateMachine {
         compactIdleOrder()
     }
 
-    /// The container of this class that has been idle for the shortest time.
-    mutating func takeIdle(_ kind: ContainerClass) -> ContainerID? {
-        while let entry = idle[kind]?.popLast() {
+    /// How many of the newest are looked at for one at the caller's home.
+    static let homeLookMax = 4
+
+    /// Of the containers of this class that have been idle for the shortest time, one at `home`, or else the newest.
+    mutating func takeIdle(_ kind: ContainerClass, home: ObjectIdentifier?) -> ContainerID? {
+        while let index = newestIdle(kind, home: home), let entry = idle[kind]?.remove(at: index) {
             if idle[kind]?.isEmpty == true { idle[kind] = nil }
             guard isCurrent(entry) else { continue }
             containers[entry.container]?.state = .busy
@@ -28,6 +31,11 @@ extension PoolStateMachine {
             return entry.container
         }
         return nil
+    }
+
+    private func newestIdle(_ kind: ContainerClass, home: ObjectIdentifier?) -> Int? {
+        guard let queue = idle[kind], !queue.isEmpty else { return nil }
+        return home.flatMap { home in queue.indices.suffix(Self.homeLookMax).last { queue[$0].home == home } } ?? queue.count - 1
     }
 
     /// Ends idle containers whose time is over. O(1) when there is none.

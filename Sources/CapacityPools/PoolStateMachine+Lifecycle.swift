@@ -3,45 +3,31 @@ public import EngineCore
 
 // Instances come and go; containers end.
 extension PoolStateMachine {
-    /// Brings every runtime's warming pool to its target, counting what is booting already (POOL-15). To be called at start and
-    /// from time to time: it also retries after boot failures.
-    public mutating func replenishAll(now: EngineInstant) -> [PoolAction] {
-        var actions: [PoolAction] = []
-        for runtime in configuration.warmingTargets.keys.sorted() { replenish(runtime, now: now, actions: &actions) }
+    /// What time brings: idle containers whose time is over, spares whose time has come. To be called
+    /// when the launcher is ready and every few dozen milliseconds. O(runtimes) when there is nothing to do.
+    public mutating func tick(now: EngineInstant) -> [PoolAction] {
+        var actions = expireIdle(now: now)
+        for runtime in runtimes { replenish(runtime, now: now, actions: &actions) }
         return actions
     }
 
-    mutating func replenish(_ runtime: String, now: EngineInstant, actions: inout [PoolAction]) {
-        guard !isDraining, now >= bootFailures[runtime]?.retryAt ?? now else { return }
-        let target = configuration.warmingTargets[runtime] ?? 0
-        while ready[runtime, default: []].count + booting[runtime, default: 0] < target,
-            booting.values.reduce(0, +) < configuration.startsMax,
-            memoryHeld + configuration.spareMemory <= configuration.memory, containers.count < configuration.containersMax
-        {
-            let instance = InstanceID(number: nextNumber())
-            let spare = ContainerID(number: nextNumber())
-            instances[instance] = Instance(runtime: runtime, state: .booting, containers: [spare], exists: false)
-            containers[spare] = Container(instance: instance, state: .spare, kind: nil, memory: configuration.spareMemory)
-            memoryHeld += configuration.spareMemory
-            booting[runtime, default: 0] += 1
-            actions.append(.bootInstance(instance, spare: spare, runtime: runtime))
-        }
-    }
-
     /// A booting instance is ready to be assigned.
-    public mutating func instanceReady(_ id: InstanceID, now: EngineInstant) -> [PoolAction] {
+    ///
+    /// - Parameter home: see ``containerStarted(_:home:now:)``.
+    public mutating func instanceReady(_ id: InstanceID, home: ObjectIdentifier? = nil, now: EngineInstant) -> [PoolAction] {
         guard let instance = instances[id], case .booting = instance.state else { return [] }
         var actions: [PoolAction] = []
         booting[instance.runtime, default: 1] -= 1
         bootFailures[instance.runtime] = nil
         instances[id]?.state = .ready
+        if let spare = instance.containers.first { containers[spare]?.home = home }
         instances[id]?.exists = true
         ready[instance.runtime, default: []].append(id)
         if isDraining {
-            endReady(id, actions: &actions)
+            endInstance(id, actions: &actions)
         } else {
-            replenish(instance.runtime, now: now, actions: &actions)
             serveWaiters(now: now, actions: &actions)
+            replenish(instance.runtime, now: now, actions: &actions)
         }
         return actions
     }
@@ -63,8 +49,8 @@ extension PoolStateMachine {
             break
         }
         instances[id] = nil
-        replenish(instance.runtime, now: now, actions: &actions)
         serveWaiters(now: now, actions: &actions)
+        replenish(instance.runtime, now: now, actions: &actions)
         return actions
     }
 
@@ -75,6 +61,7 @@ extension PoolStateMachine {
         forget(id)
         instances[container.instance]?.containers.remove(id)
         if let instance = instances[container.instance], instance.containers.isEmpty {
+            if case .booting = instance.state { noteBootFailure(instance.runtime, now: now) }
             endInstance(container.instance, actions: &actions)
         }
         serveWaiters(now: now, actions: &actions)
@@ -82,14 +69,13 @@ extension PoolStateMachine {
     }
 
     /// Takes nothing new, ends what is idle or spare and answers who waits. What runs may finish.
-    public mutating func drain(now: EngineInstant) -> [PoolAction] {
+    public mutating func drain() -> [PoolAction] {
         isDraining = true
-        var actions: [PoolAction] = []
-        serveWaiters(now: now, actions: &actions)
+        var actions = waiters.removeAll().map { PoolAction.resume($0, .noCapacity) }
         while let entry = idleOrder.popFirst() {
             if isCurrent(entry) { end(entry.container, actions: &actions) }
         }
-        for id in ready.values.joined() { endReady(id, actions: &actions) }
+        for id in ready.values.joined() { endInstance(id, actions: &actions) }
         return actions
     }
 
@@ -102,9 +88,13 @@ extension PoolStateMachine {
 
     // MARK: -
 
-    /// Starts to end a container; what it holds is given back when it has ended.
+    /// Starts to end a container; what it holds is given back when it has ended. The last one of its instance ends with it.
     mutating func end(_ id: ContainerID, actions: inout [PoolAction]) {
         guard let container = containers[id], container.state != .ending else { return }
+        let others = instances[container.instance]?.containers ?? []
+        if others.allSatisfy({ $0 == id || containers[$0]?.state == .ending }) {
+            return endInstance(container.instance, actions: &actions)
+        }
         leave(id, container)
         containers[id]?.state = .ending
         memoryEnding += container.memory
@@ -112,10 +102,15 @@ extension PoolStateMachine {
         actions.append(.killContainer(id))
     }
 
-    /// Ends an instance without busy or starting containers.
+    /// Ends an instance with what it holds, unless it is ending already.
     mutating func endInstance(_ id: InstanceID, actions: inout [PoolAction]) {
         guard let instance = instances[id] else { return }
-        if case .assigned(let account) = instance.state { unassign(id, from: account) }
+        switch instance.state {
+        case .booting: booting[instance.runtime, default: 1] -= 1
+        case .ready: ready[instance.runtime]?.removeAll { $0 == id }
+        case .assigned(let account): unassign(id, from: account)
+        case .ending: return
+        }
         for container in instance.containers {
             guard let held = containers[container], held.state != .ending else { continue }
             leave(container, held)
@@ -125,12 +120,6 @@ extension PoolStateMachine {
         }
         instances[id]?.state = .ending
         actions.append(.killInstance(id))
-    }
-
-    private mutating func endReady(_ id: InstanceID, actions: inout [PoolAction]) {
-        guard let runtime = instances[id]?.runtime else { return }
-        ready[runtime]?.removeAll { $0 == id }
-        endInstance(id, actions: &actions)
     }
 
     private mutating func unassign(_ id: InstanceID, from account: AccountID) {
@@ -227,6 +216,7 @@ extension PoolStateMachine {
         }
         if idleBytes != idleMemory.bytes { return "\(idleBytes) bytes are idle, the ledger says \(idleMemory.bytes)" }
         if idle.values.reduce(0, { $0 + $1.count }) != idleCount { return "the idle lists and the idle count differ" }
+        if idle.keys.contains(where: { waiters.hasAny(of: $0) }) { return "a container is idle, and somebody waits for its class" }
         return nil
     }
 
@@ -243,6 +233,10 @@ extension PoolStateMachine {
                 }
             if !isRight { return "instance \(id.number) is not in the one pool it belongs to" }
         }
+        let boots = instances.values.count { instance in
+            if case .booting = instance.state { true } else { false }
+        }
+        if boots != booting.values.reduce(0, +) { return "\(boots) instances boot, and \(booting) are counted" }
         let listed = ready.values.reduce(0) { $0 + $1.count } + assigned.values.reduce(0) { $0 + $1.count }
         let placed = instances.values.count { instance in
             switch instance.state {

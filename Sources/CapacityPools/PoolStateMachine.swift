@@ -14,12 +14,17 @@
 //                         │                            │                       └──evict, expire──► ending
 //                         └── release(discard) ────────┴── release(discard) ──► ending ──containerEnded──► (forgotten)
 //
+//     A class that does not use spares (its sandbox is settled before its code is known) goes from nothing to starting only.
+//
 // Memory. Every container holds its function's memory from the moment its start is planned until it has ended; a spare one holds
 // `spareMemory`. Nothing else is counted, so the sum over containers is the ledger (checked by `brokenInvariant`).
 //
 // Shortage is judged on memory and slots, never on a count of calls (POOL-06). It is met by ending idle containers, the longest
-// idle first, then spare ones; the caller waits until enough of them have ended. Waiting callers are served in order, but one
-// that cannot be placed does not block the others.
+// idle first, then spare ones; the caller waits until enough of them have ended. Waiting callers are served in order, but one that
+// cannot be placed blocks only those of its size, and a container that is given back goes to who waits for its class.
+//
+// A container has a home, which is one thread's: where the answers of its runtime arrive. A caller who is at home there needs no other
+// thread, so among the newest few idle containers, and spare ones, one at the caller's is preferred.
 
 internal import DequeModule
 internal import EngineCore
@@ -42,17 +47,15 @@ public struct PoolStateMachine: Sendable {
         var state: ContainerState
         var kind: ContainerClass?
         var memory: ByteCount
-    }
-
-    struct Waiter: Sendable {
-        let id: WaiterID
-        let kind: ContainerClass
+        /// Where its events are handled; callers who are there too are served best.
+        var home: ObjectIdentifier?
     }
 
     /// An idle period, in the order in which it began. Stale once the container has moved on.
     struct IdleEntry: Sendable {
         let container: ContainerID
         let entry: UInt64
+        let home: ObjectIdentifier?
     }
 
     /// Retired revisions remembered. Beyond, the oldest is forgotten; its last containers then end by age.
@@ -65,10 +68,14 @@ public struct PoolStateMachine: Sendable {
     var idleOrder: Deque<IdleEntry> = []
     var idleCount = 0
     var idleMemory = ByteCount.zero
-    var waiters: [Waiter] = []
+    var waiters = WaiterQueues()
     var assigned: [AccountID: Set<InstanceID>] = [:]
     var ready: [String: [InstanceID]] = [:]
     var booting: [String: Int] = [:]
+    /// Since when a runtime's warming pool is below its target, or was last looked at.
+    var lacking: [String: EngineInstant] = [:]
+    /// When a start was last planned, or under way.
+    var lastStart: EngineInstant?
     var bootFailures: [String: (count: Int, retryAt: EngineInstant)] = [:]
     var memoryHeld = ByteCount.zero
     var memoryEnding = ByteCount.zero
@@ -79,10 +86,13 @@ public struct PoolStateMachine: Sendable {
     /// Revisions whose containers serve no further call, and the order in which they were retired.
     var retired: Set<String> = []
     var retiredOrder: Deque<String> = []
+    /// Those that have a warming pool, in order.
+    let runtimes: [String]
     private var lastNumber: UInt64 = 0
 
     public init(configuration: PoolConfiguration) {
         self.configuration = configuration
+        runtimes = configuration.warmingTargets.keys.sorted()
     }
 
     mutating func nextNumber() -> UInt64 {

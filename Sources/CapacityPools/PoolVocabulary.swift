@@ -22,12 +22,15 @@ public struct ContainerClass: Hashable, Sendable {
     public let revision: String
     public let runtime: String
     public let memory: ByteCount
+    /// Whether a container that was prepared before its function was known may be taken for it.
+    public let usesSpares: Bool
 
-    public init(account: AccountID, revision: String, runtime: String, memory: ByteCount) {
+    public init(account: AccountID, revision: String, runtime: String, memory: ByteCount, usesSpares: Bool = true) {
         self.account = account
         self.revision = revision
         self.runtime = runtime
         self.memory = memory
+        self.usesSpares = usesSpares
     }
 }
 

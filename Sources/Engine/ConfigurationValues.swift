@@ -1,5 +1,6 @@
 internal import CapacityPools
 internal import Configuration
+internal import EgressProxy
 internal import EngineCore
 internal import Foundation
 internal import Placement
@@ -158,6 +159,16 @@ struct ConfigurationValues {
         } catch {
             throw ConfigurationError("placement: \(error.message)")
         }
+    }
+
+    func egress() throws(ConfigurationError) -> EgressLimits {
+        var limits = EgressLimits()
+        limits.connectionsMax = try integer("egress.connectionsMax", in: 1...10_000)
+        limits.connectionBytesMax = .mebibytes(try integer("egress.connectionMebibytesMax", in: 1...16_777_216))
+        limits.containerBytesMax = .mebibytes(try integer("egress.containerMebibytesMax", in: 1...16_777_216))
+        limits.connectTime = .seconds(try integer("egress.connectSeconds", in: 1...900))
+        limits.idleTime = .seconds(try integer("egress.idleSeconds", in: 1...86_400))
+        return limits
     }
 
     func capacity() throws(ConfigurationError) -> PoolConfiguration {

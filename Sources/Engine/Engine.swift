@@ -43,7 +43,12 @@ public struct Engine: Sendable {
     public func run() async throws {
         let folder = try DataFolder(path: configuration.data)
         defer { folder.close() }
-        let catalog = try Catalog(directory: configuration.data.string)
+        let relay = EventRelay()
+        let catalog = try Catalog(
+            directory: configuration.data.string,
+            onSuperseded: { versions in
+                for version in versions { relay.pool?.retire(version) }
+            })
         let bundles = try BundleStore(
             contentDirectory: folder.content, limits: ExtractionLimits(unzippedBytes: configuration.unzippedMax))
         let eventLoops = MultiThreadedEventLoopGroup.singleton
@@ -51,20 +56,17 @@ public struct Engine: Sendable {
         let packageThreads = NIOThreadPool(numberOfThreads: Self.packageThreadsMax)
         packageThreads.start()
         defer { packageThreads.shutdownGracefully { _ in } }
-        let relay = EventRelay()
+        let egressLog = EgressLog(logger: logger)
+        let egress = ProxiedEgress(limits: configuration.egress) { egressLog.add($0) }
         let host = try SandboxHost(
-            configuration: configuration.sandbox, eventLoopGroup: eventLoops, logger: logger, onEvent: { relay.pool?.handle($0) })
+            configuration: configuration.sandbox, eventLoopGroup: eventLoops, logger: logger, egress: egress,
+            onEvent: { relay.pool?.handle($0) })
         let names = host.manifests.map(\.name)
         for name in configuration.capacity.warmingTargets.keys where !names.contains(name) {
             throw ConfigurationError("capacity.warming names the runtime '\(name)'; there are \(names.joined(separator: ", "))")
         }
-        let pool = ContainerPool(configuration: configuration.capacity, host: host, logger: logger) {
-            (version) async throws(InvocationError) in
-            guard bundles.contains(version.codeDigest) else {
-                throw InvocationError(.codeUnavailable, "The code of \(version.arn) is not on this node. Deploy it again.")
-            }
-            return bundles.relativeBundlePath(version.codeDigest)
-        }
+        let pool = ContainerPool(
+            configuration: configuration.capacity, host: host, logger: logger, bundle: Self.bundlePath(bundles))
         relay.pool = pool
         let identity = try identity()
         let regions = try regions(identity, bundles, packageThreads)
@@ -202,8 +204,18 @@ extension Engine {
                     NodeStatus(
                         node: configuration.nodeName, role: configuration.role.rawValue, draining: router.isDraining,
                         underWay: router.underWayCount, brokenInvariant: pool.brokenInvariant())
-                }),
+                }, sandbox: SandboxServices(parts.catalog, parts.host, bundle: Self.bundlePath(parts.bundles))),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
+    }
+
+    /// Where a version's unpacked bundle is, relative to the content folder.
+    private static func bundlePath(_ bundles: BundleStore) -> @Sendable (PinnedVersion) async throws(InvocationError) -> String {
+        { (version) async throws(InvocationError) in
+            guard bundles.contains(version.codeDigest) else {
+                throw InvocationError(.codeUnavailable, "The code of \(version.arn) is not on this node. Deploy it again.")
+            }
+            return bundles.relativeBundlePath(version.codeDigest)
+        }
     }
 
     /// Runs what blocks off the event loops.

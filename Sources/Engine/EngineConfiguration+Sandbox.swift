@@ -12,7 +12,7 @@ extension EngineConfiguration {
             zygoteLibrary: sandboxPrograms.appending("libwayside-zygote.so").string, runtimes: runtimes.string,
             content: DataFolder.content(data).string, state: DataFolder.state(data).string, socketDirectory: run.string,
             launcherSocket: launcherSocket?.string, instancesMax: instancesMax, containersMax: capacity.containersMax, cgroup: cgroup,
-            uidBase: uidBase, initTimeout: initTimeout, logBytesMax: logBytesMax)
+            uidBase: uidBase, initTimeout: initTimeout, logBytesMax: logBytesMax, freezeAfter: freezeAfter, cpu: cpu)
     }
 
     /// Prepares the folders of a launcher that runs by itself and gives those of the node to its user.

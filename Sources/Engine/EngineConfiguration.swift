@@ -1,9 +1,11 @@
 internal import CapacityPools
 internal import Configuration
+internal import EgressProxy
 internal import EngineCore
 internal import Foundation
 public import Logging
 public import Placement
+internal import Sandboxing
 public import SystemPackage
 internal import Yams
 
@@ -54,6 +56,10 @@ public struct EngineConfiguration: Sendable {
     let instancesMax: Int
     let initTimeout: Duration
     let logBytesMax: ByteCount
+    /// `nil`: never.
+    let freezeAfter: Duration?
+    let cpu: CPUAllowance
+    let egress: EgressLimits
     let unzippedMax: ByteCount
     let sweepInterval: Duration
     let recordsMax: Int
@@ -99,6 +105,12 @@ public struct EngineConfiguration: Sendable {
         instancesMax = try values.integer("sandbox.instancesMax", in: 1...4096)
         initTimeout = .seconds(try values.integer("sandbox.initTimeoutSeconds", in: 1...900))
         logBytesMax = .kibibytes(try values.integer("sandbox.logKibibytesPerCall", in: 4...65_536))
+        let freeze = try values.integer("sandbox.freezeAfterMilliseconds", in: 0...86_400_000)
+        freezeAfter = freeze == 0 ? nil : .milliseconds(freeze)
+        cpu = CPUAllowance(
+            millisPerGibibyte: try values.integer("sandbox.cpuMillisPerGibibyte", in: 1...1_000_000),
+            millisMin: try values.integer("sandbox.cpuMillisMin", in: 10...1_000_000))
+        egress = try values.egress()
         unzippedMax = .mebibytes(try values.integer("content.unzippedMebibytesMax", in: 1...10_240))
         sweepInterval = .seconds(try values.integer("content.sweepIntervalSeconds", in: 1...86_400))
         recordsMax = try values.integer("records.countMax", in: 1...10_000_000)

@@ -13,13 +13,9 @@ public struct ContentDigest: Hashable, Sendable, Codable, CustomStringConvertibl
 
     /// - Returns: `nil` unless `bytes` has 32 elements.
     public init?(bytes: some Sequence<UInt8>) {
-        let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
         text.reserveCapacity(64)
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
+        appendHexadecimal(bytes, to: &text)
         guard text.count == 64 else { return nil }
         hex = String(decoding: text, as: UTF8.self)
     }

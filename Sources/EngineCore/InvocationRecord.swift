@@ -73,6 +73,8 @@ public struct InvocationRecord: Sendable, Codable {
         public var fetch: Double = 0
         /// Making the instance and the container.
         public var start: Double = 0
+        /// Thawing the idle container.
+        public var thaw: Double = 0
         /// Loading the user's code.
         public var initialise: Double = 0
         /// In the handler.

@@ -20,11 +20,12 @@ public final class PinnedVersion: Sendable, Codable {
     /// SHA-256 of the deployment package (the zip), which names the bundle in the content store.
     public let codeDigest: ContentDigest
     public let codeSize: ByteCount
+    public let sandbox: SandboxPolicy
 
     public init(
         key: FunctionKey, version: FunctionVersion, revision: String, runtime: String, handler: String, memory: ByteCount,
         temporaryStorage: ByteCount, timeout: Duration, environment: [String: String], codeDigest: ContentDigest,
-        codeSize: ByteCount
+        codeSize: ByteCount, sandbox: SandboxPolicy = SandboxPolicy()
     ) {
         self.key = key
         self.version = version
@@ -37,6 +38,7 @@ public final class PinnedVersion: Sendable, Codable {
         self.environment = environment
         self.codeDigest = codeDigest
         self.codeSize = codeSize
+        self.sandbox = sandbox
     }
 
     /// The ARN as the function sees it in its context: unqualified for `$LATEST` asked by name, else with the version.

@@ -9,4 +9,6 @@ public struct Account: Hashable, Sendable {
     public let accessKeyIDs: [String]
     /// Seconds since 1970.
     public let created: Double
+    /// How the containers of all its functions are started.
+    public let isolation: SandboxPolicy.Isolation
 }

@@ -27,10 +27,38 @@ extension Catalog {
             for row in try Row.fetchAll(db, sql: "SELECT account, id FROM access_keys ORDER BY created, id") {
                 keys[row["account"], default: []].append(row["id"])
             }
-            return try Row.fetchAll(db, sql: "SELECT id, name, created FROM accounts ORDER BY id").map { row in
+            return try Row.fetchAll(db, sql: "SELECT id, name, created, isolation FROM accounts ORDER BY id").map { row in
                 let text: String = row["id"]
                 guard let id = AccountID(text) else { throw CatalogError.damaged("the account number \(text)") }
-                return Account(id: id, name: row["name"], accessKeyIDs: keys[text] ?? [], created: row["created"])
+                return Account(
+                    id: id, name: row["name"], accessKeyIDs: keys[text] ?? [], created: row["created"],
+                    isolation: try VersionRow.isolation(row))
+            }
+        }
+    }
+
+    /// Changes how the containers of all functions of an account are started. Blocking; O(versions of the account).
+    ///
+    /// What runs was started the other way, so every version gets a new revision in the same transaction: the containers of the old ones
+    /// finish their calls and take no more. Nothing else of a version changes. Setting what holds already changes nothing.
+    /// - Returns: the versions that were changed.
+    /// - Throws: `accountNotFound`.
+    @discardableResult
+    public func setIsolation(_ isolation: SandboxPolicy.Isolation, account: AccountID) throws(CatalogError) -> [FunctionEntry] {
+        try changeAll("set the isolation of account \(account)") { db in
+            guard try Self.isolation(of: account, db) != isolation else { return [] }
+            try db.execute(
+                sql: "UPDATE accounts SET isolation = ? WHERE id = ?", arguments: [isolation.rawValue, account.description])
+            let versions = try Row.fetchAll(
+                db, sql: "SELECT versions.function, versions.latest_description, \(VersionRow.columns) WHERE functions.account = ?",
+                arguments: [account.description])
+            return try versions.map { row in
+                let entry = try rows.entry(row)
+                let renewed = FunctionEntry(
+                    key: entry.key, version: entry.version, revision: Self.newRevision(), settings: entry.settings, code: entry.code,
+                    lastModified: entry.lastModified, isolation: isolation)
+                try rows.write(renewed, function: row["function"], latestDescription: row["latest_description"], db)
+                return renewed
             }
         }
     }
@@ -101,6 +129,13 @@ extension Catalog {
             try body(db)
             return try Generation.accessKeys.read(db)
         }
+    }
+
+    /// - Throws: `accountNotFound`.
+    static func isolation(of account: AccountID, _ db: Database) throws -> SandboxPolicy.Isolation {
+        let row = try Row.fetchOne(db, sql: "SELECT isolation FROM accounts WHERE id = ?", arguments: [account.description])
+        guard let row else { throw CatalogError.accountNotFound(account) }
+        return try VersionRow.isolation(row)
     }
 
     static func isAccount(_ id: AccountID, _ db: Database) throws -> Bool {

@@ -13,7 +13,7 @@ extension Catalog {
         _ key: FunctionKey, settings: FunctionSettings, code: CodeReference, tags: [String: String], publish: Bool
     ) throws(CatalogError) -> FunctionEntry {
         try change(key, "create the function \(key.name)") { db in
-            guard try Self.isAccount(key.account, db) else { throw CatalogError.accountNotFound(key.account) }
+            let isolation = try Self.isolation(of: key.account, db)
             guard try FunctionRow.find(key, db) == nil else {
                 throw CatalogError(.functionExists, "Function already exists: \(key.arn). Update it, or choose another name.")
             }
@@ -24,7 +24,7 @@ extension Catalog {
             }
             try checkVersionCount()
             let function = try FunctionRow.insert(key, tags: tags, db)
-            let latest = try writeLatest(function, settings, code, db)
+            let latest = try writeLatest(function, settings, code, isolation, db)
             return publish ? try publishLatest(latest, of: function, description: nil, db) : latest
         }
     }
@@ -58,7 +58,7 @@ extension Catalog {
             let function = try FunctionRow.require(key, db)
             let old = try entry(key, .latest, db)
             try Self.check(old, has: revision)
-            let latest = try writeLatest(function, old.settings, code, db)
+            let latest = try writeLatest(function, old.settings, code, old.isolation, db)
             let answer = publish ? try publishLatest(latest, of: function, description: nil, db) : latest
             return (answer, unreferenced: try CodeUse.unreferenced(among: [old.code.digest], db))
         }
@@ -78,7 +78,7 @@ extension Catalog {
             try Self.check(old, has: revision)
             var settings = old.settings
             change(&settings)
-            return try writeLatest(function, settings, old.code, db)
+            return try writeLatest(function, settings, old.code, old.isolation, db)
         }
     }
 
@@ -122,6 +122,16 @@ extension Catalog {
         return pinned
     }
 
+    /// The functions of a name, in the order of their ARNs, for an operator who does not say whose. O(functions) in memory.
+    /// - Parameters:
+    ///   - account: `nil` for those of every account.
+    ///   - region: `nil` for those of every region.
+    public func keys(named name: String, account: AccountID?, region: String?) throws(CatalogError) -> [FunctionKey] {
+        try noticeChanges()
+        let keys = functions.withLock { index in index.functions.keys.filter { $0.name == name } }
+        return keys.filter { (account ?? $0.account) == $0.account && (region ?? $0.region) == $0.region }.sorted { $0.arn < $1.arn }
+    }
+
     /// Functions of all accounts. O(1) in memory.
     public func functionCount() -> Int { functions.withLock { $0.functions.count } }
 }
@@ -152,11 +162,11 @@ extension Catalog {
     }
 
     private func writeLatest(
-        _ function: FunctionRow, _ settings: FunctionSettings, _ code: CodeReference, _ db: Database
+        _ function: FunctionRow, _ settings: FunctionSettings, _ code: CodeReference, _ isolation: SandboxPolicy.Isolation, _ db: Database
     ) throws -> FunctionEntry {
         let latest = FunctionEntry(
             key: function.key, version: .latest, revision: Self.newRevision(), settings: settings, code: code,
-            lastModified: Self.wallClock())
+            lastModified: Self.wallClock(), isolation: isolation)
         try rows.write(latest, function: function.id, db)
         return latest
     }

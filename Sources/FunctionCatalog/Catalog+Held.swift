@@ -57,7 +57,10 @@ extension Catalog {
         guard let body else { return nil }
         let found: PinnedVersion
         do {
+            // A program of another age may have kept less than this one needs; then the sender supplies it again.
             found = try JSONDecoder().decode(PinnedVersion.self, from: sealer.open(body, at: Self.place(identity)))
+        } catch is DecodingError {
+            return nil
         } catch {
             throw .wrapping(error, "read the held version \(key.arn(qualifier: version.description))")
         }

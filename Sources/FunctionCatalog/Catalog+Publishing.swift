@@ -40,7 +40,7 @@ extension Catalog {
         settings.description = description ?? settings.description
         let version = FunctionEntry(
             key: latest.key, version: .published(function.nextVersion), revision: Self.newRevision(), settings: settings,
-            code: latest.code, lastModified: Self.wallClock())
+            code: latest.code, lastModified: Self.wallClock(), isolation: latest.isolation)
         try rows.write(version, function: function.id, latestDescription: latest.settings.description, db)
         try function.setNextVersion(function.nextVersion + 1, db)
         return version

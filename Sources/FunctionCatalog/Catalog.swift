@@ -25,6 +25,7 @@ public final class Catalog: Sendable {
     let accessKeys: Mutex<AccessKeyCache>
     let held: Mutex<HeldVersionCache>
     private let clock: @Sendable () -> EngineInstant
+    private let onSuperseded: @Sendable ([PinnedVersion]) -> Void
     /// When the generations were last compared, in nanoseconds of `clock`.
     private let comparedAt: Atomic<Int64>
 
@@ -32,10 +33,14 @@ public final class Catalog: Sendable {
 
     /// Opens the catalog of a data directory, making what is missing: the folder (0700), the database and the master key (0600).
     /// Blocking; O(versions).
-    /// - Parameter clock: when changes of other processes are looked for.
+    /// - Parameters:
+    ///   - clock: when changes of other processes are looked for.
+    ///   - onSuperseded: told of versions that are others or no more because of another process or of ``setIsolation(_:account:)``, so
+    ///     that their containers can be replaced. Must not call the catalog.
     /// - Throws: `masterKey`, `storeFull`, `storeFailed`.
     public init(
-        directory: String, limits: CatalogLimits = .init(), clock: @escaping @Sendable () -> EngineInstant = { .now() }
+        directory: String, limits: CatalogLimits = .init(), clock: @escaping @Sendable () -> EngineInstant = { .now() },
+        onSuperseded: @escaping @Sendable ([PinnedVersion]) -> Void = { _ in }
     ) throws(CatalogError) {
         try PrivateFile.makeDirectory(directory)
         let (store, sealer) = try OpeningLock.held(in: directory) { () throws(CatalogError) -> (CatalogStore, SecretSealer) in
@@ -62,6 +67,7 @@ public final class Catalog: Sendable {
         accessKeys = Mutex(AccessKeyCache(unknownMax: limits.unknownAccessKeys))
         held = Mutex(HeldVersionCache(newestUse: newestUse))
         self.clock = clock
+        self.onSuperseded = onSuperseded
         comparedAt = Atomic(clock().nanoseconds)
     }
 
@@ -101,12 +107,24 @@ public final class Catalog: Sendable {
     }
 
     /// Takes over what another process did to functions; on the writer queue, so that no change of this process falls in between.
-    private func reloadFunctions() throws(CatalogError) {
-        _ = try store.write("read the changed functions") { change in
-            functions.withLock { $0.apply(change) }
-        } _: { db in
-            try functions.withLock({ $0 }).change(of: nil, rows: rows, db)
+    private func reloadFunctions() throws(CatalogError) { _ = try changeAll("read the changed functions") { _ in () } }
+
+    /// Runs one transaction that may change any function, then brings the index up to date. O(all versions).
+    func changeAll<Result>(_ action: @autoclosure () -> String, _ body: (Database) throws -> Result) throws(CatalogError) -> Result {
+        try store.write(action()) { apply($0.1) } _: { db -> (Result, FunctionIndex.Change) in
+            let result = try body(db)
+            return (result, try functions.withLock({ $0 }).change(of: nil, rows: rows, db))
+        }.0
+    }
+
+    /// Whoever changes one function through this catalog knows what that supersedes; of everything else this tells.
+    private func apply(_ change: FunctionIndex.Change) {
+        let superseded = functions.withLock { index in
+            defer { index.apply(change) }
+            guard case .everything(let found, _) = change else { return [PinnedVersion]() }
+            return index.superseded(by: found)
         }
+        if !superseded.isEmpty { onSuperseded(superseded) }
     }
 
     /// Runs one transaction that changes one function, then brings the index up to date.
@@ -114,7 +132,7 @@ public final class Catalog: Sendable {
         _ key: FunctionKey, _ action: @autoclosure () -> String, _ body: (Database) throws -> Result
     ) throws(CatalogError) -> Result {
         let (result, _) = try store.write(action()) { (_, change) in
-            functions.withLock { $0.apply(change) }
+            apply(change)
         } _: { db -> (Result, FunctionIndex.Change) in
             let index = functions.withLock { $0 }
             // If another process has written in between, its changes are taken over as well.

@@ -7,6 +7,9 @@ enum CatalogSchema {
         migrator.registerMigration("1") { db in
             try db.execute(sql: accounts + functions + held + generations)
         }
+        migrator.registerMigration("2") { db in
+            try db.execute(sql: "ALTER TABLE accounts ADD COLUMN isolation TEXT NOT NULL DEFAULT 'shared'")
+        }
         return migrator
     }
 

@@ -10,10 +10,12 @@ public struct FunctionEntry: Hashable, Sendable {
     public let code: CodeReference
     /// Seconds since 1970.
     public let lastModified: Double
+    /// Of its account.
+    public let isolation: SandboxPolicy.Isolation
 
     public init(
         key: FunctionKey, version: FunctionVersion, revision: String, settings: FunctionSettings, code: CodeReference,
-        lastModified: Double
+        lastModified: Double, isolation: SandboxPolicy.Isolation = .shared
     ) {
         self.key = key
         self.version = version
@@ -21,6 +23,17 @@ public struct FunctionEntry: Hashable, Sendable {
         self.settings = settings
         self.code = code
         self.lastModified = lastModified
+        self.isolation = isolation
+    }
+
+    /// What its sandbox is told.
+    public var sandbox: SandboxPolicy {
+        SandboxPolicy(egress: egress, systemCalls: settings.systemCalls, isolation: isolation)
+    }
+
+    /// The entries were checked when they were given. Should one no longer be accepted, nothing is permitted rather than a part.
+    private var egress: EgressPolicy {
+        do throws(EgressPolicyError) { return try EgressPolicy(settings.egress) } catch { return .none }
     }
 
     /// What an invocation needs of it. A new object at each call; ``Catalog/pinned(_:_:)`` answers the shared one.
@@ -29,6 +42,6 @@ public struct FunctionEntry: Hashable, Sendable {
             key: key, version: version, revision: revision, runtime: settings.runtime, handler: settings.handler,
             memory: .mebibytes(settings.memoryMebibytes), temporaryStorage: .mebibytes(settings.temporaryStorageMebibytes),
             timeout: .seconds(settings.timeoutSeconds), environment: settings.environment, codeDigest: code.digest,
-            codeSize: code.size)
+            codeSize: code.size, sandbox: sandbox)
     }
 }

@@ -33,6 +33,11 @@ struct FunctionIndex: Sendable {
         }
     }
 
+    /// The versions held here that are others, or no more, once `found` takes their place. O(all versions).
+    func superseded(by found: [FunctionKey: Versions]) -> [PinnedVersion] {
+        functions.flatMap { key, versions in versions.filter { found[key]?[$0.key] !== $0.value }.map(\.value) }
+    }
+
     /// Reads from the database what has changed against this index. O(versions of the function), or O(all versions) for everything;
     /// only versions of new revisions are decoded.
     /// - Parameter key: the one function that changed, or `nil` if that is not known.

@@ -19,11 +19,15 @@ public struct FunctionSettings: Hashable, Sendable, Codable {
     public var environment: [String: String]
     /// `x86_64` or `arm64`.
     public var architecture: String
+    /// Entries of the allow-list of an `EgressPolicy`, as the owner wrote them.
+    public var egress: [String]
+    /// The only system calls the function may make; `nil` for what its runtime may.
+    public var systemCalls: [String]?
 
     public init(
         runtime: String, handler: String, role: String, description: String = "", timeoutSeconds: Int = 3,
         memoryMebibytes: Int = 128, temporaryStorageMebibytes: Int = 512, environment: [String: String] = [:],
-        architecture: String = "x86_64"
+        architecture: String = "x86_64", egress: [String] = [], systemCalls: [String]? = nil
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -34,5 +38,22 @@ public struct FunctionSettings: Hashable, Sendable, Codable {
         self.temporaryStorageMebibytes = temporaryStorageMebibytes
         self.environment = environment
         self.architecture = architecture
+        self.egress = egress
+        self.systemCalls = systemCalls
+    }
+
+    /// What was stored before a setting existed has its default.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            runtime: try values.decode(String.self, forKey: .runtime), handler: try values.decode(String.self, forKey: .handler),
+            role: try values.decode(String.self, forKey: .role), description: try values.decode(String.self, forKey: .description),
+            timeoutSeconds: try values.decode(Int.self, forKey: .timeoutSeconds),
+            memoryMebibytes: try values.decode(Int.self, forKey: .memoryMebibytes),
+            temporaryStorageMebibytes: try values.decode(Int.self, forKey: .temporaryStorageMebibytes),
+            environment: try values.decode([String: String].self, forKey: .environment),
+            architecture: try values.decode(String.self, forKey: .architecture),
+            egress: try values.decodeIfPresent([String].self, forKey: .egress) ?? [],
+            systemCalls: try values.decodeIfPresent([String].self, forKey: .systemCalls))
     }
 }

@@ -4,11 +4,12 @@ import GRDB
 
 /// Translates between rows of `versions` and ``FunctionEntry``.
 struct VersionRow: Sendable {
-    /// What ``entry(_:key:)`` reads, to follow SELECT; `versions` is joined to `functions`.
+    /// What ``entry(_:)`` reads, to follow SELECT; `versions` is joined to `functions` and those to `accounts`.
     static let columns = """
         functions.account, functions.region, functions.name, versions.number, versions.revision, versions.settings,
-        versions.environment, versions.latest_description, versions.code_digest, versions.code_size, versions.modified
-        FROM versions JOIN functions ON functions.id = versions.function
+        versions.environment, versions.latest_description, versions.code_digest, versions.code_size, versions.modified,
+        accounts.isolation
+        FROM versions JOIN functions ON functions.id = versions.function JOIN accounts ON accounts.id = functions.account
         """
 
     let sealer: SecretSealer
@@ -19,19 +20,27 @@ struct VersionRow: Sendable {
         return FunctionKey(account: account, region: row["region"], name: row["name"])
     }
 
+    static func isolation(_ row: Row) throws(CatalogError) -> SandboxPolicy.Isolation {
+        let text: String = row["isolation"]
+        guard let isolation = SandboxPolicy.Isolation(rawValue: text) else { throw .damaged("the isolation \(text)") }
+        return isolation
+    }
+
     func entry(_ row: Row) throws -> FunctionEntry {
         let key = try Self.key(row)
         let version = FunctionVersion(number: row["number"])
         let revision: String = row["revision"]
         let digest: String = row["code_digest"]
         guard let digest = ContentDigest(hex: digest) else { throw CatalogError.damaged("the code digest \(digest)") }
+        let isolation = try Self.isolation(row)
         let environment = try sealer.open(row["environment"], at: Self.place(key, version, revision))
         do {
             var settings = try JSONDecoder().decode(FunctionSettings.self, from: Data((row["settings"] as String).utf8))
             settings.environment = try JSONDecoder().decode([String: String].self, from: environment)
             return FunctionEntry(
                 key: key, version: version, revision: revision, settings: settings,
-                code: CodeReference(digest: digest, size: ByteCount(row["code_size"])), lastModified: row["modified"])
+                code: CodeReference(digest: digest, size: ByteCount(row["code_size"])), lastModified: row["modified"],
+                isolation: isolation)
         } catch {
             throw CatalogError.damaged("settings of \(key.arn(qualifier: version.description))", cause: error)
         }

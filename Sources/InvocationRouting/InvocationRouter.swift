@@ -191,6 +191,7 @@ public final class InvocationRouter: Sendable {
         record.spans.wait = lease.wait.inMilliseconds
         record.spans.fetch = lease.fetch.inMilliseconds
         record.spans.start = lease.start.inMilliseconds
+        record.spans.thaw = answer.thaw?.inMilliseconds ?? 0
         record.spans.initialise = answer.initialise?.inMilliseconds ?? 0
         record.spans.run = answer.run.inMilliseconds
         record.endingParty = answer.endingParty

@@ -11,6 +11,8 @@ public struct ContainerAnswer: Sendable {
     public let output: InvocationLog
     /// How long this call waited for the function to initialise; `nil` when an earlier call had done so.
     public let initialise: Duration?
+    /// How long this call waited for its container to be thawed; `nil` when it was not frozen.
+    public let thaw: Duration?
     /// From the event's handing over to the answer; zero when it never came to that.
     public let run: Duration
     /// The most memory the container has used in its life; `nil` where no cgroup is usable.
@@ -22,14 +24,15 @@ public struct ContainerAnswer: Sendable {
 
     init(
         outcome: InvocationResult.Outcome?, endingParty: InvocationRecord.EndingParty, errorType: String? = nil,
-        output: InvocationLog = InvocationLog(), initialise: Duration? = nil, run: Duration = .zero, memoryPeak: ByteCount? = nil,
-        isReusable: Bool = false, surelyNotStarted: Bool = false
+        output: InvocationLog = InvocationLog(), initialise: Duration? = nil, thaw: Duration? = nil, run: Duration = .zero,
+        memoryPeak: ByteCount? = nil, isReusable: Bool = false, surelyNotStarted: Bool = false
     ) {
         self.outcome = outcome
         self.endingParty = endingParty
         self.errorType = errorType
         self.output = output
         self.initialise = initialise
+        self.thaw = thaw
         self.run = run
         self.memoryPeak = memoryPeak
         self.isReusable = isReusable

@@ -11,7 +11,12 @@ enum ContainerPhase {
     /// A function's, not called yet. A program of the bundle's own runs already and may be ready before its first call.
     case assigned(isReady: Bool)
     case initialising(ContainerCall)
-    case idle
+    case idle(since: EngineInstant)
+    /// The freezer is being written, at this moment, on the event loop.
+    case freezing
+    case frozen
+    /// Frozen, with a call that waits for the thaw.
+    case thawing(ContainerCall)
     case busy(ContainerCall)
     /// Nothing new begins. The call, if any, waits for the launcher to say how the process ended.
     case ending(ContainerCall?)
@@ -21,7 +26,7 @@ enum ContainerPhase {
 
     var call: ContainerCall? {
         switch self {
-        case .initialising(let call), .busy(let call), .ending(let call?): call
+        case .initialising(let call), .thawing(let call), .busy(let call), .ending(let call?): call
         default: nil
         }
     }
@@ -30,7 +35,7 @@ enum ContainerPhase {
     var isCapturing: Bool {
         switch self {
         case .assigned, .initialising, .busy, .ending: true
-        case .preparing, .spare, .idle, .stillborn, .gone: false
+        case .preparing, .spare, .idle, .freezing, .frozen, .thawing, .stillborn, .gone: false
         }
     }
 }
@@ -43,12 +48,19 @@ struct ContainerCall {
     let began: EngineInstant
     /// Set when this call waited for the initialisation.
     var initialise: Duration?
+    /// Whether the container was frozen when the call came, so that it is still certain to be unseen until it is handed over.
+    var foundFrozen = false
+    /// How long it then waited until the container was thawed.
+    var thaw: Duration?
     /// When the event was handed to the runtime.
     var handedOver: EngineInstant?
     /// When it is ended as timed out.
     var expiry: EngineInstant
     /// The time-out it is then told of.
     var limit: Duration
+
+    /// Whether the function cannot have seen any of it.
+    var isSurelyNotStarted: Bool { foundFrozen && handedOver == nil }
 }
 
 /// Why a function cannot begin. Its first call gets it as the function's error, for that is what it is.

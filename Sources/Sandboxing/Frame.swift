@@ -16,6 +16,8 @@ struct Frame: Equatable {
     var kind: Kind
     var sequence: UInt32
     var payload: ByteBuffer
+    /// Its sender ends by itself after this frame.
+    var isLast = false
 
     /// Appends the header of a frame whose payload of `length` bytes follows it.
     static func writeHeader(_ kind: Kind, sequence: UInt32, length: Int, into buffer: inout ByteBuffer) {
@@ -74,11 +76,12 @@ struct FrameDecoder {
         else { return nil }
         guard version == Frame.version else { throw .version(version) }
         guard let kind = Frame.Kind(rawValue: rawKind) else { throw .kind(rawKind) }
-        guard flags == 0 else { throw .flags(flags) }
+        let isLast = kind == .error && flags == UInt16(WS_FRAME_FLAG_LAST)
+        guard flags == 0 || isLast else { throw .flags(flags) }
         guard length <= UInt32(Frame.payloadMax) else { throw .length(length) }
         guard let payload = unread.getSlice(at: start + Frame.headerSize, length: Int(length)) else { return nil }
         unread.moveReaderIndex(forwardBy: Frame.headerSize + Int(length))
         if unread.readableBytes == 0 { unread = ByteBuffer() }
-        return Frame(kind: kind, sequence: sequence, payload: payload)
+        return Frame(kind: kind, sequence: sequence, payload: payload, isLast: isLast)
     }
 }

@@ -1,6 +1,5 @@
 internal import CSandboxProtocol
 internal import EngineCore
-internal import Foundation
 internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
@@ -9,7 +8,8 @@ internal import SystemPackage
 /// Frames over the container's stream socket (`wayside_frames.h`): the built-in runtimes.
 ///
 /// A call is written by the caller's own thread, in one `sendmsg` of header and event, and its answer is read by the event loop
-/// in one `read`: no thread is woken only to write. What the socket does not take at once is left to the event loop.
+/// in one `read`: no thread is woken only to write. What the socket does not take at once is left to the event loop. Writing needs
+/// nothing but the socket, so the runtime can be told its function before the event loop has heard of it.
 ///
 ///     booting ──BOOTED──► booted ──(INIT)──► initialising ──READY──► idle ⇄ busy
 ///        └────(INIT)────────────────────────────────┘ (the runtime reads it once it is up)
@@ -23,6 +23,8 @@ final class FrameRuntimeChannel: RuntimeChannel {
         /// the event loop has closed and the kernel has given away again.
         var writer: SystemPackage.FileDescriptor?
         var channel: (any Channel)?
+        /// What the socket did not take before there was a channel.
+        var pending = ByteBuffer()
         /// Writes that the event loop has not finished; the next must then queue behind them.
         var backlog = 0
         var head = ByteBuffer()
@@ -34,31 +36,40 @@ final class FrameRuntimeChannel: RuntimeChannel {
         var isOver = false
     }
 
-    private let link = Mutex(Link())
+    private let link: Mutex<Link>
+    private let socket: SystemPackage.FileDescriptor
     private let eventLoop: any EventLoop
     private let onEvent: @Sendable (RuntimeEvent) -> Void
 
-    private init(on eventLoop: any EventLoop, onEvent: @escaping @Sendable (RuntimeEvent) -> Void) {
+    /// Can be written to at once; ``open()`` makes it listen. From any thread.
+    init(
+        _ socket: SystemPackage.FileDescriptor, on eventLoop: any EventLoop, onEvent: @escaping @Sendable (RuntimeEvent) -> Void
+    ) {
+        self.socket = socket
         self.eventLoop = eventLoop
         self.onEvent = onEvent
+        // Without one, for want of descriptors, all is written by the event loop.
+        let writer = fcntl(socket.rawValue, F_DUPFD_CLOEXEC, 0)
+        link = Mutex(Link(writer: writer < 0 ? nil : SystemPackage.FileDescriptor(rawValue: writer)))
     }
 
-    /// Takes over `socket`, also when the future fails.
-    static func open(
-        _ socket: SystemPackage.FileDescriptor, on eventLoop: any EventLoop, onEvent: @escaping @Sendable (RuntimeEvent) -> Void
-    ) -> EventLoopFuture<FrameRuntimeChannel> {
-        let runtime = FrameRuntimeChannel(on: eventLoop, onEvent: onEvent)
-        let writer = fcntl(socket.rawValue, F_DUPFD_CLOEXEC, 0)
-        if writer >= 0 { runtime.link.withLock { $0.writer = SystemPackage.FileDescriptor(rawValue: writer) } }
-        return ClientBootstrap(group: eventLoop)
+    /// Takes over the socket, also when the future fails. On the event loop, once.
+    func open() -> EventLoopFuture<FrameRuntimeChannel> {
+        ClientBootstrap(group: eventLoop)
             .channelInitializer { channel in
-                runtime.link.withLock { $0.channel = channel }
-                return channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(FrameReader(runtime))
-                }
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(FrameReader(self)) }
             }
             .withConnectedSocket(socket.rawValue)
-            .map { _ in runtime }
+            .map { channel in
+                let (isOver, rest) = self.link.withLock { link -> (Bool, Rest?) in
+                    link.channel = channel
+                    guard link.pending.readableBytes > 0 else { return (link.isOver, nil) }
+                    defer { link.pending = ByteBuffer() }
+                    return (link.isOver, Rest(channel: channel, bytes: link.pending))
+                }
+                if isOver { channel.close(promise: nil) } else if let rest { self.finish(rest) }
+                return self
+            }
     }
 
     deinit {
@@ -66,21 +77,13 @@ final class FrameRuntimeChannel: RuntimeChannel {
         link.withLock { try? $0.writer?.close() }
     }
 
-    func initialise(handler: String, environment: LambdaEnvironment) {
-        struct Settings: Encodable {
-            let handler: String
-            let environment: [String: String]
-        }
-        let settings = Settings(handler: handler, environment: environment.variables)
-        guard let payload = try? JSONEncoder().encode(settings) else {
-            // Text and dictionaries of text always have a JSON form.
-            preconditionFailure("the settings of a function have no JSON form")
-        }
+    func initialise(_ settings: InitialisationSettings) {
+        let payload = settings.payload
         let rest = link.withLock { link in
             link.initialisation = .sent
             link.head.clear()
-            Frame.writeHeader(.initialise, sequence: 0, length: payload.count, into: &link.head)
-            return Self.send(ByteBuffer(bytes: payload), &link)
+            Frame.writeHeader(.initialise, sequence: 0, length: payload.readableBytes, into: &link.head)
+            return Self.send(payload, &link)
         }
         if let rest { finish(rest) }
     }
@@ -141,19 +144,25 @@ final class FrameRuntimeChannel: RuntimeChannel {
     ///
     /// - Returns: what is left to be written; by ``finish(_:)``, once the lock is free, because a write may complete at once.
     private static func send(_ body: ByteBuffer, _ link: inout Link) -> Rest? {
-        guard let writer = link.writer, !link.isOver else { return nil }
+        guard !link.isOver else { return nil }
         let total = link.head.readableBytes + body.readableBytes
         var sent = 0
-        if link.backlog == 0 {
+        if link.backlog == 0, let writer = link.writer {
             sent = sendNow(writer, link.head, body)
             // An error other than "not now" is a runtime that is gone; the reading side learns of it and says so.
             guard sent >= 0 || errno == EAGAIN || errno == EINTR else { return nil }
         }
-        guard max(0, sent) < total, let channel = link.channel else { return nil }
+        guard max(0, sent) < total else { return nil }
         var rest = ByteBuffer()
         rest.writeImmutableBuffer(link.head)
         rest.writeImmutableBuffer(body)
         rest.moveReaderIndex(forwardBy: max(0, sent))
+        guard let channel = link.channel else {
+            // One backlog, however many writes it is made of: the channel will bring it on its way as one.
+            if link.pending.readableBytes == 0 { link.backlog += 1 }
+            link.pending.writeImmutableBuffer(rest)
+            return nil
+        }
         link.backlog += 1
         return Rest(channel: channel, bytes: rest)
     }
@@ -211,12 +220,12 @@ final class FrameRuntimeChannel: RuntimeChannel {
         case .result where frame.sequence == link.awaited:
             link.awaited = nil
             return frame.payload.readableBytes > RuntimeLimits.responseMax
-                ? .failed(.answerTooLarge) : .answered(.success(frame.payload), errorType: nil)
+                ? .failed(.answerTooLarge()) : .answered(.success(frame.payload), errorType: nil)
         case .error where frame.sequence == link.awaited:
             link.awaited = nil
             return frame.payload.readableBytes > RuntimeLimits.responseMax
-                ? .failed(.answerTooLarge)
-                : .answered(.functionError(frame.payload), errorType: ErrorObject.type(in: frame.payload))
+                ? .failed(.answerTooLarge(isLast: frame.isLast))
+                : .answered(.functionError(frame.payload), errorType: ErrorObject.type(in: frame.payload), isLast: frame.isLast)
         default:
             return .failed(.violation(FrameViolation.unexpected(frame.kind, sequence: frame.sequence).description))
         }

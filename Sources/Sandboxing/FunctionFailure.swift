@@ -25,7 +25,7 @@ struct FunctionFailure: Hashable, Sendable {
         let text = "Task timed out after \(hundredths(of: limit)) seconds"
         return FunctionFailure(
             "Sandbox.Timedout", "RequestId: \(id) Error: \(text)",
-            logLine: "\(UTCTime(epochMilliseconds: epochMilliseconds)) \(id) \(text)")
+            logLine: "\(CivilTime(epochMilliseconds: epochMilliseconds)) \(id) \(text)")
     }
 
     /// The runtime process ended although an answer was due.

@@ -12,7 +12,7 @@ struct LambdaEnvironment: Sendable {
     /// - Parameters:
     ///   - logStream: the name of the log stream this container writes to.
     init(for version: PinnedVersion, manifest: RuntimeManifest, logStream: String) {
-        let defaults = [
+        var defaults = [
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
@@ -20,6 +20,7 @@ struct LambdaEnvironment: Sendable {
             "NODE_PATH": "/opt/nodejs/node_modules",
             "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         ]
+        if !version.sandbox.egress.isNone { defaults.merge(EgressPort.variables) { $1 } }
         var reserved = [
             "_HANDLER": version.handler,
             "AWS_REGION": version.key.region,
@@ -45,7 +46,7 @@ struct LambdaEnvironment: Sendable {
     /// A new log stream name: `2026/01/02/[$LATEST]` and 32 hexadecimal digits.
     static func newLogStream(for version: PinnedVersion, epochMilliseconds: Int64) -> String {
         let unique = RequestID().description.filter { $0 != "-" }
-        return "\(UTCTime(epochMilliseconds: epochMilliseconds).datePath)/[\(version.version)]\(unique)"
+        return "\(CivilTime(epochMilliseconds: epochMilliseconds).date.text(separator: "/"))/[\(version.version)]\(unique)"
     }
 
     /// `NAME=value` in the order of the names.

@@ -14,13 +14,22 @@ internal import SystemPackage
 public final class LauncherConnection: Sendable {
     /// Requests under way at once; one more is refused with `tooManyRequests`.
     public static let requestsMax = 4096
+    /// `WS_REPORT_MAX`; an expression in C that is not imported. No report is longer.
+    static let reportBytesMax = 256 << 10
 
-    private typealias Answer = Result<(process: UInt32, descriptors: [FileDescriptor], capabilities: LauncherCapabilities?), SandboxError>
+    private struct Reply {
+        var processID: Int32 = 0
+        var descriptors = ReplyDescriptors.none
+        var capabilities: LauncherCapabilities?
+    }
+
+    private typealias Answer = Result<Reply, SandboxError>
+    private typealias Completion = @Sendable (Answer) -> Void
 
     private struct State {
         var isOpen = true
         var nextRequestID: UInt64 = 1
-        var underWay: [UInt64: CheckedContinuation<Answer, Never>] = [:]
+        var underWay: [UInt64: Completion] = [:]
     }
 
     private let socket: FileDescriptor
@@ -73,6 +82,15 @@ public final class LauncherConnection: Sendable {
         _ = try await request(.createInstance(id: id, limits))
     }
 
+    /// Makes an instance, for callers that go on with it before it is there: what they ask for inside it is answered afterwards.
+    ///
+    /// - Parameter completion: called once, on the connection's thread or before this returns; must not block.
+    func createInstance(
+        _ id: UInt64, limits: SandboxLimits, completion: @escaping @Sendable (Result<Void, SandboxError>) -> Void
+    ) {
+        request(.createInstance(id: id, limits)) { completion($0.map { _ in }) }
+    }
+
     /// Ends an instance with all its containers. `instanceExited` follows when they are gone.
     public func killInstance(_ id: UInt64) async throws(SandboxError) {
         _ = try await request(.killInstance(id))
@@ -81,11 +99,34 @@ public final class LauncherConnection: Sendable {
     /// Prepares, assigns or starts a container. A failed start has given everything back, but for a container that had been
     /// prepared before: its `containerExited` follows.
     public func startContainer(_ specification: ContainerSpecification) async throws(SandboxError) -> StartedContainer {
-        let answer = try await request(.startContainer(specification))
-        let fds = answer.descriptors
-        return StartedContainer(
-            processID: Int32(bitPattern: answer.process),
-            descriptors: fds.count < 2 ? nil : ContainerDescriptors(channel: fds[0], log: fds[1], memoryPeak: fds.dropFirst(2).first))
+        Self.started(try await request(.startContainer(specification)))
+    }
+
+    /// Starts a container, for callers that want its descriptors without waking a task.
+    ///
+    /// - Parameter completion: called once, on the connection's thread or before this returns; must not block.
+    func startContainer(
+        _ specification: ContainerSpecification, completion: @escaping @Sendable (Result<StartedContainer, SandboxError>) -> Void
+    ) {
+        request(.startContainer(specification)) { completion($0.map(Self.started)) }
+    }
+
+    private static func started(_ reply: Reply) -> StartedContainer {
+        let descriptors = ContainerDescriptors(reply.descriptors)
+        if descriptors == nil { close(reply.descriptors.all) }
+        return StartedContainer(processID: reply.processID, descriptors: descriptors)
+    }
+
+    /// What holds for a running container, as the kernel says it (`ws_container_inspect`).
+    ///
+    /// - Returns: a sealed memory file with text, which the receiver closes.
+    func inspectContainer(_ id: UInt64) async throws(SandboxError) -> FileDescriptor {
+        let reply = try await request(.inspectContainer(id))
+        guard let report = reply.descriptors[WS_DESCRIPTOR_REPORT], reply.descriptors.all.count == 1 else {
+            Self.close(reply.descriptors.all)
+            throw SandboxError(.stepFailed, "the launcher gave no report on container \(id)")
+        }
+        return report
     }
 
     /// Ends a container without waiting for the reply, so from any thread. `containerExited` follows when everything of it is gone.
@@ -106,19 +147,21 @@ public final class LauncherConnection: Sendable {
         _ = try await request(.killContainer(id))
     }
 
-    private func request(
-        _ request: LauncherRequest
-    ) async throws(SandboxError) -> (process: UInt32, descriptors: [FileDescriptor], capabilities: LauncherCapabilities?) {
+    private func request(_ request: LauncherRequest) async throws(SandboxError) -> Reply {
         let answer = await withCheckedContinuation { (continuation: CheckedContinuation<Answer, Never>) in
-            if let failure = send(request, continuation) { continuation.resume(returning: .failure(failure)) }
+            self.request(request) { continuation.resume(returning: $0) }
         }
         return try answer.get()
     }
 
-    /// - Returns: the error when the continuation was not or is no longer registered.
-    private func send(_ request: LauncherRequest, _ continuation: CheckedContinuation<Answer, Never>) -> SandboxError? {
+    private func request(_ request: LauncherRequest, _ completion: @escaping Completion) {
+        if let failure = send(request, completion) { completion(.failure(failure)) }
+    }
+
+    /// - Returns: the error when the completion was not or is no longer registered.
+    private func send(_ request: LauncherRequest, _ completion: @escaping Completion) -> SandboxError? {
         let id: UInt64
-        switch register(continuation) {
+        switch register(completion) {
         case .success(let registered): id = registered
         case .failure(let error): return error
         }
@@ -135,7 +178,7 @@ public final class LauncherConnection: Sendable {
         }
     }
 
-    private func register(_ continuation: CheckedContinuation<Answer, Never>) -> Result<UInt64, SandboxError> {
+    private func register(_ completion: @escaping Completion) -> Result<UInt64, SandboxError> {
         state.withLock { state in
             guard state.isOpen else { return .failure(Self.disconnected) }
             guard state.underWay.count < Self.requestsMax else {
@@ -143,12 +186,12 @@ public final class LauncherConnection: Sendable {
             }
             let id = state.nextRequestID
             state.nextRequestID += 1
-            state.underWay[id] = continuation
+            state.underWay[id] = completion
             return .success(id)
         }
     }
 
-    private func take(_ id: UInt64) -> CheckedContinuation<Answer, Never>? {
+    private func take(_ id: UInt64) -> Completion? {
         state.withLock { $0.underWay.removeValue(forKey: id) }
     }
 
@@ -181,25 +224,34 @@ extension LauncherConnection {
 
     private func handle(_ bytes: UnsafeRawBufferPointer, _ descriptors: [FileDescriptor]) {
         var unclaimed = descriptors
+        defer { Self.close(unclaimed) }
         switch LauncherMessage(bytes) {
         case .capabilities(let id, let capabilities):
             limitReceiving(to: .zero)
-            take(id)?.resume(returning: .success((0, [], capabilities)))
+            take(id)?(.success(Reply(capabilities: capabilities)))
         case .reply(let id, let reply):
-            guard let continuation = take(id) else { break }
-            if reply.status.step == WS_STEP_NONE.rawValue {
-                unclaimed = []
-                continuation.resume(returning: .success((reply.process_id, descriptors, nil)))
-            } else {
-                continuation.resume(returning: .failure(Self.failure(reply.status)))
+            guard let completion = take(id) else { break }
+            guard reply.status.step == WS_STEP_NONE.rawValue else {
+                return completion(.failure(Self.failure(reply.status)))
             }
+            guard let given = ReplyDescriptors(bits: reply.descriptors, descriptors) else {
+                let counts = "\(reply.descriptors.nonzeroBitCount) descriptors announced, \(descriptors.count) received"
+                return completion(.failure(SandboxError(.stepFailed, "the launcher's reply is wrong: \(counts)")))
+            }
+            unclaimed = []
+            let processID = Int32(bitPattern: reply.process_id)
+            completion(.success(Reply(processID: processID, descriptors: given)))
         case .event(let event):
             onEvent(event)
         case nil:
             // A launcher of another version: nothing it says can be trusted.
             close()
         }
-        for descriptor in unclaimed { try? descriptor.close() }
+    }
+
+    private static func close(_ descriptors: [FileDescriptor]) {
+        // Whatever close(2) answers, they are gone.
+        for descriptor in descriptors { try? descriptor.close() }
     }
 
     private static func failure(_ status: ws_status) -> SandboxError {
@@ -215,7 +267,7 @@ extension LauncherConnection {
             defer { state.underWay = [:] }
             return state.underWay
         }
-        for continuation in left.values { continuation.resume(returning: .failure(Self.disconnected)) }
+        for completion in left.values { completion(.failure(Self.disconnected)) }
         onEvent(.disconnected)
     }
 }

@@ -21,14 +21,51 @@ public struct ContainerDescriptors: Sendable {
     public let channel: FileDescriptor
     /// What the function writes to standard output and standard error; non-blocking.
     public let log: FileDescriptor
-    /// The cgroup's peak memory in decimal text; `nil` where no cgroup is usable.
+    /// The cgroup's peak memory in decimal text; `nil` where no cgroup is usable, as with the next two.
     public let memoryPeak: FileDescriptor?
+    /// The cgroup's cpu time, in the form of its version.
+    public let cpuTime: FileDescriptor?
+    /// The cgroup's freezer, for writing.
+    public let freezer: FileDescriptor?
+    /// A listening socket in the container's network namespace; `nil` unless a port was asked for.
+    public let egress: FileDescriptor?
+
+    /// - Returns: `nil` when the reply brought no channel or no log.
+    init?(_ reply: ReplyDescriptors) {
+        guard let channel = reply[WS_DESCRIPTOR_CHANNEL], let log = reply[WS_DESCRIPTOR_LOG] else { return nil }
+        self.channel = channel
+        self.log = log
+        memoryPeak = reply[WS_DESCRIPTOR_MEMORY]
+        cpuTime = reply[WS_DESCRIPTOR_CPU]
+        freezer = reply[WS_DESCRIPTOR_FREEZER]
+        egress = reply[WS_DESCRIPTOR_EGRESS]
+    }
 
     public func close() {
-        for descriptor in [channel, log, memoryPeak].compactMap({ $0 }) {
+        for descriptor in [channel, log, memoryPeak, cpuTime, freezer, egress].compactMap({ $0 }) {
             // A descriptor of a socket, pipe or cgroup file is gone after close(2) whatever it answers.
             try? descriptor.close()
         }
+    }
+}
+
+/// What came beside a reply: one descriptor for each bit that is set, in the order of the bits.
+struct ReplyDescriptors: Sendable {
+    static let none = ReplyDescriptors()
+
+    private let bits: UInt32
+    let all: [FileDescriptor]
+
+    private init() { (bits, all) = (0, []) }
+
+    /// - Returns: `nil` when there are more or fewer than the bits say, so that nobody knows which is which.
+    init?(bits: UInt32, _ all: [FileDescriptor]) {
+        guard bits.nonzeroBitCount == all.count else { return nil }
+        (self.bits, self.all) = (bits, all)
+    }
+
+    subscript(kind: ws_descriptor) -> FileDescriptor? {
+        bits & kind.rawValue == 0 ? nil : all[(bits & (kind.rawValue - 1)).nonzeroBitCount]
     }
 }
 
@@ -41,6 +78,8 @@ public struct StartedContainer: Sendable {
 
 /// What the launcher reports by itself.
 public enum LauncherEvent: Hashable, Sendable {
+    /// The system calls a container that was started with `learn` has made; its end follows.
+    case containerLearned(UInt64, systemCalls: [String])
     /// Everything of the container is gone.
     case containerExited(UInt64, ContainerExit)
     case instanceExited(UInt64)
@@ -92,6 +131,11 @@ enum LauncherMessage {
         case WS_CONTAINER_EXIT:
             guard let body = Self.load(ws_container_exit.self, bytes), let exit = ContainerExit(body) else { return nil }
             self = .event(.containerExited(body.container_id, exit))
+        case WS_CONTAINER_SYSCALLS:
+            guard let body = Self.load(ws_container_syscalls.self, bytes) else { return nil }
+            let strings = bytes[MemoryLayout<ws_container_syscalls>.size...].split(separator: 0)
+            guard strings.count == Int(body.count) else { return nil }
+            self = .event(.containerLearned(body.container_id, systemCalls: strings.map { String(decoding: $0, as: UTF8.self) }))
         case WS_INSTANCE_EXIT:
             guard let body = Self.load(ws_instance_exit.self, bytes) else { return nil }
             self = .event(.instanceExited(body.instance_id))

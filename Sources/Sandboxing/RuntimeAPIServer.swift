@@ -81,7 +81,7 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
 
     // MARK: The container's side
 
-    func initialise(handler: String, environment: LambdaEnvironment) {
+    func initialise(_ settings: InitialisationSettings) {
         // The program has its environment from the start and initialises by itself, until its first `next`.
     }
 
@@ -176,7 +176,9 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     func takeTooLarge(_ request: RuntimeAPIRequest?, from connection: RuntimeAPIConnection) {
         if collecting === connection { collecting = nil }
         switch request {
-        case .response(let id), .error(let id): _ = answer(id, .failed(.answerTooLarge))
+        case .response(let id), .error(let id):
+            // Clients take the 413 that follows for a reason to end.
+            _ = answer(id, .failed(.answerTooLarge(isLast: true)))
         default: break
         }
     }

@@ -11,8 +11,8 @@ enum RuntimeEvent: Sendable {
     /// The user's code could not be loaded; the error object is the runtime's own.
     case initialisationFailed(ByteBuffer, errorType: String?)
     /// The answer to the call under way. A result's bytes are handed on unseen, as Lambda does: the built-in runtimes make JSON,
-    /// and a `provided` function may answer with any bytes.
-    case answered(InvocationResult.Outcome, errorType: String?)
+    /// and a `provided` function may answer with any bytes. After one that is its last the runtime ends by itself.
+    case answered(InvocationResult.Outcome, errorType: String?, isLast: Bool = false)
     /// The call under way has failed in a way that only the engine can put into words.
     case failed(RuntimeFault)
     /// Nothing more will come.
@@ -23,7 +23,7 @@ enum RuntimeEvent: Sendable {
 enum RuntimeFault: Hashable, Sendable {
     /// Not the runtime's doing: what came with the call does not fit on the wire, and nothing of it was sent.
     case callTooLarge
-    case answerTooLarge
+    case answerTooLarge(isLast: Bool = false)
     case responseMode
     /// The container cannot be used any more.
     case violation(String)
@@ -31,8 +31,9 @@ enum RuntimeFault: Hashable, Sendable {
 
 /// The engine's side of the conversation with one container's runtime.
 protocol RuntimeChannel: AnyObject, Sendable {
-    /// Tells the runtime which function it is; `ready` or `initialisationFailed` follows. From any thread.
-    func initialise(handler: String, environment: LambdaEnvironment)
+    /// Tells the runtime which function it is; `ready` or `initialisationFailed` follows. From any thread, also before the runtime
+    /// is up.
+    func initialise(_ settings: InitialisationSettings)
     /// Sends one call; at most one is under way. From any thread.
     ///
     /// - Parameter deadline: when the call will be ended as timed out, in milliseconds since 1970.

@@ -2,9 +2,6 @@ internal import EngineCore
 internal import NIOCore
 internal import Synchronization
 internal import SystemPackage
-#if canImport(Glibc)
-internal import Glibc
-#endif
 
 // What happens to a container on its event loop.
 extension SandboxContainer {
@@ -13,9 +10,15 @@ extension SandboxContainer {
 
     // MARK: Descriptors
 
-    /// Takes over the container's descriptors, in every case.
+    /// Takes over the container's descriptors, in every case. From any thread: a runtime that speaks frames is told its function
+    /// there and then, and the event loop listens as soon as it gets to it.
     func attach(_ given: ContainerDescriptors) -> EventLoopFuture<Void> {
-        eventLoop.flatSubmit {
+        // Weak, because the channel is held by the container and by the event loop.
+        let onEvent: @Sendable (RuntimeEvent) -> Void = { [weak self] event in self?.handle(event) }
+        let frames = manifest.bootsEarly ? FrameRuntimeChannel(given.channel, on: eventLoop, onEvent: onEvent) : nil
+        if let frames { state.withLock { $0.channel = frames } }
+        initialise()
+        return eventLoop.flatSubmit {
             let log = LogPipe(given.log, limit: self.owner.logBytesMax) { [weak self] in
                 self?.state.withLock { $0.phase.isCapturing } ?? false
             }
@@ -26,27 +29,49 @@ extension SandboxContainer {
                     throw error
                 }
                 .flatMap {
-                    self.descriptors.value = Descriptors(log: bound.value, memoryPeak: given.memoryPeak)
-                    return self.openChannel(given.channel)
+                    self.adopt(given, bound.value).flatMapErrorThrowing { error in
+                        // Nobody takes it over any more; a socket is gone after close(2) whatever it answers.
+                        try? given.channel.close()
+                        throw error
+                    }
+                }
+                .flatMap { () -> EventLoopFuture<any RuntimeChannel> in
+                    if let frames { return frames.open().map { $0 } }
+                    return RuntimeAPIServer.open(given.channel, on: self.eventLoop, onEvent: onEvent).map { $0 }
                 }
                 .map { self.attached($0) }
                 .flatMapErrorThrowing { error in
-                    // Without a channel no end of one will come.
-                    self.state.withLock { $0.isChannelClosed = true }
+                    frames?.close()
+                    self.state.withLock { state in
+                        state.channel = nil
+                        // Without a channel no end of one will come.
+                        state.isChannelClosed = true
+                    }
                     throw error
                 }
         }
     }
 
-    private func openChannel(_ descriptor: SystemPackage.FileDescriptor) -> EventLoopFuture<any RuntimeChannel> {
-        // Weak, because the channel is held by the container and by the event loop.
-        let onEvent: @Sendable (RuntimeEvent) -> Void = { [weak self] event in self?.handle(event) }
-        return manifest.kind == .execLate
-            ? RuntimeAPIServer.open(descriptor, on: eventLoop, onEvent: onEvent).map { $0 }
-            : FrameRuntimeChannel.open(descriptor, on: eventLoop, onEvent: onEvent).map { $0 }
+    /// All but the channel, which has its own way.
+    private func adopt(_ given: ContainerDescriptors, _ log: LogPipe) -> EventLoopFuture<Void> {
+        descriptors.value = Descriptors(log: log, cgroup: ContainerCgroup(given, version: owner.cgroupVersion))
+        let version = state.withLock { state in
+            state.isFreezable = given.freezer != nil && owner.freezeAfter != nil
+            return state.version
+        }
+        guard let listener = given.egress, let egress = owner.egress, let version else {
+            // A socket that nobody asked for.
+            try? given.egress?.close()
+            return eventLoop.makeSucceededVoidFuture()
+        }
+        return egress.serve(listener: listener.rawValue, for: version, container: id, on: eventLoop).map { session in
+            // The container may have ended while its proxy was being opened.
+            if self.descriptors.value == nil { session.end() } else { self.descriptors.value?.egress = session }
+        }
     }
 
     private func attached(_ channel: any RuntimeChannel) {
+        eventLoop.assertInEventLoop()
         let (isGone, hasEnded) = state.withLock { state in
             state.channel = channel
             if case .gone = state.phase { return (true, true) }
@@ -104,8 +129,8 @@ extension SandboxContainer {
         }
         channel?.close()
         descriptors.value?.log?.close()
-        // A file of a cgroup is gone after close(2) whatever it answers.
-        try? descriptors.value?.memoryPeak?.close()
+        descriptors.value?.egress?.end()
+        descriptors.value?.cgroup.close()
         descriptors.value = nil
     }
 
@@ -117,15 +142,14 @@ extension SandboxContainer {
         case .booted: booted()
         case .ready: ready()
         case .initialisationFailed(let body, let errorType): initialisationFailed(body, errorType)
-        case .answered(let outcome, let errorType):
-            answered(CallVerdict(outcome, .function, errorType: errorType), isReusable: true)
+        case .answered(let outcome, let errorType, let isLast):
+            answered(CallVerdict(outcome, .function, errorType: errorType), isReusable: !isLast)
         case .failed(.callTooLarge):
             // The runtime has seen nothing of it and waits for its next call.
             guard let id = state.withLock({ $0.phase.call?.request.id }) else { return }
             answered(CallVerdict(.callTooLarge(id), .engine), isReusable: true)
-        case .failed(.answerTooLarge):
-            // Clients of the Runtime API take 413 for a reason to end.
-            answered(CallVerdict(.responseTooLarge, .function), isReusable: manifest.bootsEarly)
+        case .failed(.answerTooLarge(let isLast)):
+            answered(CallVerdict(.responseTooLarge, .function), isReusable: !isLast)
         case .failed(.responseMode):
             guard let id = state.withLock({ $0.phase.call?.request.id }) else { return }
             answered(CallVerdict(.invalidResponseMode(id), .function), isReusable: false)
@@ -144,6 +168,7 @@ extension SandboxContainer {
     }
 
     private func ready() {
+        startMetering()
         let call = state.withLock { state -> ContainerCall? in
             switch state.phase {
             case .assigned:
@@ -153,7 +178,10 @@ extension SandboxContainer {
             default: return nil
             }
         }
-        if let call { handOver(after: call) }
+        guard var call else { return }
+        let now = EngineInstant.now()
+        call.initialise = now - call.began
+        handOver(call, now: now)
     }
 
     private func initialisationFailed(_ body: ByteBuffer, _ errorType: String?) {
@@ -164,19 +192,21 @@ extension SandboxContainer {
     }
 
     private func answered(_ verdict: CallVerdict, isReusable: Bool) {
-        let (call, isIdle) = state.withLock { state -> (ContainerCall?, Bool) in
+        let now = EngineInstant.now()
+        let (call, isIdle, mustWatch) = state.withLock { state -> (ContainerCall?, Bool, Bool) in
             switch state.phase {
             case .busy(let call):
-                state.phase = isReusable ? .idle : .ending(nil)
-                return (call, isReusable)
+                state.phase = isReusable ? .idle(since: now) : .ending(nil)
+                return (call, isReusable, isReusable && state.startsFreezeTimer())
             case .ending(let call?):
                 // It had answered before it ended.
                 state.phase = .ending(nil)
-                return (call, false)
-            default: return (nil, false)
+                return (call, false, false)
+            default: return (nil, false, false)
             }
         }
         guard let call else { return }
+        if mustWatch { setFreezeTimer() }
         answer(call, verdict, isReusable: isIdle)
         if !isReusable { kill() }
     }
@@ -211,7 +241,10 @@ extension SandboxContainer {
                 return (state.channel, state.isChannelClosed)
             }
             self.stopNewCalls()
-            if case .lost = end { return self.conclude() }
+            if case .lost = end {
+                self.thawForGood()
+                return self.conclude()
+            }
             // What the process had sent before is still to be read.
             if isClosed { self.conclude() } else { channel?.processEnded() }
         }
@@ -221,8 +254,8 @@ extension SandboxContainer {
     private func stopNewCalls() {
         let waiter = state.withLock { state -> CheckedContinuation<Result<Void, SandboxError>, Never>? in
             switch state.phase {
-            case .initialising(let call), .busy(let call): state.phase = .ending(call)
-            case .spare, .assigned, .idle: state.phase = .ending(nil)
+            case .initialising(let call), .thawing(let call), .busy(let call): state.phase = .ending(call)
+            case .spare, .assigned, .idle, .freezing, .frozen: state.phase = .ending(nil)
             case .preparing(let waiter):
                 state.phase = .ending(nil)
                 return waiter
@@ -263,7 +296,7 @@ extension SandboxContainer {
         if let expiry { arm(at: expiry, now: now) }
         guard isOver else { return }
         end { call in
-            CallVerdict(.timedOut(call.request.id, after: call.limit, epochMilliseconds: UTCTime.epochMillisecondsNow()), .timeout)
+            CallVerdict(.timedOut(call.request.id, after: call.limit, epochMilliseconds: CivilTime.epochMillisecondsNow()), .timeout)
         }
     }
 
@@ -288,6 +321,7 @@ extension SandboxContainer {
             return (call, state.end, reason)
         }
         if let call, let end { resume(call, verdict(for: call, end, stillbirth), output, isReusable: false) }
+        if case .reported(let exit)? = end { meter(upTo: exit.cpuTime) }
         release()
         let isOver = state.withLock { state in
             guard case .gone = state.phase else { return false }
@@ -298,6 +332,8 @@ extension SandboxContainer {
 
     private func verdict(for call: ContainerCall, _ end: End, _ stillbirth: Stillbirth.Reason?) -> CallVerdict {
         if let stillbirth { return CallVerdict(stillbirth, call.request.id) }
+        // What ended the process was not this call.
+        if call.isSurelyNotStarted { return CallVerdict(nil, .engine) }
         return switch end {
         case .lost: CallVerdict(nil, .engine)
         case .reported(let exit): CallVerdict(exit: exit.reason, call.request.id)
@@ -318,23 +354,20 @@ extension SandboxContainer {
 
     private func resume(_ call: ContainerCall, _ verdict: CallVerdict, _ output: InvocationLog, isReusable: Bool) {
         let now = EngineInstant.now()
+        let peak = memoryPeak()
+        if let handedOver = call.handedOver { record(duration: now - handedOver, peak, now: now) }
+        let notStarted = verdict.outcome == nil && call.isSurelyNotStarted
         call.completion(
             ContainerAnswer(
                 outcome: verdict.outcome, endingParty: verdict.party, errorType: verdict.errorType,
-                output: output.adding(line: verdict.logLine), initialise: call.handedOver == nil ? now - call.began : call.initialise,
-                run: call.handedOver.map { now - $0 } ?? .zero, memoryPeak: memoryPeak(), isReusable: isReusable))
+                output: output.adding(line: verdict.logLine),
+                initialise: call.handedOver == nil && !call.foundFrozen ? now - call.began : call.initialise, thaw: call.thaw,
+                run: call.handedOver.map { now - $0 } ?? .zero, memoryPeak: peak, isReusable: isReusable, surelyNotStarted: notStarted))
     }
 
-    /// One pread(2) of the cgroup's file.
     private func memoryPeak() -> ByteCount? {
         if case .reported(let exit)? = state.withLock({ $0.end }), exit.memoryPeak > .zero { return exit.memoryPeak }
-        guard let file = descriptors.value?.memoryPeak else { return nil }
-        return withUnsafeTemporaryAllocation(byteCount: 32, alignment: 1) { text in
-            let count = pread(file.rawValue, text.baseAddress, text.count, 0)
-            guard count > 0 else { return nil }
-            let number = text[..<count].prefix { (0x30...0x39).contains($0) }.reduce(0) { $0 &* 10 &+ Int($1 - 0x30) }
-            return ByteCount(number)
-        }
+        return descriptors.value?.cgroup.readMemoryPeak().map { ByteCount($0) }
     }
 }
 

@@ -5,16 +5,19 @@ internal import SystemPackage
 
 /// One container: a function version's place to run, or one that waits for its function.
 ///
-///     preparing ──BOOTED──► spare ──assign──┐
+///     preparing ──BOOTED──► spare ──assign──┐ (INIT)
 ///         │                                 ▼            first call                    READY
 ///         └──(started with its bundle)─► assigned ─────────────────► initialising ─────────────► busy
 ///                                                                                               │  ▲
 ///                                                                                        answer │  │ call
 ///                                                                                               ▼  │
-///                                                                                               idle
+///                                  thawing ◄──call── frozen ◄──(written)── freezing ◄──time── idle
+///                                     └──(written, handed over)──► busy
 ///
 ///     each of them ── time-out, violation, abort, kill, end of the process ──► ending ── the launcher's report ──► gone
 ///                                                 (assigned, by itself: stillborn until its first call ──► gone)
+///
+/// A function begins to initialise when its bundle is there, for a call is never far; the first call waits for it.
 ///
 /// Changes happen under one lock; what follows from them is done after it. A call begins on its caller's thread, everything else
 /// happens on the container's event loop, where the answer resumes the caller. Nothing waits under the lock.
@@ -23,8 +26,15 @@ public final class SandboxContainer: Sendable {
     struct Owner: Sendable {
         let launcher: LauncherConnection
         let instance: UInt64
+        /// Of its cgroup: 0 where none is usable.
+        let cgroupVersion: Int
         let initTimeout: Duration
         let logBytesMax: ByteCount
+        /// After how long without a call it is frozen; `nil` for never.
+        let freezeAfter: Duration?
+        let cpu: CPUAllowance
+        let profiles: FunctionProfiles
+        let egress: (any EgressServing)?
         /// Told once, when the container is gone and its first call, if it was one's, has been answered.
         let onEnded: @Sendable (UInt64) -> Void
     }
@@ -32,7 +42,10 @@ public final class SandboxContainer: Sendable {
     struct State {
         var phase = ContainerPhase.preparing(waiter: nil)
         var version: PinnedVersion?
-        var environment: LambdaEnvironment?
+        /// What its runtime is to be told of its function, until it has been.
+        var settings: InitialisationSettings?
+        /// Whether the runtime may be told: the launcher has mounted the bundle.
+        var isMounted = false
         var channel: (any RuntimeChannel)?
         var isChannelClosed = false
         /// The launcher's report, or `lost` with the launcher.
@@ -46,6 +59,13 @@ public final class SandboxContainer: Sendable {
         var aborted: RequestID?
         /// When the timer that is set fires.
         var armed: EngineInstant?
+        /// Whether it may be frozen at all: it has a freezer, and nobody is ending it.
+        var isFreezable = false
+        var isFreezeTimerSet = false
+        /// What its calls are recorded in.
+        var profile: FunctionProfiles.Entry?
+        /// Calls since the cpu time was read.
+        var callsUnmetered = 0
     }
 
     enum End {
@@ -56,10 +76,15 @@ public final class SandboxContainer: Sendable {
     /// What is touched on the event loop only.
     struct Descriptors {
         var log: LogPipe?
-        var memoryPeak: SystemPackage.FileDescriptor?
+        var cgroup: ContainerCgroup
+        /// The cpu time when it was last read; `nil` before the function is ready.
+        var cpuTime: Duration?
+        var egress: (any EgressSession)?
     }
 
     public let id: UInt64
+    /// Where its answers arrive: a caller whose home is the same needs no other thread.
+    public var home: ObjectIdentifier { ObjectIdentifier(eventLoop) }
     let manifest: RuntimeManifest
     let owner: Owner
     let eventLoop: any EventLoop
@@ -87,11 +112,20 @@ public final class SandboxContainer: Sendable {
             return true
         }
         guard isSpare else { throw SandboxError(.containerEnded, "container \(id) has ended or has a function already") }
-        var specification = try adopt(version)
+        var (specification, environment) = try adopt(version)
         specification.stages = .assign
         specification.bundle = bundle
+        let (request, variables) = (specification, environment)
+        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, SandboxError>, Never>) in
+            owner.launcher.startContainer(request) { result in
+                if case .success = result { self.mounted() }
+                // The task goes on where its answer will come.
+                self.eventLoop.execute { continuation.resume(returning: result.map { _ in }) }
+            }
+            prepareInitialisation(version, variables)
+        }
         do throws(SandboxError) {
-            _ = try await owner.launcher.startContainer(specification)
+            try result.get()
         } catch {
             guard isMissingEntrypoint(error) else { throw error }
             state.withLock { state in
@@ -106,7 +140,7 @@ public final class SandboxContainer: Sendable {
         }
     }
 
-    /// Runs one call; the first one initialises the function.
+    /// Runs one call; the first one waits until the function is initialised.
     ///
     /// Initialising may take `initTimeout` or the function's own time-out, whichever is longer, and no longer than the call's
     /// deadline; the function's time-out counts from the event's handing over. (Lambda stops an initialisation after 10 s and
@@ -154,22 +188,54 @@ public final class SandboxContainer: Sendable {
     // MARK: Becoming a function's
 
     /// Takes over the function's settings. What is missing in the specification is where to start it and how far.
-    func adopt(_ version: PinnedVersion) throws(SandboxError) -> ContainerSpecification {
+    func adopt(_ version: PinnedVersion) throws(SandboxError) -> (ContainerSpecification, LambdaEnvironment) {
         guard manifest.identifiers.contains(version.runtime) else {
             throw SandboxError(.invalidArgument, "runtime \(manifest.name) does not serve \(version.runtime)")
         }
-        let logStream = LambdaEnvironment.newLogStream(for: version, epochMilliseconds: UTCTime.epochMillisecondsNow())
+        let logStream = LambdaEnvironment.newLogStream(for: version, epochMilliseconds: CivilTime.epochMillisecondsNow())
         let environment = LambdaEnvironment(for: version, manifest: manifest, logStream: logStream)
+        let profile = owner.profiles.entry(of: version.key)
         state.withLock { state in
             state.version = version
-            state.environment = environment
+            state.profile = profile
             state.phase = .assigned(isReady: false)
         }
         let isLate = manifest.kind == .execLate
-        return ContainerSpecification(
-            instance: owner.instance, container: id, stages: [], runtime: manifest.name,
-            limits: SandboxLimits(memory: version.memory, processes: Self.processesMax), temporaryStorage: version.temporaryStorage,
-            arguments: isLate ? ["bootstrap"] : [], environment: isLate ? environment.strings : [])
+        let specification = ContainerSpecification(
+            instance: owner.instance, container: id, stages: [],
+            flags: version.sandbox.isolation == .exec && manifest.kind == .fork ? .alone : [], runtime: manifest.name,
+            limits: SandboxLimits(
+                memory: version.memory, cpuMillis: owner.cpu.millis(for: version.memory),
+                cpuWeight: CPUAllowance.weight(for: version.memory), processes: Self.processesMax),
+            temporaryStorage: version.temporaryStorage, arguments: isLate ? ["bootstrap"] : [],
+            environment: isLate ? environment.strings : [], systemCalls: version.sandbox.systemCalls ?? [],
+            egressPort: version.sandbox.egress.isNone ? nil : EgressPort.number)
+        return (specification, environment)
+    }
+
+    /// Makes what the runtime is to be told of its function, while the launcher works.
+    func prepareInitialisation(_ version: PinnedVersion, _ environment: LambdaEnvironment) {
+        guard manifest.bootsEarly else { return }
+        let settings = InitialisationSettings(handler: version.handler, environment: environment)
+        state.withLock { $0.settings = settings }
+        initialise()
+    }
+
+    /// The launcher has mounted the bundle. On its connection's thread: the runtime is told from there, for it reads what it is told
+    /// when it is up, and each thread that had to be woken before would be waited for.
+    func mounted() {
+        state.withLock { $0.isMounted = true }
+        initialise()
+    }
+
+    /// Tells the runtime its function, as soon as it may be told, there is something to tell, and a way to.
+    func initialise() {
+        let (channel, settings) = state.withLock { state -> ((any RuntimeChannel)?, InitialisationSettings?) in
+            guard state.isMounted, let channel = state.channel, let settings = state.settings else { return (nil, nil) }
+            state.settings = nil
+            return (channel, settings)
+        }
+        if let settings { channel?.initialise(settings) }
     }
 
     /// Processes and threads in one container; Lambda's number.
@@ -181,9 +247,9 @@ public final class SandboxContainer: Sendable {
     // MARK: Calls
 
     private enum Beginning {
-        case initialise(any RuntimeChannel, String, LambdaEnvironment)
         case invoke(any RuntimeChannel)
         case wait
+        case thaw
         case answer(ContainerAnswer)
         case stillborn(Stillbirth)
     }
@@ -199,9 +265,9 @@ public final class SandboxContainer: Sendable {
         }
         if let expiry { arm(at: expiry, now: now) }
         switch beginning {
-        case .initialise(let channel, let handler, let environment): channel.initialise(handler: handler, environment: environment)
         case .invoke(let channel): channel.invoke(request, deadline: Self.epochDeadline(call, now))
         case .wait: break
+        case .thaw: requestThaw()
         case .answer(let answer): completion(answer)
         case .stillborn(let stillbirth): answerStillborn(call, stillbirth)
         }
@@ -214,6 +280,11 @@ public final class SandboxContainer: Sendable {
         switch state.phase {
         case .idle:
             return handOver(&call, &state, now: now)
+        case .freezing, .frozen:
+            call.limit = call.expiry - now
+            call.foundFrozen = true
+            state.phase = .thawing(call)
+            return .thaw
         case .assigned(isReady: true):
             call.initialise = .zero
             return handOver(&call, &state, now: now)
@@ -221,8 +292,7 @@ public final class SandboxContainer: Sendable {
             call.expiry = min(now + max(initTimeout, state.version?.timeout ?? .zero), call.request.deadline)
             call.limit = call.expiry - now
             state.phase = .initialising(call)
-            guard let channel = state.channel, let version = state.version, let environment = state.environment else { return .wait }
-            return .initialise(channel, version.handler, environment)
+            return .wait
         case .ending(nil) where !state.hadCall && !state.isKilled:
             call.limit = call.expiry - now
             state.phase = .ending(call)
@@ -230,7 +300,7 @@ public final class SandboxContainer: Sendable {
         case .stillborn(let stillbirth):
             state.phase = .gone
             return .stillborn(stillbirth)
-        case .preparing, .spare, .initialising, .busy, .ending, .gone:
+        case .preparing, .spare, .initialising, .thawing, .busy, .ending, .gone:
             return .answer(.notStarted)
         }
     }
@@ -245,22 +315,20 @@ public final class SandboxContainer: Sendable {
         return .invoke(channel)
     }
 
-    /// The initialisation that `call` has waited for is over. On the event loop.
-    func handOver(after call: ContainerCall) {
-        let now = EngineInstant.now()
+    /// What `call` has waited for, the initialisation or the thaw, is over. On the event loop.
+    func handOver(_ call: ContainerCall, now: EngineInstant) {
         var call = call
-        call.initialise = now - call.began
         let (beginning, expiry) = state.withLock { state in (Self.handOver(&call, &state, now: now), state.arming()) }
         if let expiry { arm(at: expiry, now: now) }
         guard case .invoke(let channel) = beginning else {
-            // There is no runtime any more to hand it to, so the call is still the initialisation's.
+            // There is no runtime any more to hand it to, so the call is still where it waited.
             return end { _ in CallVerdict(nil, .engine) }
         }
         channel.invoke(call.request, deadline: Self.epochDeadline(call, now))
     }
 
     private static func epochDeadline(_ call: ContainerCall, _ now: EngineInstant) -> Int64 {
-        UTCTime.epochMillisecondsNow() + (call.expiry - now).wholeNanoseconds / 1_000_000
+        CivilTime.epochMillisecondsNow() + (call.expiry - now).wholeNanoseconds / 1_000_000
     }
 
     private func answerStillborn(_ call: ContainerCall, _ stillbirth: Stillbirth) {

@@ -15,6 +15,8 @@ public struct SandboxError: Error, Hashable, CustomStringConvertible {
         case tooManyRequests
         /// The configuration or a runtime's manifest cannot be used.
         case configurationInvalid
+        /// Another function is being watched beside the pools; one at a time.
+        case probeUnderWay
         /// The container ended, or did not say in time that its runtime is up.
         case containerEnded
     }

@@ -94,8 +94,11 @@ extension SandboxHost {
     }
 
     private func serveConnection(_ process: LauncherProcess?) async throws(SandboxError) {
-        let (connection, isOver) = try await connect(process)
-        state.withLock { $0.connection = connection }
+        let (connection, capabilities, isOver) = try await connect(process)
+        state.withLock { state in
+            state.connection = connection
+            state.cgroupVersion = capabilities.cgroupVersion
+        }
         onEvent(.launcherReady)
         tellWaiters(.success(()))
         await withTaskCancellationHandler {
@@ -107,8 +110,10 @@ extension SandboxHost {
         lost()
     }
 
-    /// - Returns: the connection, and a latch that opens when it has ended.
-    private func connect(_ process: LauncherProcess?) async throws(SandboxError) -> (LauncherConnection, Latch<Void>) {
+    /// - Returns: the connection, what its launcher can do, and a latch that opens when it has ended.
+    private func connect(
+        _ process: LauncherProcess?
+    ) async throws(SandboxError) -> (LauncherConnection, LauncherCapabilities, Latch<Void>) {
         let limit = EngineInstant.now() + configuration.startTimeout
         while true {
             let isOver = Latch<Void>()
@@ -119,7 +124,7 @@ extension SandboxHost {
                     if case .disconnected = event { isOver.open(()) } else { self?.take(event) }
                 }
                 logger.info("launcher ready", metadata: capabilities.metadata)
-                return (connection, isOver)
+                return (connection, capabilities, isOver)
             } catch {
                 guard process?.hasEnded != true else {
                     throw SandboxError(.unreachable, "the launcher ended while it started; its messages are in the log")
@@ -137,6 +142,8 @@ extension SandboxHost {
         switch event {
         case .containerExited(let id, let exit):
             state.withLock { $0.containers[id] }?.ended(.reported(exit))
+        case .containerLearned(let id, let systemCalls):
+            state.withLock { $0.probe }?.learned(id, systemCalls)
         case .instanceExited(let id):
             instanceEnded(id)
         case .zygoteExited(let runtime, let status):
@@ -152,7 +159,16 @@ extension SandboxHost {
         }
         // Nobody makes a first call any more to a container that would wait for one to be told its end.
         for container in containers { container.kill() }
-        if isKnown { onEvent(.instanceEnded(id)) }
+        if isKnown { report(.instanceEnded(id)) }
+    }
+
+    /// Tells the owner of the pools what is theirs, and a probe what is its.
+    func report(_ event: SandboxHostEvent) {
+        switch event {
+        case .containerEnded(let id) where Probe.owns(id): state.withLock { $0.probe }?.containerEnded(id)
+        case .instanceEnded(let id) where Probe.owns(id): break
+        default: onEvent(event)
+        }
     }
 
     private func lost() {
@@ -165,7 +181,7 @@ extension SandboxHost {
             container.kill()
             container.ended(.lost)
         }
-        for instance in instances { onEvent(.instanceEnded(instance)) }
+        for instance in instances { report(.instanceEnded(instance)) }
         onEvent(.launcherLost)
     }
 

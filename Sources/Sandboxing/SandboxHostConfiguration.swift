@@ -26,14 +26,18 @@ public struct SandboxHostConfiguration: Sendable {
     public var initTimeout: Duration
     /// Output kept of one invocation.
     public var logBytesMax: ByteCount
+    /// After how long without a call a container is frozen until its next; `nil` for never.
+    public var freezeAfter: Duration?
+    /// What a function may have of the processors.
+    public var cpu: CPUAllowance
     /// How long the launcher may take to answer after it was started, and a runtime to boot.
     public var startTimeout: Duration
 
     public init(
         launcher: String, zygoteLibrary: String, runtimes: String, content: String, state: String, socketDirectory: String,
-        launcherSocket: String? = nil,
-        instancesMax: Int = 512, containersMax: Int = 2048, cgroup: String = "wayside", uidBase: Int? = nil,
-        initTimeout: Duration = .seconds(10), logBytesMax: ByteCount = .kibibytes(256), startTimeout: Duration = .seconds(10)
+        launcherSocket: String? = nil, instancesMax: Int = 512, containersMax: Int = 2048, cgroup: String = "wayside",
+        uidBase: Int? = nil, initTimeout: Duration = .seconds(10), logBytesMax: ByteCount = .kibibytes(256),
+        freezeAfter: Duration? = .milliseconds(100), cpu: CPUAllowance = CPUAllowance(), startTimeout: Duration = .seconds(10)
     ) {
         self.launcher = launcher
         self.zygoteLibrary = zygoteLibrary
@@ -48,6 +52,8 @@ public struct SandboxHostConfiguration: Sendable {
         self.uidBase = uidBase
         self.initTimeout = initTimeout
         self.logBytesMax = logBytesMax
+        self.freezeAfter = freezeAfter
+        self.cpu = cpu
         self.startTimeout = startTimeout
     }
 
@@ -58,7 +64,7 @@ public struct SandboxHostConfiguration: Sendable {
     /// - Parameter peer: the user id of the daemon, the only one that may connect.
     /// - Throws: `configurationInvalid` when the runtimes' manifests cannot be read.
     public func launcherCommand(peer: UInt32) throws(SandboxError) -> [String] {
-        arguments(try RuntimeManifest.all(in: runtimes), peer: peer)
+        arguments(try RuntimeManifest.all(in: runtimes).installed, peer: peer)
     }
 
     /// The launcher's command line, its own name first.

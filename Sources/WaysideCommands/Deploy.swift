@@ -30,6 +30,8 @@ struct Deploy: AsyncParsableCommand {
     @Option(name: .customLong("env"), help: "NAME=VALUE; may be repeated. Replaces all variables when given.")
     var environment: [String] = []
 
+    @OptionGroup(title: "Sandbox") var sandbox: SandboxSettingsOptions
+
     @Flag(help: "Publishes a version.")
     var publish = false
 
@@ -91,21 +93,9 @@ struct Deploy: AsyncParsableCommand {
             }
             settings["Environment"] = ["Variables": variables]
         }
+        if let sandbox = try sandbox.member() { settings["Wayside"] = sandbox }
         return settings
     }
 
     private func json(_ object: [String: Any]) throws -> [UInt8] { Array(try JSONSerialization.data(withJSONObject: object)) }
-}
-
-/// What the tool shows of a FunctionConfiguration; the API's own member names.
-struct FunctionSummary: Codable {
-    let FunctionName: String
-    let FunctionArn: String
-    let Runtime: String?
-    let Handler: String?
-    let CodeSize: Int
-    let Timeout: Int
-    let MemorySize: Int
-    let LastModified: String
-    let Version: String
 }

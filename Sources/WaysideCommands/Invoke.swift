@@ -31,7 +31,7 @@ struct Invoke: AsyncParsableCommand {
         var path = "/2015-03-31/functions/\(LambdaClient.component(name))/invocations"
         if let qualifier { path += "?Qualifier=\(LambdaClient.component(qualifier))" }
         let headers = log ? [("x-amz-log-type", "Tail")] : []
-        let answer = try await client.call(.post, path, headers: headers, body: try event())
+        let answer = try await client.call(.post, path, headers: headers, body: try EventArgument.bytes(payload))
         print(String(decoding: answer.body, as: UTF8.self))
         if let text = answer.headers.first(name: "x-amz-log-result"), let data = Data(base64Encoded: text) {
             FileHandle.standardError.write(data)
@@ -41,13 +41,5 @@ struct Invoke: AsyncParsableCommand {
             print(InvocationTimeline(record: record).render())
         }
         if answer.headers.contains(name: "x-amz-function-error") { throw ExitCode(2) }
-    }
-
-    private func event() throws -> [UInt8] {
-        if payload == "-" { return Array(FileHandle.standardInput.readDataToEndOfFile()) }
-        guard payload.hasPrefix("@") else { return Array(payload.utf8) }
-        let file = String(payload.dropFirst())
-        guard let data = FileManager.default.contents(atPath: file) else { throw CommandFailure("'\(file)' cannot be read.") }
-        return Array(data)
     }
 }

@@ -11,7 +11,7 @@ public struct WaysideCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Serve.self, LauncherCommand.self, Deploy.self, Invoke.self, Logs.self, Explain.self, FunctionCommand.self, PoolCommand.self,
-            AccountCommand.self, CertCommand.self,
+            SandboxCommand.self, SimulateCommand.self, AccountCommand.self, CertCommand.self,
         ])
 
     public init() {}

@@ -58,9 +58,12 @@ struct PoolModel {
 }
 
 @Suite struct PoolStateMachineTests {
-    static func kind(_ account: Int = 0, _ function: Int = 0, mebibytes: Int = 128) throws -> ContainerClass {
+    static func kind(
+        _ account: Int = 0, _ function: Int = 0, mebibytes: Int = 128, usesSpares: Bool = true
+    ) throws -> ContainerClass {
         let id = try #require(AccountID("00000000000\(account)"))
-        return ContainerClass(account: id, revision: "\(account)-\(function)", runtime: "python", memory: .mebibytes(mebibytes))
+        return ContainerClass(
+            account: id, revision: "\(account)-\(function)", runtime: "python", memory: .mebibytes(mebibytes), usesSpares: usesSpares)
     }
 
     @Test func `POOL-06 shortage is judged on free memory, not on a count`() throws {
@@ -73,7 +76,7 @@ struct PoolModel {
 
     @Test func `POOL-14 a hundred takes of ten ready instances have ten owners`() throws {
         var model = PoolModel(PoolConfiguration(memory: .mebibytes(100_000), startsMax: 1000, warmingTargets: ["python": 10]))
-        model.take(model.pool.replenishAll(now: model.now))
+        model.take(model.pool.tick(now: model.now))
         model.performAll()
         #expect(model.pool.counts.instancesReady == 10)
         for function in 0..<100 { model.lease(try Self.kind(function % 9, function), mayWait: false) }
@@ -87,6 +90,37 @@ struct PoolModel {
         var model = PoolModel(PoolConfiguration(memory: .mebibytes(4096)))
         for (account, function) in [(1, 1), (2, 1), (1, 2)] { model.lease(try Self.kind(account, function)) }
         #expect(model.pool.counts.instances == 2)
+        #expect(model.pool.brokenInvariant() == nil)
+    }
+
+    @Test func `a function whose sandbox differs never gets a prepared container, and leaves it to others`() throws {
+        var model = PoolModel(PoolConfiguration(memory: .mebibytes(4096), warmingTargets: ["python": 1]))
+        model.take(model.pool.tick(now: model.now))
+        model.performAll()
+        let strict = try Self.kind(1, 1, usesSpares: false)
+        model.lease(strict)
+        #expect(model.plans.last?.kind == .newInstance)
+        #expect(model.pool.counts.instancesReady == 1)
+        model.lease(try Self.kind(1, 2, usesSpares: false))
+        #expect(model.plans.last?.kind == .container)
+        model.lease(try Self.kind(2, 1))
+        #expect(model.plans.last?.kind == .instance)
+        let first = model.leased[0]
+        model.take(model.pool.release(first, keep: true, now: model.now))
+        model.lease(strict)
+        #expect(model.leased.last == first)
+        #expect(model.pool.brokenInvariant() == nil)
+    }
+
+    @Test func `a prepared container gives way to a function that cannot use it`() throws {
+        var model = PoolModel(PoolConfiguration(memory: .mebibytes(128), spareMemory: .mebibytes(16), warmingTargets: ["python": 1]))
+        model.take(model.pool.tick(now: model.now))
+        model.performAll()
+        model.lease(try Self.kind(usesSpares: false))
+        #expect(model.waiting.count == 1)
+        #expect(model.actions.contains { if case .killInstance = $0 { true } else { false } })
+        model.performAll()
+        #expect(model.plans.map(\.kind) == [.newInstance])
         #expect(model.pool.brokenInvariant() == nil)
     }
 
@@ -109,7 +143,7 @@ struct PoolModel {
 
     @Test func `boots of the warming pool are bounded like any other starts`() {
         var model = PoolModel(PoolConfiguration(memory: .mebibytes(1024), startsMax: 2, warmingTargets: ["python": 5]))
-        model.take(model.pool.replenishAll(now: model.now))
+        model.take(model.pool.tick(now: model.now))
         #expect(model.pool.counts.instancesBooting == 2)
         model.performAll()
         #expect(model.pool.counts.instancesReady == 5)
@@ -144,7 +178,8 @@ struct PoolModel {
                 let account = Int.random(in: 0..<4, using: &generator)
                 let function = Int.random(in: 0..<6, using: &generator)
                 model.lease(
-                    try Self.kind(account, function, mebibytes: 64 << (function % 4)), mayWait: Bool.random(using: &generator))
+                    try Self.kind(account, function, mebibytes: 64 << (function % 4), usesSpares: function % 3 > 0),
+                    mayWait: Bool.random(using: &generator))
             case 4...6 where !model.leased.isEmpty:
                 let id = model.leased.remove(at: Int.random(in: 0..<model.leased.count, using: &generator))
                 model.take(model.pool.release(id, keep: Int.random(in: 0..<4, using: &generator) > 0, now: model.now))
@@ -152,8 +187,7 @@ struct PoolModel {
                 let action = model.actions.remove(at: Int.random(in: 0..<model.actions.count, using: &generator))
                 model.perform(action, succeed: Bool.random(using: &generator))
             case 8:
-                model.take(model.pool.expireIdle(now: model.now))
-                model.take(model.pool.replenishAll(now: model.now))
+                model.take(model.pool.tick(now: model.now))
             case 9 where !model.waiting.isEmpty:
                 if let waiter = model.waiting.randomElement(using: &generator), model.pool.cancel(waiter) { model.waiting.remove(waiter) }
             default: break
@@ -161,7 +195,7 @@ struct PoolModel {
             let fault = model.pool.brokenInvariant()
             try #require(fault == nil, "seed \(seed), step \(step): \(fault ?? "")")
         }
-        model.take(model.pool.drain(now: model.now))
+        model.take(model.pool.drain())
         for id in model.leased { model.take(model.pool.release(id, keep: true, now: model.now)) }
         model.performAll()
         #expect(model.pool.counts == PoolCounts(), "seed \(seed)")

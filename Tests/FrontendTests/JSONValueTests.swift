@@ -46,6 +46,12 @@ import Testing
         #expect(throws: LambdaError.self) { try object("{\"b\":\"\(text)\"}").bytes("b") }
     }
 
+    @Test func `a value is written again with its texts and numbers as they were`() throws {
+        let text = #" {"b" : [1.50, 12345678901234567890, "\u00e9\/", null], "a\n": {"t":true, "f":false, "e":[], "o":{}}} "#
+        #expect(String(buffer: try JSONValue(parsing: ByteBuffer(string: text)).json)
+            == #"{"a\n":{"e":[],"f":false,"o":{},"t":true},"b":[1.50,12345678901234567890,"\u00e9\/",null]}"#)
+    }
+
     @Test func `answers are written in order, escaped, without what is absent`() {
         let bytes = JSONWriter.object { json in
             json.member("a", "q\"\\\n\u{1}é")

@@ -2,6 +2,7 @@ import ContentDistribution
 import EngineCore
 import Foundation
 import Frontend
+import FunctionCatalog
 import HTTPTypes
 import Synchronization
 import Testing
@@ -69,6 +70,28 @@ import Testing
             #expect(last.unreferenced.map { node.bundles.contains($0) } == [true])
             node.server.removeUnreferencedBundles(Set(last.unreferenced))
             #expect(last.unreferenced.map { node.bundles.contains($0) } == [false])
+        }
+    }
+
+    @Test func `what a sandbox is told is answered where it says something, and only there`() async throws {
+        try await LambdaNode.with { node in
+            let created = try await node.create("hello", ["Wayside": ["Egress": ["api.example.com:443"]]])
+            #expect(created.status == 201)
+            #expect(created.json["Wayside"] as? [String: [String]] == ["Egress": ["api.example.com:443"]])
+            let path = "\(Self.functions)/hello/configuration"
+            let changed = try await node.call(.put, path, ["Wayside": ["Egress": [String](), "SystemCalls": ["read", "write"]]])
+            #expect(changed.json["Wayside"] as? [String: [String]] == ["SystemCalls": ["read", "write"]])
+            let revision = try #require(created.json["RevisionId"] as? String)
+            #expect(node.changes.list.last?.superseded.map(\.revision) == [revision])
+            let key = try #require(try node.catalog.keys(named: "hello", account: nil, region: nil).first)
+            #expect(try node.catalog.pinned(key, .latest).sandbox.systemCalls == ["read", "write"])
+            let cleared = try await node.call(.put, path, ["Wayside": ["SystemCalls": NSNull()]])
+            #expect(cleared.status == 200 && cleared.json["Wayside"] == nil)
+            try node.catalog.setIsolation(.exec, account: key.account)
+            #expect(try await node.send(.get, path).json["Wayside"] as? [String: String] == ["Isolation": "exec"])
+            let refused = try await node.call(.put, path, ["Wayside": ["Egress": ["*:443"]]])
+            #expect(refused.status == 400 && refused.errorType == "InvalidParameterValueException")
+            #expect(refused.message?.contains("*:443") == true)
         }
     }
 

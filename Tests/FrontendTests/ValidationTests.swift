@@ -108,6 +108,37 @@ import Testing
         #expect(error.message == message)
     }
 
+    @Test(arguments: [
+        (#"[]"#, "Wayside is not a structure."), (#""x""#, "Wayside is not a structure."),
+        (#"{"Egres":[]}"#, "Wayside has no member 'Egres'."), (#"{"Isolation":"shared"}"#, "Wayside has no member 'Isolation'."),
+        (#"{"Egress":"a:1"}"#, "Egress of Wayside is not a list of Strings."),
+        (#"{"Egress":[1]}"#, "Egress of Wayside is not a list of Strings."),
+        (#"{"Egress":["ok.example:443","no port:x"]}"#, "no port:x"), (#"{"Egress":["10.0.0.1/8:443"]}"#, "10.0.0.1/8:443"),
+        (#"{"SystemCalls":{}}"#, "SystemCalls of Wayside is not a list of Strings."),
+        (#"{"SystemCalls":[]}"#, "SystemCalls of Wayside is empty"), (#"{"SystemCalls":["read",""]}"#, "'' in SystemCalls of Wayside"),
+        (#"{"SystemCalls":["Read"]}"#, "'Read' in SystemCalls of Wayside"),
+        (#"{"SystemCalls":["\#(String(repeating: "a", count: 64))"]}"#, "in SystemCalls of Wayside"),
+        (#"{"SystemCalls":[\#(Array(repeating: #""read""#, count: 513).joined(separator: ","))]}"#, "has 513 names; 512 are the most"),
+        (#"{"Egress":[\#((0..<65).map { "\"a\($0).example:1\"" }.joined(separator: ","))]}"#, "65 egress entries, 64 at most"),
+    ])
+    func `what a sandbox cannot be told is refused and named`(member: String, text: String) throws {
+        let error = try #require(throws: LambdaError.self) { try settings(#"{"Wayside":\#(member)}"#) }
+        #expect(error.code == .invalidParameterValue)
+        #expect(error.message.contains(text), "\(error.message)")
+    }
+
+    @Test func `what is not said of the sandbox stays, null takes a profile away, and each name counts once`() throws {
+        var kept = FunctionSettings(runtime: "r", handler: "h", role: "r", egress: ["a.example:1"], systemCalls: ["read"])
+        for json in ["{}", #"{"Wayside":null}"#, #"{"Wayside":{}}"#, #"{"Wayside":{"Egress":null}}"#] {
+            try settings(json).apply(to: &kept)
+            #expect(kept.egress == ["a.example:1"] && kept.systemCalls == ["read"], "\(json)")
+        }
+        try settings(#"{"Wayside":{"SystemCalls":["write","read","write"]}}"#).apply(to: &kept)
+        #expect(kept.egress == ["a.example:1"] && kept.systemCalls == ["write", "read"])
+        try settings(#"{"Wayside":{"Egress":[],"SystemCalls":null}}"#).apply(to: &kept)
+        #expect(kept.egress.isEmpty && kept.systemCalls == nil)
+    }
+
     @Test func `the environment may have 4096 bytes as compact JSON`() throws {
         func json(_ count: Int) -> String {
             #"{"Environment":{"Variables":{"LARGE_VAR":""# + String(repeating: "x", count: count) + #""}}}"#

@@ -4,24 +4,27 @@ Medians of several rounds in one run. The two processes of a round trip share th
 on it, so compare numbers of one run only. `taskset -c 1` takes the waking of another core out of them.
 """
 
-import pathlib
 import statistics
-import subprocess
 import tempfile
 import time
 
-import daemon
-import zygote_test
+from support import daemon
+from support.zygote import Zygote, build_library
 
 ROUNDS = 7
 CALLS = 3000
 FORKS = 60
+NOOPS = (
+    ("python", "noop-python", "app.handler"),
+    ("node", "noop-node", "app.handler"),
+    ("ruby", "noop-ruby", "lambda_function.lambda_handler"),
+)
 
 
-def warm(runtime, bundle):
+def warm(runtime, bundle, handler):
     """Seconds of one warm call of the no-op example, one call at a time."""
     files = {path.name: path.read_text() for path in (daemon.RUNTIMES / "examples" / bundle).iterdir()}
-    with daemon.Function(runtime, files) as function:
+    with daemon.Function(runtime, files, handler) as function:
         connection = function.connection
         connection.settimeout(None)
         call = function.invoke_bytes({"key": "value", "number": 1})
@@ -37,7 +40,7 @@ def warm(runtime, bundle):
 
 def fork(library):
     """Seconds from a request to the zygote to BOOTED, and from INIT to READY."""
-    zygote = zygote_test.Zygote(library)
+    zygote = Zygote(library)
     booted, ready = [], []
     with tempfile.TemporaryDirectory() as folder:
         daemon.write_bundle(folder, {"app.py": "import json, logging\ndef handler(event, context): return event"})
@@ -54,30 +57,27 @@ def fork(library):
     return zygote.boot_seconds, statistics.median(booted), statistics.median(ready)
 
 
-def boot(runtime, bundle):
+def boot(runtime, bundle, handler):
     """Seconds from starting the process to BOOTED and from there to READY."""
     files = {path.name: path.read_text() for path in (daemon.RUNTIMES / "examples" / bundle).iterdir()}
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        with daemon.Function(runtime, files):
+        with daemon.Function(runtime, files, handler):
             times.append(time.perf_counter() - start)
     return statistics.median(times)
 
 
 def main():
     print(f"{'warm call':<34}{'microseconds':>14}{'per second':>12}")
-    for runtime, bundle in (("python", "noop-python"), ("node", "noop-node")):
-        seconds = warm(runtime, bundle)
+    for runtime, bundle, handler in NOOPS:
+        seconds = warm(runtime, bundle, handler)
         print(f"{bundle:<34}{seconds * 1e6:>14.1f}{1 / seconds:>12.0f}")
     print(f"{'start':<34}{'milliseconds':>14}")
-    for runtime, bundle in (("python", "noop-python"), ("node", "noop-node")):
-        print(f"{'new process to READY, ' + runtime:<34}{boot(runtime, bundle) * 1e3:>14.2f}")
+    for runtime, bundle, handler in NOOPS:
+        print(f"{'new process to READY, ' + runtime:<34}{boot(runtime, bundle, handler) * 1e3:>14.2f}")
     with tempfile.TemporaryDirectory() as folder:
-        library = pathlib.Path(folder, "zygote_stub.so")
-        source = pathlib.Path(__file__).with_name("zygote_stub.c")
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
-        zygote_boot, booted, ready = fork(library)
+        zygote_boot, booted, ready = fork(build_library(folder))
     print(f"{'zygote: boot, once':<34}{zygote_boot * 1e3:>14.2f}")
     print(f"{'zygote: request to BOOTED':<34}{booted * 1e3:>14.2f}")
     print(f"{'forked child: INIT to READY':<34}{ready * 1e3:>14.2f}")

@@ -1,24 +1,42 @@
 """The Node runtime, function by function."""
 
 import json
+import time
 import unittest
 
-import daemon
-from daemon import ARN, ERROR, READY, RESULT, Function
+from support import daemon
+from support.cases import SharedCases
+from support.daemon import ARN, ERROR, READY, RESULT, Function
 
 
 def node(source, handler="app.handler", files=None, name="app.js", **options):
     return Function("node", {name: source, **(files or {})}, handler, **options)
 
 
-class Answers(unittest.TestCase):
-    def test_the_event_comes_in_and_the_result_goes_out(self):
-        with node("exports.handler = async (event) => event") as function:
-            self.assertEqual(function.init_answer, (READY, 0, b""))
-            for event in ({"a": [1, 2.5, None, True]}, [], "text", 0, None, {"ünï": "漢字 🚀 \u2028"}):
-                kind, payload = function.invoke(event)
-                self.assertEqual((kind, json.loads(payload)), (RESULT, event))
+class Shared(SharedCases, unittest.TestCase):
+    runtime, file, handler, protocol_error_status = "node", "app.js", "app.handler", 129
 
+    echo = "exports.handler = async (event) => event"
+    fill = "exports.handler = async (event) => 'é'.repeat((event - 2) / 2)"
+    trace = "exports.handler = async () => process.env._X_AMZN_TRACE_ID"
+    surroundings = (
+        "exports.handler = async () =>"
+        " [process.env, process.cwd(), require('child_process').execSync('env').toString()]"
+    )
+    use_socket = "exports.handler = async () => require('child_process').spawnSync('sh', ['-c', 'true <&3']).status"
+    background = "setInterval(() => {}, 1000); exports.handler = async () => 1"
+    print = (
+        "exports.handler = async () => { process.stdout.write('one\\n'); process.stderr.write('two\\n');"
+        " require('child_process').execFileSync('echo', ['three'], { stdio: 'inherit' });"
+        " process.stdout.write('four') }"
+    )
+    draws = (
+        "const crypto = require('crypto'); exports.handler = async () => [Math.random(), crypto.randomUUID(),"
+        " crypto.randomBytes(16).toString('hex'), crypto.webcrypto.getRandomValues(new Uint8Array(16)).join()]"
+    )
+
+
+class Answers(unittest.TestCase):
     def test_all_spellings_of_a_handler_and_kinds_of_module(self):
         common, module = "exports.handler = async () => 'cjs'", "export const handler = async () => 'esm'"
         cases = [
@@ -86,38 +104,6 @@ class Answers(unittest.TestCase):
         with node("exports.handler = () => 'value'", execution_environment="AWS_Lambda_nodejs22.x") as function:
             self.assertEqual(function.invoke(), (RESULT, b"null"))
 
-    def test_payloads_of_six_megabytes(self):
-        with node("exports.handler = async (event) => event") as function:
-            text = "x" * (6_291_456 - 2)
-            for _ in range(2):
-                kind, payload = function.invoke(text)
-                self.assertEqual((kind, len(payload)), (RESULT, 6_291_456))
-            self.assertEqual(function.invoke(1), (RESULT, b"1"))
-
-    def test_an_answer_over_the_limit(self):
-        with node("exports.handler = async (n) => 'é'.repeat((n - 2) / 2)") as function:
-            self.assertEqual(function.invoke(6_291_556)[0], RESULT)
-            kind, payload = function.invoke(6_291_558)
-        self.assertEqual(kind, ERROR)
-        self.assertEqual(
-            json.loads(payload),
-            {
-                "errorMessage": "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
-                "errorType": "Function.ResponseSizeTooLarge",
-            },
-        )
-
-    def test_frames_split_and_joined_anywhere(self):
-        with node("exports.handler = async (event) => event") as function:
-            for byte in function.invoke_bytes("slow"):
-                function.connection.sendall(bytes([byte]))
-            self.assertEqual(function.receive(), (RESULT, 1, b'"slow"'))
-        with node("exports.handler = async (event) => event", initialise=False) as function:
-            init = json.dumps({"handler": "app.handler", "environment": function.environment}).encode()
-            function.connection.sendall(daemon.frame(daemon.INIT, 0, init) + function.invoke_bytes("joined"))
-            self.assertEqual(function.receive(), (READY, 0, b""))
-            self.assertEqual(function.receive(), (RESULT, 1, b'"joined"'))
-
 
 class Failures(unittest.TestCase):
     def test_initialisation_fails_with_the_names_and_texts_of_lambda(self):
@@ -181,7 +167,7 @@ class Failures(unittest.TestCase):
                 for _ in range(2):  # none of them ends the process
                     kind, payload = function.invoke()
                     error = json.loads(payload)
-                    self.assertEqual((kind, error["errorType"]), (ERROR, error_type))
+                    self.assertEqual((kind, error["errorType"], function.last), (ERROR, error_type, False))
                     self.assertTrue(error["errorMessage"].startswith(message), error)
                     self.assertIn('\tERROR\tInvoke Error \t{"errorType":', function.log())
 
@@ -204,6 +190,7 @@ class Failures(unittest.TestCase):
                 kind, payload = function.invoke()
                 error = json.loads(payload)
                 self.assertEqual((kind, error["errorType"], error["errorMessage"]), (ERROR, error_type, message))
+                self.assertTrue(function.last)
                 with self.assertRaises(EOFError):
                     function.receive()
                 self.assertEqual(function.exit_status(), status)
@@ -224,36 +211,25 @@ class Failures(unittest.TestCase):
                 self.assertEqual(function.exit_status(), status)
                 self.assertIn("last words\n", function.log())
 
-    def test_the_daemon_goes_away(self):
-        with node("setInterval(() => {}, 1000); exports.handler = async () => 1") as function:
-            function.connection.shutdown(2)
-            self.assertEqual(function.exit_status(), 0)
-
-    def test_a_frame_of_another_version_or_type_ends_the_process(self):
-        for bad in (b"\0\0\0\0\4\2\0\0\1\0\0\0", b"\0\0\0\0\7\1\0\0\1\0\0\0", b"\xff\xff\xff\xff\4\1\0\0\1\0\0\0"):
-            with self.subTest(bad=bad), node("exports.handler = async () => 1") as function:
-                function.connection.sendall(bad)
-                self.assertEqual(function.exit_status(), 129)
-                self.assertIn("frame", function.log())
-
 
 class Surroundings(unittest.TestCase):
-    def test_the_environment_is_exactly_that_of_init(self):
-        source = (
-            "const layer = require('in-layer')\n"
-            "exports.handler = async () => [process.env, process.cwd(), new Date(0).getHours(), layer,"
-            " require('child_process').execSync('env').toString()]"
-        )
+    def test_time_zone_and_layers(self):
+        source = "const layer = require('in-layer'); exports.handler = async () => [new Date(0).getHours(), layer]"
         files = {"layer/in-layer/index.js": "module.exports = 'layer'"}
-        with node(source, files=files, TZ="Asia/Tokyo", NODE_PATH="layer", MINE="é", initialise=False) as function:
+        with node(source, files=files, TZ="Asia/Tokyo", initialise=False) as function:
             function.environment["NODE_PATH"] = f"{function.task_root}/layer"
             function.send_init(function.handler, function.environment)
             self.assertEqual(function.receive()[0], READY)
-            environ, folder, hours, layer, outer = json.loads(function.invoke()[1])
-            self.assertEqual(environ, function.environment)
-            self.assertEqual((folder, hours, layer), (function.task_root, 9, "layer"))
-            self.assertNotIn("OPERATOR_SECRET", outer)
-            self.assertIn("MINE=é", outer)
+            self.assertEqual(function.invoke(), (RESULT, b'[9,"layer"]'))
+
+    def test_a_process_that_had_time_to_warm_up_shows_none_of_it(self):
+        source = "exports.handler = async () => [Object.keys(require.cache), process.env._X_AMZN_TRACE_ID, process.argv.length]"
+        with node(source, initialise=False) as function:
+            time.sleep(0.3)
+            function.send_init(function.handler, function.environment)
+            self.assertEqual(function.receive()[0], READY)
+            self.assertEqual(function.log(), "")
+            self.assertEqual(json.loads(function.invoke()[1]), [[f"{function.task_root}/app.js"], None, 2])
 
     def test_the_context(self):
         source = (
@@ -280,17 +256,6 @@ class Surroundings(unittest.TestCase):
             self.assertEqual(context["left"], 0)
             self.assertNotIn("clientContext", context)
 
-    def test_the_trace_id_is_that_of_each_call(self):
-        with node("exports.handler = async () => process.env._X_AMZN_TRACE_ID") as function:
-            for trace_id, expected in (("Root=1", b'"Root=1"'), ("Root=2", b'"Root=2"'), ("", b"null")):
-                self.assertEqual(function.invoke(trace_id=trace_id), (RESULT, expected))
-
-    def test_the_socket_stays_out_of_the_way_of_subprocesses(self):
-        with node(
-            "exports.handler = async () => require('child_process').spawnSync('sh', ['-c', 'true <&3']).status"
-        ) as function:
-            self.assertNotEqual(function.invoke(), (RESULT, b"0"))
-
 
 class Log(unittest.TestCase):
     def test_console_lines_are_those_of_lambda(self):
@@ -304,17 +269,6 @@ class Log(unittest.TestCase):
             function.invoke()
             start = rf"{stamp}\t{daemon.REQUEST_ID.format(1)}\t"
             self.assertRegex(function.log(), rf"^{start}INFO\ta 1 {{ b: 2 }}\n{start}WARN\tw\n{start}ERROR\te\n$")
-
-    def test_the_log_is_complete_when_the_answer_comes(self):
-        source = (
-            "exports.handler = async () => { process.stdout.write('one\\n'); process.stderr.write('two\\n');"
-            " require('child_process').execFileSync('echo', ['three'], { stdio: 'inherit' });"
-            " process.stdout.write('four') }"
-        )
-        with node(source) as function:
-            for _ in range(3):
-                function.invoke()
-                self.assertEqual(function.log(), "one\ntwo\nthree\nfour")
 
     def test_more_than_a_pipe_holds_arrives_before_an_exit(self):
         with node("exports.handler = async () => { console.log('x'.repeat(1 << 20)); process.exit(1) }") as function:

@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 import unittest
 
-import daemon
-from runtime_api import PREFIX, TIMEOUT, RuntimeAPI
+from support import daemon
+from support.runtime_api import PREFIX, TIMEOUT, RuntimeAPI
 
 EXAMPLES = daemon.RUNTIMES / "examples"
 

@@ -2,7 +2,7 @@
 
     /usr/bin/python3 Tests/Runtimes/runtime_test.py [--no-benchmark]
 
-Standard library only. Needs root (PID namespaces of the zygote test), /usr/bin/node, a C compiler, bash and curl.
+Standard library only. Needs root (PID namespaces of the zygote tests), /usr/bin/node, /usr/bin/ruby, a C compiler, bash and curl.
 AWSLAMBDARIC_PACKAGES=FOLDER adds the test of Lambda's own client, installed there by `pip install --target`.
 """
 
@@ -15,8 +15,9 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(FOLDER))
-    tests = unittest.defaultTestLoader.discover(str(FOLDER), pattern="*_runtime_test.py")
-    tests.addTests(unittest.defaultTestLoader.discover(str(FOLDER), pattern="zygote_test.py"))
+    tests = unittest.TestSuite()
+    for pattern in ("*_runtime_test.py", "zygote_test.py", "fork_safety_test.py"):
+        tests.addTests(unittest.defaultTestLoader.discover(str(FOLDER), pattern=pattern))
     passed = unittest.TextTestRunner(verbosity=1).run(tests).wasSuccessful()
     if passed and "--no-benchmark" not in sys.argv:
         import benchmark

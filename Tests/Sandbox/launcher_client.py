@@ -1,6 +1,7 @@
 """Speaks the wire of Sandbox/Protocol/include to a launcher that it starts in a temporary directory."""
 
 import array
+import fcntl
 import json
 import os
 import select
@@ -16,12 +17,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
 WAIT_SECONDS = 10
 
-MAGIC, VERSION = 0x314C5357, 1
+MAGIC, VERSION = 0x314C5357, 2
 HELLO, HELLO_REPLY, REPLY, INSTANCE_CREATE, INSTANCE_KILL, CONTAINER_START, CONTAINER_KILL = range(1, 8)
-CONTAINER_EXIT, INSTANCE_EXIT, ZYGOTE_EXIT = 8, 9, 10
+CONTAINER_EXIT, INSTANCE_EXIT, ZYGOTE_EXIT, CONTAINER_SYSCALLS, CONTAINER_INSPECT = range(8, 13)
 PREPARE, ASSIGN = 1, 2
+ALONE, LEARN = 1, 2
+CHANNEL, LOG, MEMORY, CPU, FREEZER, EGRESS, REPORT = (1 << bit for bit in range(7))
 EXITED, SIGNALED, OUT_OF_MEMORY, KILLED = range(4)
 HEADER = struct.Struct("=IHHQII")
+
+REPORT_MAX = 256 * 1024
+SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 FRAME = struct.Struct("<IBBHI")
 MIB = 1 << 20
@@ -45,14 +51,14 @@ class StartFailed(Exception):
 
 
 class Container:
-    """The daemon's side of one container: its frame socket or listener, its log pipe, its peak-memory file."""
+    """The daemon's side of one container: its frame socket or listener, its log pipe, the files of its cgroup, its egress listener."""
 
     def __init__(self, identifier, pid, fds):
-        self.id, self.pid = identifier, pid
-        self.channel = socket.socket(fileno=fds[0])
+        self.id, self.pid, self.fds = identifier, pid, fds
+        self.channel = socket.socket(fileno=fds[CHANNEL])
         self.channel.settimeout(WAIT_SECONDS)
-        self.log = fds[1]
-        self.peak = fds[2] if len(fds) > 2 else None
+        self.log, self.peak = fds[LOG], fds.get(MEMORY)
+        self.egress = socket.socket(fileno=fds[EGRESS]) if EGRESS in fds else None
         self.sequence = 0
 
     def send(self, kind, sequence, payload):
@@ -99,9 +105,17 @@ class Container:
 
     def close(self):
         self.channel.close()
-        for fd in (self.log, self.peak):
-            if fd is not None:
+        if self.egress:
+            self.egress.close()
+        for bit, fd in self.fds.items():
+            if bit not in (CHANNEL, EGRESS):
                 os.close(fd)
+
+    def freeze(self, version):
+        os.write(self.fds[FREEZER], b"FROZEN" if version == 1 else b"1")
+
+    def thaw(self, version):
+        os.write(self.fds[FREEZER], b"THAWED" if version == 1 else b"0")
 
 
 class Launcher:
@@ -128,9 +142,9 @@ class Launcher:
             os.path.join(self.binaries, "wayside-launcher"), "--socket", self.path, "--content", self.content,
             "--state", self.state, "--peer-uid", str(self.user or os.geteuid()),
             "--zygote-library", os.path.join(self.binaries, "libwayside-zygote.so"),
-            "--runtime", f"python:fork:{runtimes}/python:/usr/bin/python3 -I -S -B -X utf8 /var/runtime/bootstrap.py",
-            "--runtime", f"pyexec:exec_early:{runtimes}/python:/usr/bin/python3 -I -S -B -X utf8 /var/runtime/bootstrap.py",
-            "--runtime", f"nodejs:exec_early:{runtimes}/node:/usr/bin/node /var/runtime/bootstrap.mjs",
+            "--runtime", f"python:fork/interpreter:{runtimes}/python:/usr/bin/python3 -I -S -B -X utf8 /var/runtime/bootstrap.py",
+            "--runtime", f"pyexec:exec_early/interpreter:{runtimes}/python:/usr/bin/python3 -I -S -B -X utf8 /var/runtime/bootstrap.py",
+            "--runtime", f"nodejs:exec_early/jit:{runtimes}/node:/usr/bin/node /var/runtime/bootstrap.mjs",
             "--runtime", f"provided:exec_late:{runtimes}/provided:/var/task/bootstrap",
         ] + self.more
 
@@ -204,30 +218,32 @@ class Launcher:
             self.take()
 
     def reply(self, request):
-        (step, error, pid, _), fds = self.wait(lambda: self.replies.pop(request, None))
+        (step, error, pid, bits), fds = self.wait(lambda: self.replies.pop(request, None))
+        present = [1 << bit for bit in range(32) if bits >> bit & 1]
+        assert len(present) == len(fds), (present, fds)
         if step != 0:
             assert not fds
             raise StartFailed(STEPS[step], error)
-        return pid, fds
+        return pid, dict(zip(present, fds))
 
-    def create_request(self, memory=1024 * MIB, cpu=0, pids=512):
+    def create_request(self, memory=1024 * MIB, cpu=0, weight=0, pids=512):
         self.number += 1
         identifier = self.number
-        return identifier, self.send(INSTANCE_CREATE, struct.pack("=QQII", identifier, memory, cpu, pids))
+        return identifier, self.send(INSTANCE_CREATE, struct.pack("=QQIIII", identifier, memory, cpu, weight, pids, 0))
 
     def create(self, **limits):
         identifier, request = self.create_request(**limits)
         self.reply(request)
         return identifier
 
-    def start_request(self, instance, runtime, stages, bundle="", container=None, memory=256 * MIB, cpu=0, pids=64,
-                      tmp=64 * MIB, files=1024, file_size=0, arguments=(), environment=()):
+    def start_request(self, instance, runtime, stages, bundle="", container=None, memory=256 * MIB, cpu=0, weight=0, pids=64,
+                      tmp=64 * MIB, files=1024, file_size=0, arguments=(), environment=(), syscalls=(), flags=0, egress=0):
         if container is None:
             self.number += 1
             container = self.number
-        strings = b"".join(text.encode() + b"\0" for text in (*arguments, *environment))
-        body = struct.pack("=QQIIQIIQQ32s128sIIII", instance, container, stages, files, memory, cpu, pids, tmp, file_size,
-                           runtime.encode(), bundle.encode(), len(arguments), len(environment), len(strings), 0)
+        strings = b"".join(text.encode() + b"\0" for text in (*arguments, *environment, *syscalls))
+        body = struct.pack("=QQIIIIQIIIIQQ32s128sIIII", instance, container, stages, flags, files, egress, memory, cpu, weight, pids, 0,
+                           tmp, file_size, runtime.encode(), bundle.encode(), len(arguments), len(environment), len(syscalls), len(strings))
         return container, self.send(CONTAINER_START, body + strings)
 
     def container(self, instance, runtime, stages=PREPARE | ASSIGN, bundle="", **options):
@@ -256,6 +272,29 @@ class Launcher:
         """(reason, status, peak bytes, cpu nanoseconds)"""
         body = self.wait(lambda: self.event(CONTAINER_EXIT, container.id), seconds)
         return struct.unpack("=QIiQQ", body)[1:]
+
+    def learned_from(self, container):
+        """The names of the system calls that the container made; they come before its end is told."""
+        body = self.wait(lambda: self.event(CONTAINER_SYSCALLS, container.id))
+        _, count, length = struct.unpack("=QII", body[:16])
+        names = body[16:].split(b"\0")
+        assert len(body) == 16 + length and len(names) == count + 1 and names.pop() == b""
+        return [name.decode() for name in names]
+
+    def inspect(self, container):
+        """The report on a running container, as a dictionary from section to lines."""
+        _, fds = self.reply(self.send(CONTAINER_INSPECT, struct.pack("=Q", container.id)))
+        with open(fds[REPORT], "rb", buffering=0) as file:
+            text = os.pread(file.fileno(), REPORT_MAX + 1, 0).decode()
+            seals = fcntl.fcntl(file, fcntl.F_GET_SEALS)
+        assert len(text) <= REPORT_MAX and seals == SEALS, (len(text), seals)
+        sections, lines = {}, None
+        for line in text.splitlines():
+            if line.startswith("["):
+                lines = sections.setdefault(line.strip("[]"), [])
+            else:
+                lines.append(line)
+        return sections
 
     def bundle(self, name, files):
         folder = os.path.join(self.content, name)

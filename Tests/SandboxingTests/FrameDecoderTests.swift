@@ -33,6 +33,7 @@ import Testing
         Frame(kind: .booted, sequence: 0, payload: ByteBuffer()), Frame(kind: .ready, sequence: 0, payload: ByteBuffer()),
         Frame(kind: .result, sequence: 1, payload: ByteBuffer(string: "{\"answer\":42}")),
         Frame(kind: .error, sequence: .max, payload: ByteBuffer(string: "{}")),
+        Frame(kind: .error, sequence: 3, payload: ByteBuffer(string: "{}"), isLast: true),
         Frame(kind: .result, sequence: 2, payload: ByteBuffer(repeating: 7, count: 1000)),
     ]
 
@@ -40,6 +41,7 @@ import Testing
         var stream = ByteBuffer()
         for frame in frames {
             Frame.writeHeader(frame.kind, sequence: frame.sequence, length: frame.payload.readableBytes, into: &stream)
+            if frame.isLast { stream.setInteger(UInt16(1), at: stream.writerIndex - 6, endianness: .little) }
             stream.writeImmutableBuffer(frame.payload)
         }
         return stream
@@ -72,6 +74,9 @@ import Testing
         (bytes(length: 0, kind: 0, sequence: 0, payload: []), .kind(0)),
         (bytes(length: 0, kind: 7, sequence: 0, payload: []), .kind(7)),
         (bytes(length: 0, kind: 1, flags: 1, sequence: 0, payload: []), .flags(1)),
+        (bytes(length: 0, kind: 5, flags: 1, sequence: 1, payload: []), .flags(1)),
+        (bytes(length: 0, kind: 6, flags: 2, sequence: 1, payload: []), .flags(2)),
+        (bytes(length: 0, kind: 6, flags: 3, sequence: 1, payload: []), .flags(3)),
         (bytes(length: 8 << 20 + 1, kind: 5, sequence: 1, payload: []), .length(8 << 20 + 1)),
         (bytes(length: .max, kind: 5, sequence: 1, payload: []), .length(.max)),
     ]

@@ -39,13 +39,14 @@ import Testing
     }
 
     @Test func `a time is printed in UTC`() {
-        let time = UTCTime(epochMilliseconds: 1_767_323_045_007)
-        #expect("\(time)" == "2026-01-02T03:04:05.007Z")
-        #expect(time.datePath == "2026/01/02")
+        let failure = FunctionFailure.timedOut(Self.id, after: .seconds(1), epochMilliseconds: 1_767_323_045_007)
+        #expect(failure.logLine?.hasPrefix("2026-01-02T03:04:05.007Z ") == true)
+        let stream = LambdaEnvironment.newLogStream(for: TestHost.version(), epochMilliseconds: 1_767_323_045_007)
+        #expect(stream.hasPrefix("2026/01/02/[$LATEST]"))
     }
 
     @Test func `the environment has Lambda's variables, the owner's, and no credentials`() throws {
-        let manifests = try RuntimeManifest.all(in: TestHost.root.appending(path: "Runtimes").path)
+        let manifests = try RuntimeManifest.all(in: TestHost.root.appending(path: "Runtimes").path).installed
         let python = try #require(manifests.first { $0.name == "python" })
         let version = TestHost.version(environment: ["STAGE": "x", "TZ": "Europe/Berlin", "AWS_REGION": "mars-1"])
         let variables = LambdaEnvironment(for: version, manifest: python, logStream: "s").variables
@@ -69,16 +70,53 @@ import Testing
 
     @Test func `the manifests of the project are read, and a folder without any is refused`() throws {
         let folder = TestHost.root.appending(path: "Runtimes").path
-        let manifests = try RuntimeManifest.all(in: folder)
-        #expect(manifests.map(\.name) == ["node", "provided", "python"])
-        #expect(manifests.map(\.bootsEarly) == [true, false, true])
-        #expect(manifests[1].launcherArgument(folder: folder) == "provided:exec_late:\(folder)/provided:/var/task/bootstrap")
+        let manifests = try RuntimeManifest.all(in: folder).installed
+        let bootsEarly = Dictionary(uniqueKeysWithValues: manifests.map { ($0.name, $0.bootsEarly) })
+        #expect(bootsEarly["node"] == true && bootsEarly["python"] == true && bootsEarly["provided"] == false)
         for wrong in ["/nonexistent", TestHost.root.appending(path: "Sources").path] {
             let error = #expect(throws: SandboxError.self) { try RuntimeManifest.all(in: wrong) }
             #expect(error?.code == .configurationInvalid)
         }
         let error = #expect(throws: SandboxError.self) { try RuntimeManifest.decode(.init(#"{"kind":"fork"}"#.utf8), "x") }
         #expect(error?.code == .configurationInvalid)
+    }
+
+    @Test func `a manifest's family reaches the launcher, and what is not installed is left out`() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "wayside-manifests-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func add(_ name: String, _ kind: String, _ command: String, family: String? = nil) throws {
+            let member = family.map { #""family":"\#($0)","# } ?? ""
+            let rest = #""kind":"\#(kind)",\#(member)"identifiers":["\#(name)1"],"command":"\#(command)"}"#
+            let text = #"{"name":"\#(name)","description":"","# + rest
+            try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
+            try text.write(to: folder.appending(path: "\(name)/runtime.json"), atomically: true, encoding: .utf8)
+        }
+        try add("here", "fork", "/bin/sh -c x", family: "interpreter")
+        try add("own", "exec_early", "/var/runtime/program")
+        try add("gone", "fork", "/usr/bin/no-such-interpreter x", family: "interpreter")
+        try add("late", "exec_late", "/var/task/bootstrap")
+        let (installed, missing) = try RuntimeManifest.all(in: folder.path)
+        #expect(missing.map(\.name) == ["gone"])
+        let arguments = installed.map { $0.launcherArgument(folder: "/r") }
+        let wanted = ["here:fork/interpreter:/r/here:/bin/sh -c x", "late:exec_late:/r/late:/var/task/bootstrap"]
+        #expect(arguments == wanted + ["own:exec_early:/r/own:/var/runtime/program"])
+        try add("odd", "fork", "/bin/sh", family: "reptile")
+        let error = #expect(throws: SandboxError.self) { try RuntimeManifest.all(in: folder.path) }
+        #expect(error?.code == .configurationInvalid)
+    }
+
+    @Test func `a function with an allow-list is told of its proxy, unless its owner knows better`() throws {
+        let manifests = try RuntimeManifest.all(in: TestHost.root.appending(path: "Runtimes").path).installed
+        let python = try #require(manifests.first { $0.name == "python" })
+        let sandbox = SandboxPolicy(egress: try EgressPolicy(["api.example.com:443"]))
+        let version = TestHost.version(environment: ["https_proxy": "http://mine"], sandbox: sandbox)
+        let variables = LambdaEnvironment(for: version, manifest: python, logStream: "s").variables
+        #expect(variables["HTTPS_PROXY"] == "http://127.0.0.1:3128")
+        #expect(variables["http_proxy"] == "http://127.0.0.1:3128")
+        #expect(variables["https_proxy"] == "http://mine")
+        #expect(variables["no_proxy"] == "127.0.0.1,localhost")
+        let closed = LambdaEnvironment(for: TestHost.version(), manifest: python, logStream: "s").variables
+        #expect(closed.keys.filter { $0.lowercased().hasSuffix("_proxy") }.isEmpty)
     }
 
     @Test func `a log keeps its beginning and counts the rest`() {

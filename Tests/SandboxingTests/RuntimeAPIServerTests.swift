@@ -38,8 +38,8 @@ import Testing
         func add(_ event: RuntimeEvent) {
             let text =
                 switch event {
-                case .answered(.success(let body), _): "success \(String(buffer: body))"
-                case .answered(.functionError(let body), let type): "error \(type ?? "-") \(String(buffer: body))"
+                case .answered(.success(let body), _, _): "success \(String(buffer: body))"
+                case .answered(.functionError(let body), let type, _): "error \(type ?? "-") \(String(buffer: body))"
                 case .initialisationFailed(let body, let type): "init \(type ?? "-") \(String(buffer: body))"
                 default: "\(event)"
                 }
@@ -246,7 +246,7 @@ import Testing
         try channel.writeInbound(
             ByteBuffer(string: "\(Self.response(id)) HTTP/1.1\r\nHost: x\r\nContent-Length: \(over + 1)\r\n\r\n"))
         try channel.writeInbound(ByteBuffer(repeating: 0x31, count: over))
-        #expect(fixture.events.all.last == "failed(Sandboxing.RuntimeFault.answerTooLarge)")
+        #expect(fixture.events.all.last == "failed(Sandboxing.RuntimeFault.answerTooLarge(isLast: true))")
         #expect(try Self.receive(on: channel) == nil)
         try channel.writeInbound(ByteBuffer(string: "1"))
         let answer = try #require(try Self.receive(on: channel))

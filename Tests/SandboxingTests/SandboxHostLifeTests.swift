@@ -272,7 +272,7 @@ import Glibc
     @Test func `WHOLE-03 nothing is left after a storm of aborts, crashes, time-outs and kills`() async throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        try await TestHost.with { test in
+        try await TestHost.with({ $0.freezeAfter = .milliseconds(2) }) { test in
             let codes = [
                 "return 1", "raise ValueError", "import os; os._exit(3)", "import time; time.sleep(9)", "import os; os.close(3)",
                 "import os; os.kill(os.getpid(), 11)", "print('x' * 3000000)",

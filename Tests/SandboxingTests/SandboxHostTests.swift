@@ -22,7 +22,7 @@ import Testing
             #expect(first.log == "loading\nrunning {'n': 1}\n")
             #expect(first.endingParty == .function)
             #expect(first.isReusable)
-            #expect(try #require(first.initialise) > .zero)
+            #expect(first.initialise != nil)
             #expect(first.run > .zero)
             #expect(try #require(first.memoryPeak) > .kibibytes(100))
             let second = await container.invoke(TestHost.request(#"{"n":2}"#))
@@ -228,7 +228,7 @@ import Testing
     }
 
     @Test func `output between two calls is read, counted and belongs to neither`() async throws {
-        try await TestHost.with { test in
+        try await TestHost.with({ $0.freezeAfter = nil }) { test in
             let container = try await test.python(
                 """
                 import threading, time

@@ -16,7 +16,7 @@ final class TestHost: Sendable {
 
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    private init(_ adjust: (inout SandboxHostConfiguration) -> Void) throws {
+    private init(_ adjust: (inout SandboxHostConfiguration) -> Void, egress: (any EgressServing)?) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "wayside-host-\(UUID().uuidString.prefix(8).lowercased())")
         for name in ["content", "state"] {
             try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
@@ -33,14 +33,15 @@ final class TestHost: Sendable {
         events = stream
         host = try SandboxHost(
             configuration: configuration, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"),
-            onEvent: { continuation.yield($0) })
+            egress: egress, onEvent: { continuation.yield($0) })
     }
 
     /// Runs `body` with a host that takes requests, and ends it afterwards.
     static func with(
-        _ adjust: (inout SandboxHostConfiguration) -> Void = { _ in }, _ body: @escaping @Sendable (TestHost) async throws -> Void
+        _ adjust: (inout SandboxHostConfiguration) -> Void = { _ in }, egress: (any EgressServing)? = nil,
+        _ body: @escaping @Sendable (TestHost) async throws -> Void
     ) async throws {
-        let test = try TestHost(adjust)
+        let test = try TestHost(adjust, egress: egress)
         defer { try? FileManager.default.removeItem(at: test.folder) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await test.host.run() }
@@ -88,17 +89,18 @@ final class TestHost: Sendable {
 
     func start(
         _ files: [String: String], runtime: String, handler: String, timeout: Duration = .seconds(10), memory: Int = 256,
-        environment: [String: String] = [:]
+        environment: [String: String] = [:], sandbox: SandboxPolicy = SandboxPolicy()
     ) async throws -> SandboxContainer {
         let instance = number()
         try await host.createInstance(instance)
-        let version = Self.version(runtime: runtime, handler: handler, timeout: timeout, memory: memory, environment: environment)
+        let version = Self.version(
+            runtime: runtime, handler: handler, timeout: timeout, memory: memory, environment: environment, sandbox: sandbox)
         return try await host.startContainer(number(), in: instance, for: version, bundle: addBundle(files))
     }
 
     static func version(
         runtime: String = "python3.11", handler: String = "app.handler", timeout: Duration = .seconds(10), memory: Int = 256,
-        environment: [String: String] = [:]
+        environment: [String: String] = [:], sandbox: SandboxPolicy = SandboxPolicy()
     ) -> PinnedVersion {
         guard let account = AccountID("123456789012"), let digest = ContentDigest(hex: String(repeating: "ab", count: 32)) else {
             fatalError("not an account or not a digest")
@@ -106,7 +108,7 @@ final class TestHost: Sendable {
         return PinnedVersion(
             key: FunctionKey(account: account, region: "eu-central-1", name: "probe"), version: .latest, revision: "r", runtime: runtime,
             handler: handler, memory: .mebibytes(memory), temporaryStorage: .mebibytes(512), timeout: timeout, environment: environment,
-            codeDigest: digest, codeSize: .zero)
+            codeDigest: digest, codeSize: .zero, sandbox: sandbox)
     }
 
     static func request(

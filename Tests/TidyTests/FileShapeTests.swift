@@ -19,7 +19,7 @@ func text(of path: String) throws -> String {
 }
 
 @Suite struct FileShapeTests {
-    static let sources = files(below: ["Sources", "Sandbox", "Runtimes", "Tests"], extensions: ["swift", "c", "h", "py", "mjs"])
+    static let sources = files(below: ["Sources", "Sandbox", "Runtimes", "Tests"], extensions: ["swift", "c", "h", "py", "mjs", "rb"])
 
     @Test func `there are sources to look at`() {
         #expect(Self.sources.count > 50)
@@ -40,8 +40,8 @@ func text(of path: String) throws -> String {
     }
 
     @Test func `every seccomp rule gives its reason`() throws {
-        let rules = try text(of: "Sandbox/Core/seccomp_rules.def").split(separator: "\n")
-            .filter { $0.hasPrefix("ALLOW") || $0.hasPrefix("REFUSE") }
+        let rules = try ["seccomp_rules.def", "seccomp_zygote.def"].flatMap { try text(of: "Sandbox/Core/\($0)").split(separator: "\n") }
+            .filter { rule in ["ALLOW", "REFUSE", "SETUP"].contains { rule.hasPrefix($0) } }
         #expect(rules.count > 100)
         for rule in rules {
             #expect(rule.contains(" \"") && rule.hasSuffix(")"), "no reason: \(rule)")

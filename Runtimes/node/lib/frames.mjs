@@ -15,6 +15,9 @@ const READ_SIZE = 64 * 1024;
 
 export const FrameType = Object.freeze({ BOOTED: 1, INIT: 2, READY: 3, INVOKE: 4, RESULT: 5, ERROR: 6 });
 
+/** Flag of an ERROR frame: the process ends after it, so nobody may send another call. */
+export const LAST = 1;
+
 /** The daemon sent something the wire does not allow. There is no way to go on. */
 export class ProtocolError extends Error {}
 
@@ -56,13 +59,13 @@ export class Frames {
     }
 
     /** Send one frame; `then` is called once the kernel has all of it. */
-    send(type, sequence, payload = '', then = undefined) {
+    send(type, sequence, payload = '', then = undefined, flags = 0) {
         const length = Buffer.byteLength(payload);
         const frame = Buffer.allocUnsafe(HEADER_SIZE + length);
         frame.writeUInt32LE(length, 0);
         frame.writeUInt8(type, 4);
         frame.writeUInt8(VERSION, 5);
-        frame.writeUInt16LE(0, 6);
+        frame.writeUInt16LE(flags, 6);
         frame.writeUInt32LE(sequence, 8);
         frame.write(payload, HEADER_SIZE, 'utf8');
         this.#socket.write(frame, then);

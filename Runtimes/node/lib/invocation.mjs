@@ -24,7 +24,7 @@ export class Invocation {
 
     /**
      * `request`: see parseInvocation. `facts`: see functionFacts. `finish(isError, text, then)` gets the answer as JSON
-     * text, once, and calls `then`, if given, when it is sent.
+     * text, once. When the process ends after it, `then` is given, and called when the answer is sent.
      */
     constructor(request, facts, finish) {
         this.#request = request;

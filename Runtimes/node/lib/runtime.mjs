@@ -2,16 +2,17 @@
  * The life of one container.
  *
  *    BOOTED ──► INIT ──► READY ──► INVOKE ─► RESULT or ERROR ─► INVOKE …
- *                 └────► ERROR 0, exit
+ *                 └────► ERROR 0, exit            └─► ERROR with LAST, exit
  *
  * Errors that no handler caught end the process after they were answered: what they left behind is unknown.
  */
 import { enterEnvironment, functionFacts, setTraceId } from './environment.mjs';
 import { UnhandledPromiseRejection, errorObject, logText } from './errors.mjs';
-import { FrameType, ProtocolError, parseInvocation } from './frames.mjs';
+import { FrameType, LAST, ProtocolError, parseInvocation } from './frames.mjs';
 import { Invocation } from './invocation.mjs';
 import { loadHandler } from './loader.mjs';
 import { configureLog, setRequestId } from './log.mjs';
+import { warmUp } from './warmup.mjs';
 
 // Lambda's own exit statuses.
 const EXIT_UNHANDLED_REJECTION = 128;
@@ -33,6 +34,7 @@ export class Runtime {
         this.#catchTheUncaught();
         this.#frames.onFrame((type, sequence, payload) => this.#receive(type, sequence, payload));
         this.#frames.send(FrameType.BOOTED, 0);
+        warmUp(() => this.#loaded !== undefined);
     }
 
     #receive(type, sequence, payload) {
@@ -69,7 +71,8 @@ export class Runtime {
         this.#invocation = new Invocation(request, this.#facts, (isError, text, then) => {
             this.#invocation = undefined;
             this.#frames.hold();
-            this.#frames.send(isError ? FrameType.ERROR : FrameType.RESULT, request.sequence, text, then);
+            const type = isError ? FrameType.ERROR : FrameType.RESULT;
+            this.#frames.send(type, request.sequence, text, then, then === undefined ? 0 : LAST);
         });
         this.#invocation.run(this.#handler);
     }

@@ -9,6 +9,8 @@
     failure      exceptions → Lambda error objects
     log          what reaches the function's log, and how it is formatted
     zygote       one booted interpreter, forked for each container
+    fork_hooks   which fork hooks of the standard library the zygote needs
+    rehearsal    does beforehand what every start does; `rehearsed/`, beside this package, is the bundle it loads
 
 Behaviour follows awslambdaric 4.2.2, the interface client of Lambda itself; README.md lists the differences.
 """

@@ -25,8 +25,7 @@ class Encoder:
 
     def __init__(self, execution_environment=None):
         """`execution_environment` is the value of AWS_EXECUTION_ENV."""
-        ascii_only = execution_environment in _ASCII_ENVIRONMENTS
-        self._encode = json.JSONEncoder(ensure_ascii=ascii_only, default=_encode_other).encode
+        self._encode = _encode_ascii if execution_environment in _ASCII_ENVIRONMENTS else _encode_any
 
     def result(self, value):
         """The bytes of a handler's result. A `bytes` result passes unchanged, as on Lambda: it need not be JSON."""
@@ -51,10 +50,22 @@ class Encoder:
         return self._encode(_TOO_LARGE).encode("utf-8")
 
 
+def decode(text):
+    """The value of a JSON text, which is a view of UTF-8 bytes. Raises what json.loads raises."""
+    text = str(text, "utf-8")  # given bytes, json would first guess their encoding
+    try:
+        value, end = _scan(text, 0)
+        if end == len(text):
+            return value
+    except (StopIteration, ValueError):
+        pass  # blanks at an end, or no JSON: json.loads knows
+    return json.loads(text)
+
+
 def decode_event(text):
     """The event from its JSON text, a view of UTF-8 bytes."""
     try:
-        return json.loads(str(text, "utf-8"))  # given bytes, json would first guess their encoding
+        return decode(text)
     except Exception as error:
         raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from error
 
@@ -70,6 +81,12 @@ def _encode_other(value):
     if type(value).__name__ == "Decimal" and type(value).__module__ == "decimal":
         return _number(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_encode_ascii = json.JSONEncoder(default=_encode_other).encode
+_encode_any = json.JSONEncoder(ensure_ascii=False, default=_encode_other).encode
+
+_scan = json.JSONDecoder().scan_once  # what json.loads calls between looking for blanks on both sides
 
 
 def _number(value):

@@ -5,6 +5,7 @@ payloads handed out as views of it, and header and payload joined into one write
 """
 
 import os
+import select
 import struct
 
 VERSION = 1
@@ -16,6 +17,9 @@ HEADER = struct.Struct("<IBBHI")  # length, type, version, flags, sequence
 INVOKE_HEAD = struct.Struct("<QHHHH")  # deadline, then the lengths of the four strings of Invocation
 
 _BUFFER_SIZE = 64 * 1024
+
+# Made here rather than in FrameStream, so that the children of a zygote share what they have not written to.
+_first_buffer = bytearray(_BUFFER_SIZE)
 
 
 class ProtocolError(Exception):
@@ -53,12 +57,23 @@ class FrameStream:
     """Frames over one connected, blocking stream socket. Used by one thread."""
 
     def __init__(self, fd):
-        """Take over descriptor `fd`; children of user code do not inherit it."""
+        """On descriptor `fd`, which need not be open yet."""
         self._fd = fd
-        os.set_inheritable(fd, False)
-        os.set_blocking(fd, True)
-        self._renew_buffer(_BUFFER_SIZE)
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN)
+        self._use(_first_buffer)
         self._start = self._end = 0  # the unread bytes are _buffer[_start:_end]
+
+    def open(self):
+        """The descriptor is open now: children of user code are not to inherit it."""
+        os.set_inheritable(self._fd, False)
+
+    def waits(self, milliseconds):
+        """Whether nothing arrives within so many milliseconds; False also where the sandbox forbids to ask."""
+        try:
+            return not self._poll.poll(milliseconds)
+        except OSError:
+            return False
 
     def receive(self):
         """Wait for the next frame: (type, sequence, payload), or None when the daemon has closed the connection.
@@ -106,10 +121,10 @@ class FrameStream:
         """
         unread = bytes(self._view[self._start : self._end])
         if count > len(self._buffer) or len(self._buffer) > _BUFFER_SIZE:
-            self._renew_buffer(max(count, _BUFFER_SIZE))
+            self._use(bytearray(max(count, _BUFFER_SIZE)))
         self._view[: len(unread)] = unread
         self._start, self._end = 0, len(unread)
 
-    def _renew_buffer(self, size):
-        self._buffer = bytearray(size)
-        self._view = memoryview(self._buffer)
+    def _use(self, buffer):
+        self._buffer = buffer
+        self._view = memoryview(buffer)

@@ -1,6 +1,7 @@
 """What reaches the function's log: standard output and error, `logging`, and the report of a failure."""
 
 import logging
+import os
 import sys
 import time
 
@@ -10,7 +11,7 @@ request_id = ""
 
 def configure():
     """Set up the streams and the root logger; called once, before user code exists."""
-    open_streams()
+    _open_streams()
     logging.Formatter.converter = time.gmtime
     handler = LambdaLoggerHandler()
     handler.setFormatter(
@@ -23,12 +24,27 @@ def configure():
     logging.getLogger().addHandler(handler)
 
 
-def open_streams():
-    """Make sys.stdout and sys.stderr anew, for what descriptors 1 and 2 are now.
+def configure_for_children():
+    """As `configure`, for children that find a pipe at descriptors 1 and 2, whatever is there now.
 
     A stream remembers what its descriptor was when it was made: that of a zygote, whose output may be a file, would go
     on asking for its position after the fork, and a pipe has none.
     """
+    read_end, write_end = os.pipe()
+    own = [os.dup(1), os.dup(2)]
+    os.dup2(write_end, 1)
+    os.dup2(write_end, 2)
+    try:
+        configure()
+    finally:
+        os.dup2(own[0], 1)
+        os.dup2(own[1], 2)
+        for fd in (read_end, write_end, *own):
+            os.close(fd)
+
+
+def _open_streams():
+    """Make sys.stdout and sys.stderr anew, buffered by line."""
     for name, fd in (("stdout", 1), ("stderr", 2)):
         # One write for each line: lines of threads and subprocesses do not mix, and all but an unfinished line survive
         # a kill. A function must not fail because it printed half a surrogate pair, hence the error handler.

@@ -6,28 +6,31 @@
 User code decides how its process ends: SystemExit and signals are not caught, and the daemon reads the exit status.
 """
 
-import json
 import os
-import sys
 
 from . import environment, log
 from .context import LambdaContext, function_attributes
-from .document import Encoder, ResponseTooLarge, decode_event
+from .document import Encoder, ResponseTooLarge, decode, decode_event
 from .failure import error_object
-from .frames import BOOTED, ERROR, INIT, INVOKE, READY, RESULT, FrameStream, Invocation, ProtocolError
+from .frames import BOOTED, ERROR, INIT, INVOKE, READY, RESULT, Invocation, ProtocolError
 from .loader import load
 
 EXIT_INIT_FAILED = 1
 
+IN_STOCK_AFTER_MS = 2  # what is started for a call gets INIT sooner
 
-def serve(fd):
-    """Serve frames on descriptor `fd` until the daemon closes it; does not return."""
-    os.environ.clear()  # nothing of the engine's own environment reaches user code
-    stream = FrameStream(fd)
+
+def serve(stream, rehearse=None):
+    """Serve frames of `stream` until the daemon closes it; does not return. The environment has to be empty.
+
+    `rehearse` is called when INIT lets wait for itself, as in a container that is kept in stock.
+    """
+    stream.open()
     stream.send(BOOTED, 0)
+    if rehearse and stream.waits(IN_STOCK_AFTER_MS):
+        rehearse()
     _sequence, payload = _expect(stream, INIT)
-    settings = json.loads(str(payload, "utf-8"))
-    function = _initialise(stream, settings)
+    function = _initialise(stream, decode(payload))
     stream.send(READY, 0)
     while True:
         sequence, payload = _expect(stream, INVOKE)
@@ -44,7 +47,7 @@ class Function:
         self._handler = handler
         self._attributes = function_attributes(variables)
         self._encoder = Encoder(variables.get("AWS_EXECUTION_ENV"))
-        self._trace_id = None
+        self._trace_id = ""
 
     def call(self, invocation):
         """Run the handler once: (RESULT, JSON text) or (ERROR, error object as JSON text)."""
@@ -75,8 +78,8 @@ def _initialise(stream, settings):
     """Import user code; when that fails, say why and end the process."""
     variables = settings["environment"]
     try:
-        environment.enter(variables)
-        return Function(load(settings["handler"]), variables)
+        folder, names = environment.enter(variables)
+        return Function(load(settings["handler"], folder, names), variables)
     except Exception as error:
         failure = error_object(error)
         log.report(failure)

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "wayside_protocol.h"
@@ -35,6 +36,7 @@ struct ws_hierarchy {
 
 struct ws_cgroups {
     uint32_t version; /* 0 none usable, 1, 2; as in struct ws_hello_reply */
+    uint32_t processes_max; /* of all sandboxes together; 0 where no pids controller is usable */
     uint32_t count;
     struct ws_hierarchy hierarchies[WS_CGROUP_HIERARCHIES_MAX];
 };
@@ -57,13 +59,29 @@ void ws_cgroups_remove_base(const struct ws_cgroups *cgroups);
 
 int ws_cgroup_create(const struct ws_cgroups *cgroups, const char *name, bool inner);
 int ws_cgroup_limit(const struct ws_cgroups *cgroups, const char *name, const struct ws_limits *limits);
+
+/* One "file value" line for each limit file that exists. */
+void ws_cgroup_describe(const struct ws_cgroups *cgroups, const char *name, FILE *report);
+
 void ws_cgroup_usage(const struct ws_cgroups *cgroups, const char *name, struct ws_cgroup_usage *usage);
 
 /* Removes the cgroup from every hierarchy. -1 with EBUSY while the kernel still counts a dead process in it. */
 int ws_cgroup_remove(const struct ws_cgroups *cgroups, const char *name);
 
-/* The peak-memory file opened for reading; -1 where there is none. */
-int ws_cgroup_open_peak(const struct ws_cgroups *cgroups, const char *name);
+/* Files of a container's cgroups that the daemon uses without asking us. */
+enum ws_cgroup_file {
+    WS_CGROUP_PEAK,    /* peak memory, for reading */
+    WS_CGROUP_CPU,     /* cpu time, for reading */
+    WS_CGROUP_FREEZER, /* for writing */
+    WS_CGROUP_FILES,
+};
+
+/* The file opened; -1 where there is none. */
+int ws_cgroup_open(const struct ws_cgroups *cgroups, const char *name, enum ws_cgroup_file file);
+
+/* Lets everything in the cgroup run again, where a frozen process would not even die (v1). To be called after the kill: a
+ * process that is thawed before it may run on. Nothing where it is not needed. */
+void ws_cgroup_thaw_killed(const struct ws_cgroups *cgroups, const char *name);
 
 /* v1: moves the calling, single-threaded process. v2: nothing, the process was cloned into its cgroup. */
 int ws_cgroup_enter(const struct ws_cgroups *cgroups, const char *name);

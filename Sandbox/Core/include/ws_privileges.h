@@ -1,10 +1,10 @@
-/* What a process gives up for good: capabilities, file-system and network reach (Landlock), system calls (seccomp). */
+/* What a process gives up for good: capabilities, file-system and network reach (Landlock); ws_seccomp.h has the rest. */
 #ifndef WS_PRIVILEGES_H
 #define WS_PRIVILEGES_H
 
-#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Empties the bounding and ambient sets and locks the rule "uid 0 has capabilities" off. Needs CAP_SETPCAP. */
 int ws_capabilities_bound(void);
@@ -20,22 +20,18 @@ int ws_no_new_privileges(void);
 /* The kernel's Landlock version; 0 when it has none or it is off. */
 uint32_t ws_landlock_abi(void);
 
-/* Confines the calling thread: read and execute below /, write below /tmp and to the devices, no TCP except connecting to
- * 127.0.0.1:`api_port` (0: none), signals and abstract sockets only inside. What the ABI lacks is left out. */
-int ws_landlock_restrict(uint32_t abi, uint16_t api_port);
-
-struct ws_filter {
-    struct sock_filter *instructions;
-    unsigned short count;
+/* TCP ports of 127.0.0.1 that a container may use; 0 = none. Plain numbers: sent to zygotes as they are. */
+struct ws_tcp_reach {
+    uint32_t api_port;    /* the Runtime API: connect */
+    uint32_t egress_port; /* the proxy: connect */
+    uint32_t web_port;    /* a web server of the function's own: listen and connect */
 };
 
-/* Compiles seccomp_rules.def; the caller frees `instructions`. */
-int ws_filter_compile(struct ws_filter *filter);
+/* Confines the calling thread: read and execute below /, write below /tmp and to the devices, no TCP but `reach`, signals and
+ * abstract sockets only inside. What the ABI lacks is left out. */
+int ws_landlock_restrict(uint32_t abi, const struct ws_tcp_reach *reach);
 
-/* Installs a compiled filter in the calling thread. Needs no_new_privs. */
-int ws_filter_install(const struct ws_filter *filter);
-
-/* The filter of the inits: they may wait, and end. */
-int ws_filter_install_for_init(void);
+/* The same as text: "abi N", then one "path rights", "tcp bind|connect PORT" or "scope what" line each. */
+void ws_landlock_describe(uint32_t abi, const struct ws_tcp_reach *reach, FILE *report);
 
 #endif

@@ -3,7 +3,7 @@
  *   worker                                             zygote
  *     ── ws_zygote_setup + filter, cgroup directories ──►    once, right after it was started
  *     ◄── ws_zygote_answer, token 0 ─────────────────────    booted (ws_zygote_ready)
- *     ── ws_entry_order + init, frame, log, status ─────►
+ *     ── ws_entry_order + init, network, frame, log, status ►
  *     ◄── ws_zygote_answer, the order's token ───────────    the runtime process, now the worker's child
  *
  * Both ends are the same build; sizes tell the two messages apart. */
@@ -29,6 +29,6 @@ struct ws_zygote_answer {
     uint32_t reserved;
 };
 
-#define WS_ZYGOTE_ORDER_FDS 4u
+#define WS_ZYGOTE_ORDER_FDS 5u
 
 #endif

@@ -1,4 +1,4 @@
-/* Frames between the daemon and a built-in runtime (Python, Node): one Unix stream socket, the runtime's end is fd 3.
+/* Frames between the daemon and a built-in runtime (Python, Node, Ruby): one Unix stream socket, the runtime's end is fd 3.
  *
  * Little-endian. A frame is a 12-byte header and `length` bytes of payload:
  *
@@ -12,9 +12,13 @@
  *
  *    booting ──BOOTED──► spare ──(INIT)──► initialising ──READY──► idle ──(INVOKE n)──► busy ──RESULT n──► idle
  *                                               │                                        └──ERROR n───► idle
- *                                               └──ERROR 0──► failed (the runtime then exits)
+ *                                               │                                        └──ERROR n, LAST──► over
+ *                                               └──ERROR 0──► failed
  *
- * Anything else (unknown type or version, a length over WS_FRAME_PAYLOAD_MAX, a wrong sequence, a second answer) is a protocol
+ * In `failed` and `over` the runtime exits by itself: an error that no handler caught has left it in an unknown state. Its
+ * answer counts, but it must not be given another call, which would be lost.
+ *
+ * Anything else (unknown type, version or flag, a length over WS_FRAME_PAYLOAD_MAX, a wrong sequence, a second answer) is a protocol
  * error of the function: its container is thrown away and the caller gets Runtime.ProtocolError.
  */
 #ifndef WAYSIDE_FRAMES_H
@@ -26,6 +30,8 @@
 #define WS_FRAME_HEADER_SIZE 12u
 #define WS_FRAME_PAYLOAD_MAX (8u * 1024u * 1024u)
 #define WS_FRAME_FD 3
+
+#define WS_FRAME_FLAG_LAST 1u /* runtime, with ERROR n: it ends after this frame */
 
 enum ws_frame_type {
     WS_FRAME_BOOTED = 1, /* runtime: interpreter is up, no user code, waiting for INIT. No payload. sequence 0 */

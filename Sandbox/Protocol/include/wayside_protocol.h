@@ -26,13 +26,16 @@
 #include <stdint.h>
 
 #define WS_PROTOCOL_MAGIC 0x314C5357u /* "WSL1" */
-#define WS_PROTOCOL_VERSION 1u
+#define WS_PROTOCOL_VERSION 2u
 #define WS_MESSAGE_MAX 65536u
 #define WS_FDS_MAX 8u
 #define WS_RUNTIME_NAME_MAX 32u
 #define WS_BUNDLE_PATH_MAX 128u
 #define WS_ARGV_MAX 64u
 #define WS_ENVP_MAX 512u
+#define WS_SYSCALLS_MAX 512u
+#define WS_SYSCALL_NAME_MAX 64u
+#define WS_REPORT_MAX (256u * 1024u)
 
 enum ws_message_type {
     WS_HELLO = 1,           /* daemon: header only */
@@ -45,6 +48,8 @@ enum ws_message_type {
     WS_CONTAINER_EXIT = 8,  /* launcher, event: struct ws_container_exit */
     WS_INSTANCE_EXIT = 9,   /* launcher, event: struct ws_instance_exit */
     WS_ZYGOTE_EXIT = 10,    /* launcher, event: struct ws_zygote_exit; the launcher boots a new one by itself */
+    WS_CONTAINER_SYSCALLS = 11, /* launcher, event: struct ws_container_syscalls + strings; just before WS_CONTAINER_EXIT */
+    WS_CONTAINER_INSPECT = 12,  /* daemon: struct ws_container_inspect; the report comes back as a descriptor */
 };
 
 struct ws_header {
@@ -112,17 +117,31 @@ struct ws_hello_reply {
     uint32_t containers_max;
 };
 
+/* What travels beside a WS_REPLY, in this order; `descriptors` says which of them are there. */
+enum ws_descriptor {
+    WS_DESCRIPTOR_CHANNEL = 1, /* runtime kinds fork, exec_early: our end of a SOCK_STREAM socketpair, the runtime's is its fd 3
+                                  (frames); kind exec_late: a listening TCP socket on 127.0.0.1:9001 inside the container */
+    WS_DESCRIPTOR_LOG = 2,     /* read end (O_NONBLOCK) of the pipe that is the runtime's standard output and standard error */
+    WS_DESCRIPTOR_MEMORY = 4,  /* peak memory, for reading: v1 memory.max_usage_in_bytes, v2 memory.peak */
+    WS_DESCRIPTOR_CPU = 8,     /* cpu time, for reading: v1 cpuacct.usage (nanoseconds), v2 cpu.stat (usage_usec) */
+    WS_DESCRIPTOR_FREEZER = 16, /* for writing: v1 freezer.state ("FROZEN", "THAWED"), v2 cgroup.freeze ("1", "0") */
+    WS_DESCRIPTOR_EGRESS = 32,  /* a listening TCP socket on 127.0.0.1:egress_port inside the container */
+    WS_DESCRIPTOR_REPORT = 64,  /* WS_CONTAINER_INSPECT: a sealed memfd with text, at most WS_REPORT_MAX bytes */
+};
+
 struct ws_reply {
     struct ws_header header;
     struct ws_status status;
-    uint32_t process_id; /* host pid of the runtime process; 0 when none was started */
-    uint32_t reserved;
+    uint32_t process_id;  /* host pid of the runtime process; 0 when none was started */
+    uint32_t descriptors; /* bits of enum ws_descriptor */
 };
 
 struct ws_limits {
     uint64_t memory_bytes; /* cgroup limit, /tmp counted; 0 = none */
-    uint32_t cpu_millis;   /* thousandths of a core; 0 = none */
+    uint32_t cpu_millis;   /* most, in thousandths of a core; 0 = none */
+    uint32_t cpu_weight;   /* share among those that want the processor at once, 1…10000; 0 = the kernel's default */
     uint32_t pids_max;     /* 0 = none */
+    uint32_t reserved;
 };
 
 struct ws_instance_create {
@@ -141,28 +160,34 @@ enum ws_stage {
     WS_STAGE_ASSIGN = 2,  /* mounts the bundle, sets the limits; executes /var/task/bootstrap for kind exec_late */
 };
 
-/* Descriptors of the reply when PREPARE was asked for:
- *   [0] runtime kinds fork, exec_early: our end of a SOCK_STREAM socketpair, the runtime's end is its fd 3 (frames)
- *       runtime kind exec_late:         a listening TCP socket on 127.0.0.1:9001 inside the container's network namespace
- *   [1] read end (O_NONBLOCK) of the pipe that is the runtime's standard output and standard error
- *   [2] the cgroup's peak-memory file, opened for reading (v1 memory.max_usage_in_bytes, v2 memory.peak);
- *       absent where no cgroup is usable: then two descriptors come
- * ASSIGN alone returns none. */
+enum ws_start_flag {
+    WS_START_ALONE = 1, /* kind fork: execute the runtime instead of forking it from the zygote, so that it shares no
+                           address-space layout with others */
+    WS_START_LEARN = 2, /* record the system calls it makes; WS_CONTAINER_SYSCALLS brings them at its end. Slow. */
+};
+
+/* PREPARE brings CHANNEL and LOG; MEMORY, CPU and FREEZER where cgroups are usable; EGRESS when a port was asked for, and the
+ * container then has a network namespace of its own, with only loopback, as kind exec_late always has. ASSIGN alone brings none.
+ *
+ * `syscallc` names narrow the filter of this container: what is not among them answers as an unknown call. They need both stages
+ * in one message, because a process that runs already cannot be given a filter from outside. */
 struct ws_container_start {
     struct ws_header header;
     uint64_t instance_id;
     uint64_t container_id; /* chosen by the daemon, not 0, unique among living containers */
     uint32_t stages;       /* enum ws_stage, or both */
+    uint32_t flags;        /* bits of enum ws_start_flag */
     uint32_t nofile_max;   /* RLIMIT_NOFILE */
+    uint32_t egress_port;  /* PREPARE: 0 = none */
     struct ws_limits limits;
     uint64_t tmp_bytes;       /* size limit of /tmp */
-    uint64_t file_size_bytes; /* RLIMIT_FSIZE; 0 = unlimited */
+    uint64_t file_size_bytes; /* RLIMIT_FSIZE; 0 = 10 GiB */
     char runtime[WS_RUNTIME_NAME_MAX];   /* NUL-terminated name given to the launcher with --runtime */
     char bundle[WS_BUNDLE_PATH_MAX];     /* ASSIGN: directory relative to --content, NUL-terminated; no "..", no leading "/" */
     uint32_t argc;           /* kind exec_late, ASSIGN: argument strings, usually {"bootstrap"} */
     uint32_t envc;           /* kind exec_late, ASSIGN: environment strings NAME=value */
-    uint32_t strings_length; /* bytes that follow: argc + envc NUL-terminated strings */
-    uint32_t reserved;
+    uint32_t syscallc;       /* PREPARE with ASSIGN: names of the only system calls allowed; 0 = what the table allows */
+    uint32_t strings_length; /* bytes that follow: argc + envc + syscallc NUL-terminated strings */
 };
 
 struct ws_container_kill {
@@ -186,6 +211,29 @@ struct ws_container_exit {
     uint64_t cpu_nanoseconds;   /* of the whole container; 0 where no cgroup is usable */
 };
 
+struct ws_container_syscalls {
+    struct ws_header header;
+    uint64_t container_id;
+    uint32_t count;
+    uint32_t strings_length; /* bytes that follow: count NUL-terminated names, in the order of their numbers */
+};
+
+/* The report says what holds for the runtime process now, read from the kernel. It is lines of text in sections:
+ *
+ *     [status] Name, Uid, Gid, Groups, CapInh … CapAmb, NoNewPrivs, Seccomp, Seccomp_filters of /proc/PID/status
+ *     [namespaces] one "name inode own|shared" each, compared with the worker's
+ *     [id_maps] uid_map and gid_map; here and in [status] ids count as in the worker's user namespace, whose 0 is --uid-base
+ *     [mounts] /proc/PID/mountinfo
+ *     [limits] /proc/PID/limits
+ *     [cgroup] "file value" of each limit file that exists
+ *     [landlock] "abi N" and one "path rights", "tcp bind|connect PORT" or "scope what" line each
+ *     [seccomp] "allow|refuse name reason", conditions in the reason's place before it
+ *     [unenforced] what this launcher cannot enforce, one sentence each */
+struct ws_container_inspect {
+    struct ws_header header;
+    uint64_t container_id;
+};
+
 struct ws_instance_exit {
     struct ws_header header;
     uint64_t instance_id;
@@ -201,8 +249,9 @@ struct ws_zygote_exit {
 _Static_assert(sizeof(struct ws_header) == 24, "wire size");
 _Static_assert(sizeof(struct ws_reply) == 40, "wire size");
 _Static_assert(sizeof(struct ws_hello_reply) == 48, "wire size");
-_Static_assert(sizeof(struct ws_instance_create) == 48, "wire size");
-_Static_assert(sizeof(struct ws_container_start) == 256, "wire size");
+_Static_assert(sizeof(struct ws_instance_create) == 56, "wire size");
+_Static_assert(sizeof(struct ws_container_start) == 272, "wire size");
+_Static_assert(sizeof(struct ws_container_syscalls) == 40, "wire size");
 _Static_assert(sizeof(struct ws_container_exit) == 56, "wire size");
 _Static_assert(sizeof(struct ws_zygote_exit) == 64, "wire size");
 

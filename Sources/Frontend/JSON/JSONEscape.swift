@@ -1,3 +1,4 @@
+import EngineCore
 import NIOCore
 
 /// The escapes of JSON strings (RFC 8259, section 7).

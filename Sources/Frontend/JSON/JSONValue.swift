@@ -44,6 +44,43 @@ enum JSONValue: Hashable, Sendable {
         let text = String(buffer: raw)
         return Int(text) ?? Double(text).flatMap { Int(exactly: $0) }
     }
+
+    /// The value as JSON text: texts and numbers as they were written, members in the order of their names.
+    var json: ByteBuffer {
+        var buffer = ByteBuffer()
+        write(to: &buffer)
+        return buffer
+    }
+
+    private func write(to buffer: inout ByteBuffer) {
+        switch self {
+        case .null: buffer.writeString("null")
+        case .bool(let truth): buffer.writeString(truth ? "true" : "false")
+        case .number(let raw): buffer.writeImmutableBuffer(raw)
+        case .string(let raw):
+            buffer.writeString("\"")
+            buffer.writeImmutableBuffer(raw)
+            buffer.writeString("\"")
+        case .array(let elements):
+            buffer.writeString("[")
+            for (index, element) in elements.enumerated() {
+                if index > 0 { buffer.writeString(",") }
+                element.write(to: &buffer)
+            }
+            buffer.writeString("]")
+        case .object(let members):
+            buffer.writeString("{")
+            for (index, (name, value)) in members.sorted(by: { $0.key < $1.key }).enumerated() {
+                if index > 0 { buffer.writeString(",") }
+                var key: [UInt8] = []
+                JSONEscape.append(name, to: &key)
+                buffer.writeBytes(key)
+                buffer.writeString(":")
+                value.write(to: &buffer)
+            }
+            buffer.writeString("}")
+        }
+    }
 }
 
 /// Builds values from bytes that are known to be JSON of limited depth.

@@ -29,6 +29,12 @@ struct RequestObject {
         return members[name]
     }
 
+    /// In the order of the alphabet, so that of several faults always the same one is named.
+    var names: [String] { members.keys.sorted() }
+
+    /// Whether the member is there and says `null`, for members where that is not the same as absent.
+    func isNull(_ name: String) -> Bool { members[name] == .null }
+
     func string(_ name: String) throws(LambdaError) -> String? {
         try member(name, "a String", \.text)
     }

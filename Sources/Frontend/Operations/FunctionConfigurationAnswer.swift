@@ -45,14 +45,20 @@ struct FunctionConfigurationAnswer {
             logging.member("LogFormat", "Text")
             logging.member("LogGroup", "/aws/lambda/\(entry.key.name)")
         }
+        // Only where it says something, so that AWS clients see what AWS answers.
+        if !settings.egress.isEmpty || settings.systemCalls != nil || entry.isolation != .shared {
+            json.member("Wayside") { wayside in
+                if !settings.egress.isEmpty { wayside.member("Egress", settings.egress) }
+                if let systemCalls = settings.systemCalls { wayside.member("SystemCalls", systemCalls) }
+                if entry.isolation != .shared { wayside.member("Isolation", entry.isolation.rawValue) }
+            }
+        }
     }
 
     /// `2026-01-02T03:04:05.678+0000`
     static func time(_ epochSeconds: Double) -> String {
-        let milliseconds = Int64((epochSeconds * 1000).rounded(.down))
-        let time = CivilTime(epochSeconds: milliseconds / 1000)
-        return "\(pad(time.date.year, 4))-\(pad(time.date.month))-\(pad(time.date.day))"
-            + "T\(pad(time.hour)):\(pad(time.minute)):\(pad(time.second)).\(pad(milliseconds % 1000, 3))+0000"
+        let time = CivilTime(epochMilliseconds: Int64((epochSeconds * 1000).rounded(.down)))
+        return "\(time.description.dropLast())+0000"
     }
 }
 

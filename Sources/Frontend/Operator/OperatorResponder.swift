@@ -14,15 +14,24 @@ struct OperatorResponder: Sendable {
 
     func answer(_ request: Request) async -> Response {
         let target = RequestTarget(request.head.path ?? "/")
-        let parts = target.path.split(separator: "/")
-        guard request.method == .get, parts.first == "v1" else { return unknown(target) }
-        switch (parts.dropFirst().first, parts.count) {
-        case ("records", 2): return records(target)
-        case ("records", 3): return await found(parts[2]) { json(RecordAnswer($0)) }
-        case ("logs", 3): return await found(parts[2]) { text($0.log.text) }
-        case ("pools", 2): return json(await services.pools())
-        case ("status", 2): return json(await services.status())
-        default: return unknown(target)
+        do throws(OperatorFailure) {
+            return try await answer(request, target, target.path.split(separator: "/"))
+        } catch {
+            return json(Failure(error: error.code, message: error.message), error.status)
+        }
+    }
+
+    private func answer(_ request: Request, _ target: RequestTarget, _ parts: [Substring]) async throws(OperatorFailure) -> Response {
+        guard parts.first == "v1" else { throw Self.unknown(target) }
+        switch (request.method, parts.dropFirst().first, parts.count) {
+        case (.get, "records", 2): return try records(target)
+        case (.get, "records", 3): return json(RecordAnswer(try found(parts[2])))
+        case (.get, "logs", 3): return text(try found(parts[2]).log.text)
+        case (.get, "pools", 2): return json(await services.pools())
+        case (.get, "status", 2): return json(await services.status())
+        case (.get, "sandbox", 2): return json(try await explainSandbox(target))
+        case (.post, "sandbox", 3) where parts[2] == "learn": return json(try await learnSandbox(target, request.body))
+        default: throw Self.unknown(target)
         }
     }
 
@@ -40,35 +49,30 @@ struct OperatorResponder: Sendable {
 
     private struct Failure: Encodable { let error, message: String }
 
-    private func records(_ target: RequestTarget) -> Response {
+    private func records(_ target: RequestTarget) throws(OperatorFailure) -> Response {
         let limit = target.parameter("limit") ?? "20"
         guard let count = Int(limit), count > 0 else {
-            return json(Failure(error: "invalid_limit", message: "The limit '\(limit)' is no positive number."), .badRequest)
+            throw OperatorFailure(.badRequest, "invalid_limit", "The limit '\(limit)' is no positive number.")
         }
-        let account = target.parameter("account")
-        if let account, AccountID(account) == nil {
-            return json(Failure(error: "invalid_account", message: "'\(account)' is no account: 12 digits."), .badRequest)
-        }
-        let filter = RecordFilter(function: target.parameter("function"), account: account)
+        let filter = RecordFilter(function: target.parameter("function"), account: try account(target)?.description)
         let entries = services.newest(min(count, Self.recordsMax), filter)
         return json(RecordsAnswer(records: entries.map(\.record)))
     }
 
-    private func found(_ id: Substring, _ answer: (RecordStore.Entry) -> Response) async -> Response {
-        guard let id = RequestID(id) else {
-            return json(
-                Failure(error: "invalid_request_id", message: "'\(id)' is no request id: 8-4-4-4-12 lower-case digits."), .badRequest)
+    private func found(_ text: Substring) throws(OperatorFailure) -> RecordStore.Entry {
+        guard let id = RequestID(text) else {
+            throw OperatorFailure(
+                .badRequest, "invalid_request_id", "'\(text)' is no request id: 8-4-4-4-12 lower-case digits.")
         }
         guard let entry = services.record(id) else {
-            return json(
-                Failure(error: "not_found", message: "Nothing is kept of \(id): it was not seen here, or newer calls took its place."),
-                .notFound)
+            throw OperatorFailure(
+                .notFound, "not_found", "Nothing is kept of \(id): it was not seen here, or newer calls took its place.")
         }
-        return answer(entry)
+        return entry
     }
 
-    private func unknown(_ target: RequestTarget) -> Response {
-        json(Failure(error: "unknown_path", message: "The operator's API has no \(target.path.prefix(200))."), .notFound)
+    private static func unknown(_ target: RequestTarget) -> OperatorFailure {
+        OperatorFailure(.notFound, "unknown_path", "The operator's API has no \(target.path.prefix(200)).")
     }
 
     private func json(_ value: any Encodable, _ status: HTTPResponse.Status = .ok) -> Response {

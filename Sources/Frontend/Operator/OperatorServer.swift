@@ -11,6 +11,8 @@ public import ServiceLifecycle
 /// | `GET /v1/records?function=NAME&account=ID&limit=20` | `{"records":[…]}`, newest first; the function by name or ARN |
 /// | `GET /v1/logs/REQUEST` | the log as text |
 /// | `GET /v1/pools`, `GET /v1/status` | what the engine says |
+/// | `GET /v1/sandbox?function=NAME&account=ID&qualifier=VERSION` | a ``SandboxAnswer`` |
+/// | `POST /v1/sandbox/learn?function=…`, body `{"events":[…]}` | a `LearnedProfile` |
 ///
 /// Errors are `{"error":CODE,"message":TEXT}`.
 public final class OperatorServer: Service {

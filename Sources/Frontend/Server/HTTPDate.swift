@@ -1,3 +1,4 @@
+import EngineCore
 import Synchronization
 
 /// The value of the `Date` header, made once a second (RFC 9110, section 6.6.1: a server with a clock sends it).
@@ -19,7 +20,7 @@ final class HTTPDate: Sendable {
     static func format(_ epochSeconds: Int64) -> String {
         let time = CivilTime(epochSeconds: epochSeconds)
         let weekday = weekdays[Int(epochSeconds / 86400 % 7)]
-        return "\(weekday), \(pad(time.date.day)) \(months[Int(time.date.month) - 1]) \(pad(time.date.year, 4)) "
-            + "\(pad(time.hour)):\(pad(time.minute)):\(pad(time.second)) GMT"
+        let (day, year) = (CivilTime.padded(time.date.day), CivilTime.padded(time.date.year, 4))
+        return "\(weekday), \(day) \(months[Int(time.date.month) - 1]) \(year) \(time.timeOfDay()) GMT"
     }
 }

@@ -1,4 +1,5 @@
 import Crypto
+import EngineCore
 import HTTPTypes
 
 /// The canonical request of AWS Signature Version 4, built in one array of bytes: it is made for every call.
@@ -127,13 +128,3 @@ enum CanonicalRequest {
 
     private static func upperDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x37 + value }
 }
-
-/// Appends two lower-case digits for each byte.
-func appendHexadecimal(_ bytes: some Sequence<UInt8>, to text: inout [UInt8]) {
-    for byte in bytes {
-        text.append(lowerDigit(byte >> 4))
-        text.append(lowerDigit(byte & 15))
-    }
-}
-
-private func lowerDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }

@@ -1,4 +1,5 @@
 public import Crypto
+import EngineCore
 public import HTTPTypes
 
 /// Signs requests as AWS clients do (Signature Version 4): the other end of ``SignatureVerifier``, for the command line.

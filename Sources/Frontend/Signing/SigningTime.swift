@@ -1,3 +1,5 @@
+import EngineCore
+
 /// A time to the second, as requests are signed with it: `YYYYMMDD'T'HHMMSS'Z'`.
 struct SigningTime: CustomStringConvertible {
     /// Seconds since 1970.
@@ -40,7 +42,6 @@ struct SigningTime: CustomStringConvertible {
 
     var description: String {
         let parts = CivilTime(epochSeconds: epochSeconds)
-        return "\(pad(parts.date.year, 4))\(pad(parts.date.month))\(pad(parts.date.day))"
-            + "T\(pad(parts.hour))\(pad(parts.minute))\(pad(parts.second))Z"
+        return "\(parts.date.text(separator: ""))T\(parts.timeOfDay(separator: ""))Z"
     }
 }

@@ -5,10 +5,11 @@ struct FunctionSettingsRequest: Sendable {
     let runtime, handler, role, description, architecture: String?
     let timeoutSeconds, memoryMebibytes, temporaryStorageMebibytes: Int?
     let environment: [String: String]?
+    let sandbox: SandboxSettingsRequest
 
     /// Reads and checks.
     /// - Throws: `ValidationException` for what breaks the service model, with every violation; `InvalidParameterValueException`
-    ///   for an unknown runtime, for variables, and for what this engine cannot do.
+    ///   for an unknown runtime, for variables, for the sandbox, and for what this engine cannot do.
     init(
         _ request: RequestObject, isNew: Bool, runtimes: [KnownRuntime], limits: LambdaLimits
     ) throws(LambdaError) {
@@ -23,6 +24,7 @@ struct FunctionSettingsRequest: Sendable {
         environment = try variables.map { (variables) throws(LambdaError) in try variables.map("Variables") ?? [:] }
         let architectures = try request.strings("Architectures")
         architecture = architectures?.first
+        sandbox = try SandboxSettingsRequest(request)
         try checkConstraints(architectures: architectures, isNew: isNew)
         try UnsupportedMembers.check(request)
         try HostArchitecture.check(architecture)
@@ -62,6 +64,7 @@ struct FunctionSettingsRequest: Sendable {
         if let temporaryStorageMebibytes { settings.temporaryStorageMebibytes = temporaryStorageMebibytes }
         if let environment { settings.environment = environment }
         if let architecture { settings.architecture = architecture }
+        sandbox.apply(to: &settings)
     }
 
     private func checkConstraints(architectures: [String]?, isNew: Bool) throws(LambdaError) {

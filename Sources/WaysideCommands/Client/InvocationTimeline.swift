@@ -31,7 +31,7 @@ struct InvocationTimeline {
 
     private func bars(_ spans: InvocationRecord.Spans, indent: String, node: String) -> [String] {
         let parts: [(String, Double)] = [
-            ("decide", spans.decide), ("wait", spans.wait), ("fetch", spans.fetch), ("start", spans.start),
+            ("decide", spans.decide), ("wait", spans.wait), ("fetch", spans.fetch), ("start", spans.start), ("thaw", spans.thaw),
             ("initialise", spans.initialise), ("run", spans.run), ("forward", spans.forward),
         ]
         var offset = 0.0

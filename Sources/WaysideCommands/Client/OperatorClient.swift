@@ -14,14 +14,23 @@ struct OperatorClient {
 
     /// - Parameter path: with its query, such as `/v1/pools`.
     /// - Returns: the body of a 200.
-    func get(_ path: String) async throws -> Data {
+    func get(_ path: String) async throws -> Data { try await send(.GET, path) }
+
+    /// - Returns: the body of a 200.
+    func send(_ method: NIOHTTP1.HTTPMethod, _ path: String, body: [UInt8] = [], timeout: TimeAmount = .seconds(10)) async throws -> Data {
         guard let url = URL(httpURLWithSocketPath: socket.string, uri: path) else {
             throw CommandFailure("'\(socket)' cannot be a socket's path.")
         }
+        var request = HTTPClientRequest(url: url.absoluteString)
+        request.method = method
+        if !body.isEmpty { request.body = .bytes(ByteBuffer(bytes: body)) }
         let response: HTTPClientResponse
         do {
-            response = try await ToolClient.http.execute(HTTPClientRequest(url: url.absoluteString), timeout: .seconds(10))
+            response = try await ToolClient.http.execute(request, timeout: timeout)
         } catch {
+            guard error as? HTTPClientError != .deadlineExceeded else {
+                throw CommandFailure("The node did not answer within \(timeout.nanoseconds / 1_000_000_000) s.")
+            }
             throw CommandFailure("No node answers at \(socket) (\(error)). Is `wayside serve` running, and is this its --data?")
         }
         let body = try await response.body.collect(upTo: Self.answerMax)
@@ -34,7 +43,10 @@ struct OperatorClient {
     }
 
     func get<Value: Decodable>(_ path: String, as _: Value.Type) async throws -> Value {
-        let data = try await get(path)
+        try Self.decode(try await get(path), as: Value.self)
+    }
+
+    static func decode<Value: Decodable>(_ data: Data, as _: Value.Type) throws -> Value {
         do {
             return try JSONDecoder().decode(Value.self, from: data)
         } catch {

@@ -46,17 +46,42 @@ struct FunctionList: AsyncParsableCommand {
 }
 
 struct FunctionShow: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "show", abstract: "Prints a function's settings as the API has them.")
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Shows a function's settings and what its sandbox is told.")
 
     @Argument(help: "The function's name or ARN.")
     var name: String
     @OptionGroup var owner: OwnerOptions
+    @Option(help: "table for people, json for programs: the settings as the API has them.")
+    var output: OutputFormat = .table
 
     func run() async throws {
         let body = try await owner.client().call(.get, "/2015-03-31/functions/\(LambdaClient.component(name))/configuration").body
+        guard output == .json else {
+            print(Self.text(try JSONDecoder().decode(FunctionSummary.self, from: body)))
+            return
+        }
         let pretty = try JSONSerialization.data(
             withJSONObject: try JSONSerialization.jsonObject(with: body), options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
         print(String(decoding: pretty, as: UTF8.self))
+    }
+
+    private static func text(_ function: FunctionSummary) -> String {
+        let profile = function.Wayside?.SystemCalls.map { "\($0.count), a profile of its own" }
+        let egress = function.Wayside?.Egress ?? []
+        var paragraph = Paragraph(width: Terminal.columns, labelWidth: 14)
+        paragraph.add("function", function.FunctionArn)
+        paragraph.add("version", function.Version)
+        paragraph.add("runtime", function.Runtime ?? "-")
+        paragraph.add("handler", function.Handler ?? "-")
+        paragraph.add("memory", "\(function.MemorySize) MiB")
+        paragraph.add("timeout", "\(function.Timeout) s")
+        paragraph.add("code", "\(function.CodeSize) bytes")
+        paragraph.add("modified", String(function.LastModified.prefix(19)))
+        paragraph.add("egress", egress.isEmpty ? "none" : egress.joined(separator: " "))
+        paragraph.add("system calls", profile ?? "those of its runtime")
+        paragraph.add("isolation", function.Wayside?.Isolation ?? "shared")
+        return paragraph.lines.joined(separator: "\n")
     }
 }
 

@@ -33,14 +33,17 @@ struct Fleet: Sendable {
 
     static let bundle = Array("a zip".utf8)
 
-    static func version(revision: String = "0b8a64c1-75b1-4b2e-9d2f-6a2f0c2f8f11") throws -> PinnedVersion {
+    static func version(
+        revision: String = "0b8a64c1-75b1-4b2e-9d2f-6a2f0c2f8f11", sandbox: SandboxPolicy = SandboxPolicy()
+    ) throws -> PinnedVersion {
         guard let account = AccountID("123456789012"), let digest = ContentDigest(hex: String(repeating: "ab", count: 32)) else {
             throw CancellationError()
         }
         return PinnedVersion(
             key: FunctionKey(account: account, region: "eu-central-1", name: "hello"), version: .published(7), revision: revision,
             runtime: "python3.13", handler: "app.handler", memory: .mebibytes(128), temporaryStorage: .mebibytes(512),
-            timeout: .seconds(3), environment: [:], codeDigest: digest, codeSize: ByteCount(bundle.count))
+            timeout: .seconds(3), environment: [:], codeDigest: digest, codeSize: ByteCount(bundle.count),
+            sandbox: sandbox)
     }
 
     static func request(

@@ -119,6 +119,29 @@ import Testing
         }
     }
 
+    @Test func `a region that is sent a version runs it with the same sandbox policy`() async throws {
+        let policy = SandboxPolicy(
+            egress: try EgressPolicy(["api.example.com:443", "10.0.0.0/8:5432"]), systemCalls: ["read", "write", "exit_group"],
+            isolation: .exec)
+        try await withForwarding(holding: []) { client, region in
+            let version = try Fleet.version(sandbox: policy)
+            _ = try await client.forward(try Fleet.request(of: version), reason: .uncommon)
+            #expect(region.now.holdCount == 1)
+            #expect(region.now.requests.map(\.function.sandbox) == [policy])
+        }
+    }
+
+    @Test func `a region takes a version whose policy is as large as it may be`() async throws {
+        let label = String(repeating: "a", count: 61)
+        let names = (10..<74).map { "*.\([label, label, label].joined(separator: ".")).\($0).example:1000-60000" }
+        let policy = SandboxPolicy(
+            egress: try EgressPolicy(names), systemCalls: (100..<612).map { "\($0)" + String(repeating: "a", count: 60) })
+        try await withForwarding(holding: []) { client, region in
+            _ = try await client.forward(try Fleet.request(of: try Fleet.version(sandbox: policy)), reason: .uncommon)
+            #expect(region.now.requests.map(\.function.sandbox) == [policy])
+        }
+    }
+
     @Test func `a region that does not take the code surely ran nothing`() async throws {
         try await withForwarding(holding: [], package: { _ in ByteBuffer(string: "damaged") }) { client, region in
             await #expect {

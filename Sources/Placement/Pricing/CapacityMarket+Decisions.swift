@@ -1,0 +1,163 @@
+extension CapacityMarket {
+    /// What becomes of a call that finds no idle container.
+    public enum Choice: Hashable, Sendable {
+        /// Start a container in the call's way and run it there.
+        case startHere
+        /// Forward the call.
+        case forward
+        /// Forward the call and start a container behind it, for the next one.
+        case forwardAndStart
+        /// Without regions: there is no room.
+        case refuse
+    }
+
+    /// A choice and the idle containers that have to go for it: one for each time a function is named, its least recently used first.
+    public struct Decision: Hashable, Sendable {
+        public var choice: Choice
+        public var victims: [Entry] = []
+    }
+
+    /// Whether a call should use the idle container that is there. A minute's run does not deserve a POP's memory for 30 ms. O(1).
+    public func usesIdle(_ entry: Entry) -> Bool {
+        let function = functions[entry]
+        return !configuration.hasRegions || rent(function) * function.duration < function.costs.roundTrip
+    }
+
+    /// What becomes of a call that finds nothing warm.
+    ///
+    /// - Parameter free: megabytes that no container holds.
+    /// - Complexity: O(sample × bins), about 10 µs, when somebody has to go; else O(bins).
+    public mutating func decideMiss(_ entry: Entry, free: Double, now: Double) -> Decision {
+        let function = functions[entry]
+        let costs = function.costs
+        let need = costs.memory - free
+        guard configuration.hasRegions else {
+            guard let victims = makeRoom(need, gain: .infinity, now: now) else { return Decision(choice: .refuse) }
+            return Decision(choice: .startHere, victims: victims)
+        }
+        let rent = rent(function)
+        let startCost = configuration.startPrice * costs.coldStart
+        let later = netValue(entry, function.containers, age: 0, value: value(function) + startCost, rent: rent)
+        if costs.coldStart < costs.roundTrip {
+            let duration = function.durations > 0 ? function.duration : 1
+            let gain = costs.roundTrip - costs.coldStart - rent * (costs.coldStart + duration) - startCost
+            guard gain > 0, let victims = makeRoom(need, gain: gain + later, now: now) else { return Decision(choice: .forward) }
+            return Decision(choice: .startHere, victims: victims)
+        }
+        let gain = later - startCost - rent * costs.coldStart
+        guard gain > 0, let victims = makeRoom(need, gain: gain, now: now) else { return Decision(choice: .forward) }
+        return Decision(choice: .forwardAndStart, victims: victims)
+    }
+
+    /// Seconds of latency that holding a function's memory for one second costs.
+    func rent(_ function: Function) -> Double { price.value * function.costs.memory }
+
+    /// What finding it warm saves once, after the run has paid for the memory it occupies.
+    func value(_ function: Function) -> Double {
+        guard configuration.hasRegions else { return function.costs.coldStart }
+        return max(0, min(function.costs.coldStart, function.costs.roundTrip - rent(function) * function.duration))
+    }
+
+    /// What a container in that slot is worth: seconds of latency saved per megabyte-second.
+    mutating func index(_ entry: Entry, _ number: Int, now: Double) -> Double {
+        let number = slot(entry, number)
+        let age = functions[entry].slots[number].endedAt.map { now - $0 } ?? 0
+        return value(functions[entry]) * density(entry, number, age: age).density / functions[entry].costs.memory
+    }
+
+    mutating func density(_ entry: Entry, _ number: Int, age: Double) -> SlotHistory.Cache {
+        let bin = Int32(GapBins.bin(of: age))
+        let history = functions[entry].slots[number]
+        if history.cache.bin == bin, history.cache.weight == history.weight { return history.cache }
+        let found = HitDensity(history, classes: classes, store: store).density(age: age)
+        let cache = SlotHistory.Cache(bin: bin, weight: history.weight, density: found.density, probability: found.probability)
+        functions[entry].slots[number].cache = cache
+        return cache
+    }
+
+    mutating func netValue(_ entry: Entry, _ number: Int, age: Double, value: Double, rent: Double) -> Double {
+        let number = slot(entry, number)
+        return HitDensity(functions[entry].slots[number], classes: classes, store: store)
+            .netValue(age: age, value: value, rent: rent)
+    }
+
+    // MARK: Making room
+
+    private struct Candidate {
+        var index: Double
+        var entry: Entry
+        /// How many of the function's idle containers would be left before this one, counted from the most recently used.
+        var depth: Int
+    }
+
+    /// The idle containers that have to go so that `need` megabytes come free.
+    ///
+    /// - Parameter gain: seconds won by it; more may not be lost.
+    /// - Returns: `nil` when the loss would be too high or not enough is idle. Nothing has changed in either case.
+    mutating func makeRoom(_ need: Double, gain: Double, now: Double) -> [Entry]? {
+        guard need > 0 else { return [] }
+        var candidates = sample().map { entry in
+            let depth = functions[entry].idle - 1
+            return Candidate(index: index(entry, functions[entry].busy + depth, now: now), entry: entry, depth: depth)
+        }
+        candidates.sort { $0.index > $1.index }  // the least worthy last, where it is taken from
+        carried = candidates.suffix(configuration.carriedOver).map(\.entry)
+        var missing = need
+        var lost = 0.0
+        var victims: [Entry] = []
+        while missing > 0 {
+            guard let next = candidates.popLast() else { return nil }
+            if gain.isFinite {
+                lost += loss(next, now: now)
+                guard lost * configuration.hysteresis <= gain else { return nil }
+            }
+            victims.append(next.entry)
+            missing -= functions[next.entry].costs.memory
+            guard next.depth > 0 else { continue }
+            let depth = next.depth - 1
+            let again = Candidate(index: index(next.entry, functions[next.entry].busy + depth, now: now), entry: next.entry, depth: depth)
+            let place = candidates.lastIndex { $0.index >= again.index }.map { $0 + 1 } ?? 0
+            candidates.insert(again, at: place)
+        }
+        return victims
+    }
+
+    private mutating func loss(_ candidate: Candidate, now: Double) -> Double {
+        let function = functions[candidate.entry]
+        let number = slot(candidate.entry, function.busy + candidate.depth)
+        let age = functions[candidate.entry].slots[number].endedAt.map { now - $0 } ?? 0
+        let value = value(function) + configuration.startPrice * function.costs.coldStart
+        return netValue(candidate.entry, number, age: age, value: value, rent: rent(function))
+    }
+
+    /// Some functions with idle containers, each once: the lowest of the last time and random ones.
+    private mutating func sample() -> [Entry] {
+        if withIdle.count <= configuration.sampleSize {
+            for place in stride(from: withIdle.count - 1, through: 0, by: -1) where functions[withIdle[place]].idle == 0 {
+                unlist(withIdle[place])
+            }
+            return withIdle
+        }
+        var chosen = carried.filter { functions[$0].idle > 0 }
+        let wanted = min(configuration.sampleSize + chosen.count, withIdle.count)
+        var tries = 0
+        while chosen.count < wanted, tries < 4 * configuration.sampleSize, !withIdle.isEmpty {
+            tries += 1
+            let entry = withIdle[Int.random(in: 0..<withIdle.count, using: &random)]
+            if functions[entry].idle == 0 {
+                unlist(entry)
+            } else if !chosen.contains(entry) {
+                chosen.append(entry)
+            }
+        }
+        return chosen
+    }
+
+    mutating func unlist(_ entry: Entry) {
+        guard let place = functions[entry].place else { return }
+        functions[entry].place = nil
+        guard let last = withIdle.popLast(), last != entry else { return }
+        withIdle[place] = last
+        functions[last].place = place
+    }
+}

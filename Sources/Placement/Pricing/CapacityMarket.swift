@@ -1,0 +1,257 @@
+// Which calls are worth local memory, and what is kept warm.
+//
+// Every choice is one comparison of seconds: what the caller wins against what the memory is worth meanwhile at the going price
+// (``MemoryPrice``). A call that finds nothing warm pays the cheaper of a start here and the way to a region, so warmth saves
+// v = min(cold start, round trip), less what the run itself costs at the price.
+//
+//     a container is idle        run there, unless the run is so long that the round trip is cheaper than the memory
+//     nothing is                 start here if the start is quicker than the region and the gain exceeds the loss of those who make room;
+//                                else forward, and start behind the forwarded call if the container will be worth it
+//     room is needed             of a sample of functions with idle containers, and the lowest of the last time, those of the least
+//                                hit density go first; each costs its net value, and 1.05 × their sum must stay below the gain
+//     the last container goes    a timer is set shortly before the moment at which the next call is likeliest, if any is likely enough
+//
+// A start costs processor time too, which is priced at `startPrice` seconds of latency to the second; that also stops flapping.
+//
+// Refused. Fixed keep-alive and LRU: they cannot say no. GDSF and TinyLFU: they rank but do not price, so they cannot tell "run this
+// minute-long job elsewhere" from "this function needs a third container". A score of weighted inputs: nobody can say what a point is.
+//
+// The market owns no container and reads no clock. It is told what happens, keeps counts to each function, and answers; the pool of the
+// engine and the simulator ask it the same questions. Times are seconds since an origin of the caller's, memory is megabytes.
+//
+// Source: policy.md, "HDP, precisely"; L. Beckmann et al., NSDI 2018 (hit density); A. Fuerst, P. Sharma, "FaasCache", ASPLOS 2021
+// (keep-alive as caching); M. Shahrad et al., "Serverless in the Wild", ATC 2020 (pre-warming from idle-time histograms).
+
+/// The policy of admission, keep-alive, eviction and pre-warming, as a value.
+public struct CapacityMarket: Sendable {
+    /// A function's place in the market's table. It stays its own until ``forget(_:)``.
+    public typealias Entry = Int
+
+    public struct Configuration: Hashable, Sendable {
+        /// Megabytes of the pool.
+        public var capacity: Double
+        /// Functions with idle containers that are looked at when room is needed.
+        public var sampleSize = 24
+        /// The lowest of a sample that are looked at again next time.
+        public var carriedOver = 8
+        /// Seconds of latency that a second of starting is worth.
+        public var startPrice = 0.05
+        /// How much a newcomer's gain must exceed the loss of those who make room.
+        public var hysteresis = 1.05
+        /// The least probability of a call for which a container is started ahead of it.
+        public var prewarmProbability = 0.3
+        /// Whether containers are started ahead of calls at all.
+        public var prewarms = true
+        /// Whether there are regions; without them every call runs here and only keep-alive and eviction are decided.
+        public var hasRegions = true
+        /// Histograms held, 504 bytes each. Reached: later slots are judged by their class.
+        public var histogramsMax = 65_536
+        /// Calls of one function at once that are told apart.
+        public var slotsMax = 64
+
+        public init(capacity: Double) { self.capacity = capacity }
+    }
+
+    /// What is known or measured about a function when it is called.
+    public struct Costs: Hashable, Sendable {
+        /// Megabytes one container holds.
+        public var memory: Double
+        /// Seconds from nothing to the function's first call.
+        public var coldStart: Double
+        /// Seconds to its region and back.
+        public var roundTrip: Double
+
+        public init(memory: Double, coldStart: Double, roundTrip: Double) {
+            self.memory = memory
+            self.coldStart = coldStart
+            self.roundTrip = roundTrip
+        }
+    }
+
+    struct Function {
+        var costs: Costs
+        /// The decayed mean run time in seconds, and how many runs it was made from, up to ten.
+        var duration = 0.0
+        var durations = 0
+        /// Calls under way, here or in a region.
+        var inFlight = 0
+        /// Containers here: busy, idle, and all with those that are starting.
+        var busy = 0
+        var idle = 0
+        var containers = 0
+        /// Counts calls, so that a timer set before one is known to be void.
+        var calls: UInt32 = 0
+        /// The count of calls at which a pre-warming was planned last.
+        var planned: UInt32?
+        var slots: [SlotHistory] = [SlotHistory()]
+        /// Where it is in the list of functions with idle containers.
+        var place: Int?
+    }
+
+    public let configuration: Configuration
+    var functions: [Function] = []
+    var freeEntries: [Entry] = []
+    var classes = [GapClass](repeating: GapClass(), count: GapClass.count)
+    var store: HistogramStore
+    var price = MemoryPrice()
+    /// Functions with idle containers, and some that had until a while ago.
+    var withIdle: [Entry] = []
+    var carried: [Entry] = []
+    var timers = PrewarmTimers()
+    var meanSize = 100.0
+    var random: SplitMix
+
+    /// - Parameter seed: of the sampler. Equal seeds and equal calls give equal answers.
+    public init(configuration: Configuration, seed: UInt64) {
+        self.configuration = configuration
+        store = HistogramStore(limit: configuration.histogramsMax)
+        random = SplitMix(state: seed)
+    }
+
+    /// What a megabyte-second costs now, in seconds of latency.
+    public var pricePerMegabyteSecond: Double { price.value }
+
+    /// Takes a function into the table. O(1).
+    public mutating func add(_ costs: Costs) -> Entry {
+        let function = Function(costs: costs)
+        guard let reused = freeEntries.popLast() else {
+            functions.append(function)
+            return functions.count - 1
+        }
+        functions[reused] = function
+        return reused
+    }
+
+    /// Forgets a function that has no container and no call under way. O(slots it used).
+    public mutating func forget(_ entry: Entry) {
+        precondition(functions[entry].containers == 0 && functions[entry].inFlight == 0, "a function in use cannot be forgotten")
+        for slot in functions[entry].slots { slot.histogram.map { store.giveBack($0) } }
+        if functions[entry].place != nil { unlist(entry) }
+        timers.cancel(entry)
+        functions[entry] = Function(costs: Costs(memory: 1, coldStart: 0, roundTrip: 0))
+        freeEntries.append(entry)
+    }
+
+    /// Measured anew: the costs hold from the next decision on.
+    public mutating func update(_ entry: Entry, _ costs: Costs) { functions[entry].costs = costs }
+
+    // MARK: What happened
+
+    /// A call arrives. To be told before anything is asked about it. O(1), and O(idle functions) once in ``MemoryPrice/interval``.
+    ///
+    /// - Parameter free: megabytes that no container holds.
+    public mutating func arrived(_ entry: Entry, free: Double, now: Double) {
+        functions[entry].calls &+= 1
+        timers.cancel(entry)
+        meanSize += 0.01 * (functions[entry].costs.memory - meanSize)
+        if price.isDue(at: now) { adjustPrice(free: free, now: now) }
+        let slot = slot(entry, functions[entry].inFlight)
+        endGap(entry, slot, now: now)
+    }
+
+    /// The call goes on, here or in a region.
+    public mutating func began(_ entry: Entry) { functions[entry].inFlight += 1 }
+
+    /// A call is over, wherever it ran.
+    public mutating func ended(_ entry: Entry, now: Double) {
+        functions[entry].inFlight -= 1
+        let number = slot(entry, functions[entry].inFlight)
+        let history = functions[entry].slots[number]
+        let classIndex =
+            history.meanGap > 0
+            ? GapClass.index(ofMeanGap: history.meanGap) : number == 0 ? GapClass.unknownFirst : GapClass.unknownLater
+        functions[entry].slots[number].endedAt = now
+        functions[entry].slots[number].classIndex = classIndex
+        functions[entry].slots[number].cache.bin = -1
+        classes[classIndex].starts += 1
+        if number == 0, functions[entry].containers == 0 { planPrewarm(entry, now: now) }
+    }
+
+    /// How long a run took, from its answer.
+    public mutating func measured(_ entry: Entry, duration: Double) {
+        functions[entry].durations = min(functions[entry].durations + 1, 10)
+        let weight = functions[entry].durations < 10 ? 1 / Double(functions[entry].durations) : 0.1
+        functions[entry].duration += weight * (duration - functions[entry].duration)
+    }
+
+    public mutating func containerStarts(_ entry: Entry) { functions[entry].containers += 1 }
+
+    /// A container begins its first call.
+    public mutating func containerIsBusy(_ entry: Entry) { functions[entry].busy += 1 }
+
+    /// An idle container begins a call.
+    public mutating func containerTaken(_ entry: Entry) {
+        functions[entry].idle -= 1
+        functions[entry].busy += 1
+    }
+
+    /// A container becomes idle, after a call or after a start behind one.
+    public mutating func containerIsIdle(_ entry: Entry, wasBusy: Bool) {
+        if wasBusy { functions[entry].busy -= 1 }
+        functions[entry].idle += 1
+        guard functions[entry].place == nil else { return }
+        functions[entry].place = withIdle.count
+        withIdle.append(entry)
+    }
+
+    /// An idle container is gone: evicted as asked, or for another reason.
+    public mutating func idleContainerEnded(_ entry: Entry, now: Double) {
+        functions[entry].idle -= 1
+        functions[entry].containers -= 1
+        if functions[entry].containers == 0, functions[entry].inFlight == 0 { planPrewarm(entry, now: now) }
+    }
+
+    /// A container is gone that was starting or busy.
+    public mutating func containerEnded(_ entry: Entry, wasBusy: Bool) {
+        if wasBusy { functions[entry].busy -= 1 }
+        functions[entry].containers -= 1
+    }
+
+    // MARK: Slots
+
+    /// The slot of a function's `number`-th call at once, made if it is the first.
+    mutating func slot(_ entry: Entry, _ number: Int) -> Int {
+        let number = min(number, configuration.slotsMax - 1)
+        while functions[entry].slots.count <= number { functions[entry].slots.append(SlotHistory()) }
+        return number
+    }
+
+    private mutating func endGap(_ entry: Entry, _ number: Int, now: Double) {
+        guard let endedAt = functions[entry].slots[number].endedAt else { return }
+        let gap = max(now - endedAt, 0)
+        let bin = GapBins.bin(of: gap)
+        classes[functions[entry].slots[number].classIndex].recordReturn(bin: bin)
+        functions[entry].slots[number].endedAt = nil
+        functions[entry].slots[number].cache.bin = -1
+        let mean = functions[entry].slots[number].meanGap
+        functions[entry].slots[number].meanGap = mean == 0 ? max(gap, .leastNormalMagnitude) : mean + 0.3 * (gap - mean)
+        guard let histogram = functions[entry].slots[number].histogram ?? store.take() else { return }
+        functions[entry].slots[number].histogram = histogram
+        functions[entry].slots[number].weight = store.record(bin, in: histogram, weight: functions[entry].slots[number].weight)
+    }
+
+    private mutating func adjustPrice(free: Double, now: Double) {
+        var idle = free
+        for entry in withIdle {
+            // From the one that would go first on; the first that is worth the price ends it.
+            for depth in stride(from: functions[entry].idle - 1, through: 0, by: -1) {
+                if index(entry, functions[entry].busy + depth, now: now) >= price.value { break }
+                idle += functions[entry].costs.memory
+            }
+        }
+        price.adjust(idle: idle, capacity: configuration.capacity, meanSize: meanSize, now: now)
+    }
+}
+
+/// A small generator for the sampler: fast, seeded, without a system call. S. Vigna, "SplitMix64", public domain.
+struct SplitMix: RandomNumberGenerator, Sendable {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,46 @@
+internal import SystemPackage
+
+/// The files of one container's cgroup that the daemon holds open. Where no cgroup is usable there are none.
+struct ContainerCgroup {
+    /// 1 or 2: the two versions write the same things differently.
+    let version: Int
+    let memoryPeak: SystemPackage.FileDescriptor?
+    let cpuTime: SystemPackage.FileDescriptor?
+    let freezer: SystemPackage.FileDescriptor?
+
+    init(_ given: ContainerDescriptors, version: Int) {
+        self.version = version
+        (memoryPeak, cpuTime, freezer) = (given.memoryPeak, given.cpuTime, given.freezer)
+    }
+
+    /// Stops every process of the container where it is (freezer-subsystem.rst; cgroup-v2.rst, `cgroup.freeze`). The kernel brings
+    /// them to a stop after the write has returned.
+    ///
+    /// - Returns: false when the kernel does not take it.
+    func freeze() -> Bool {
+        guard let freezer else { return false }
+        return CgroupFile.write(version == 2 ? "1" : "FROZEN", to: freezer)
+    }
+
+    /// Lets every process go on.
+    func thaw() -> Bool {
+        guard let freezer else { return false }
+        return CgroupFile.write(version == 2 ? "0" : "THAWED", to: freezer)
+    }
+
+    /// The most memory used so far, in bytes.
+    func readMemoryPeak() -> Int? { memoryPeak.flatMap(CgroupFile.number) }
+
+    /// The processor time used so far.
+    func readCPUTime() -> Duration? {
+        guard let number = cpuTime.flatMap(CgroupFile.number) else { return nil }
+        return version == 2 ? .microseconds(number) : .nanoseconds(number)
+    }
+
+    func close() {
+        for file in [memoryPeak, cpuTime, freezer].compactMap({ $0 }) {
+            // A file of a cgroup is gone after close(2) whatever it answers.
+            try? file.close()
+        }
+    }
+}

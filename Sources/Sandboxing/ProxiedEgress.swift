@@ -1,0 +1,33 @@
+public import EgressProxy
+public import EngineCore
+public import NIOCore
+
+/// Serves each container's way out with a proxy of its own, which keeps to its function's allow-list.
+public struct ProxiedEgress: EgressServing {
+    private let limits: EgressLimits
+    private let onConnection: @Sendable (EgressRecord) -> Void
+
+    /// - Parameters:
+    ///   - limits: those of one container.
+    ///   - onConnection: told of each connection at its end, on an event loop; must not block.
+    public init(limits: EgressLimits = EgressLimits(), onConnection: @escaping @Sendable (EgressRecord) -> Void) {
+        self.limits = limits
+        self.onConnection = onConnection
+    }
+
+    public func serve(
+        listener: CInt, for version: PinnedVersion, container: UInt64, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<any EgressSession> {
+        EgressProxyServer.open(
+            listener, for: version.arn, policy: version.sandbox.egress, limits: limits, on: eventLoop, onConnection: onConnection
+        ).map { Session(server: $0) }
+    }
+
+    private final class Session: EgressSession {
+        private let server: EgressProxyServer
+
+        init(server: EgressProxyServer) { self.server = server }
+
+        func end() { server.close() }
+    }
+}

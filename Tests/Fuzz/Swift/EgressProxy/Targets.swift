@@ -1,0 +1,1 @@
+let targets = [FuzzTarget(name: "egress_requests", run: fuzzEgressRequests)]

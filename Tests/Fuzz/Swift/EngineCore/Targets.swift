@@ -1,0 +1,1 @@
+let targets = [FuzzTarget(name: "egress_policy", run: fuzzEgressPolicy)]

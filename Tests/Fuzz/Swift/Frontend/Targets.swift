@@ -1,0 +1,1 @@
+let targets = [FuzzTarget(name: "json", run: fuzzJSON)]

@@ -1,0 +1,54 @@
+/* Stands in for libwayside-zygote in the tests of the zygote: the same functions, with a launcher that is the test itself.
+ *
+ * A request is one byte with the child's fd 3 beside it (SCM_RIGHTS); the reply is the pid. The child gets a PID
+ * namespace of its own by a raw clone, as from the real library: the C library's fork handlers do not run, and all
+ * children have process id 1. That is what makes randomness after the fork worth testing.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int child_fd = -1;
+
+int ws_zygote_ready(int fd)
+{
+    return write(fd, "R", 1) == 1 ? 0 : -1;
+}
+
+int ws_zygote_receive(int fd)
+{
+    char byte, control[CMSG_SPACE(sizeof(int))];
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    if (recvmsg(fd, &message, MSG_CMSG_CLOEXEC) != 1)
+        return -1;
+    memcpy(&child_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof child_fd);
+    return 0;
+}
+
+int ws_zygote_fork(void)
+{
+    return (int)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+}
+
+int ws_zygote_enter(void)
+{
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGCHLD, SIG_DFL);
+    if (dup2(child_fd, 3) != 3)
+        return -1;
+    return (int)syscall(SYS_close_range, 4u, ~0u, 0u);
+}
+
+int ws_zygote_reply(int fd, int pid)
+{
+    int32_t reply = pid;
+    close(child_fd);
+    return write(fd, &reply, sizeof reply) == sizeof reply ? 0 : -1;
+}
