@@ -35,6 +35,7 @@ enum ConfigurationKeys {
         "capacity.keepAliveSeconds": 600,
         "capacity.spareMebibytes": 16,
         "capacity.warming": ConfigValue(.stringArray(["python=2", "node=2", "provided=2"]), isSecret: false),
+        "capacity.replenishDelayMilliseconds": 20,
         "capacity.bootRetryMilliseconds": 1000,
         "sandbox.launcherSocket": "",
         "sandbox.cgroup": "wayside",

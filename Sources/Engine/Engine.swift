@@ -61,7 +61,8 @@ public struct Engine: Sendable {
         let host = try SandboxHost(
             configuration: configuration.sandbox, eventLoopGroup: eventLoops, logger: logger, egress: egress,
             onEvent: { relay.pool?.handle($0) })
-        let names = host.manifests.map(\.name)
+        // Those whose program is missing are left out, with a warning of the host's; a name that is none is a slip.
+        let names = host.manifests.map(\.name) + host.missingRuntimes
         for name in configuration.capacity.warmingTargets.keys where !names.contains(name) {
             throw ConfigurationError("capacity.warming names the runtime '\(name)'; there are \(names.joined(separator: ", "))")
         }

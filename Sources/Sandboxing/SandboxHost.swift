@@ -27,6 +27,8 @@ public final class SandboxHost: Sendable {
     }
 
     public let manifests: [RuntimeManifest]
+    /// The runtimes whose program is not on this host, by name.
+    public let missingRuntimes: [String]
     let configuration: SandboxHostConfiguration
     let eventLoopGroup: any EventLoopGroup
     let logger: Logger
@@ -48,6 +50,7 @@ public final class SandboxHost: Sendable {
     ) throws(SandboxError) {
         let runtimes = try RuntimeManifest.all(in: configuration.runtimes)
         manifests = runtimes.installed
+        missingRuntimes = runtimes.missing.map(\.name)
         for missing in runtimes.missing {
             logger.warning(
                 "runtime \(missing.name) is left out: its program is not on this host", metadata: ["command": "\(missing.command)"])
