@@ -39,7 +39,7 @@ test: build $(VENDOR)/awslambdaric/.done $(VENDOR)/aws/.done
 	swift test
 	$(PYTHON) Tests/Sandbox/launcher_test.py --binaries $(CURDIR)/$(SANDBOX)
 	AWSLAMBDARIC_PACKAGES=$(CURDIR)/$(VENDOR)/awslambdaric $(PYTHON) Tests/Runtimes/runtime_test.py --no-benchmark
-	cd Tests/IntegrationTests && $(PYTHON) -m unittest placement_test lifecycle_test bad_input_test start_test egress_test Hostile.hostile_test
+	cd Tests/IntegrationTests && $(PYTHON) -m unittest placement_test lifecycle_test bad_input_test start_test egress_test sandbox_test Hostile.hostile_test
 	$(PYTHON) Tests/ConformanceTests/on_a_node.py --clients $(VENDOR)/aws
 
 # The real runtime interface client, for the tests that prove compatibility with it. Built for the system's Python.

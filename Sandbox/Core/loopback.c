@@ -21,6 +21,9 @@ int ws_listen_on_loopback(uint16_t port) {
     if (fd < 0) return -1;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    /* Connections of an earlier container on this port may be in TIME_WAIT; a listener that lives still refuses. */
+    const int yes = 1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0) return -1;
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 64) < 0) return -1;
     return ws_release(&fd);
 }

@@ -75,9 +75,12 @@ static int order_init(struct container *container) {
     return 0;
 }
 
-struct container *container_make_blank(struct worker *worker, struct instance *instance) {
-    struct container *container = take_slot(worker, instance);
-    if (container == NULL) return NULL;
+enum ws_step container_make_blank(struct worker *worker, struct instance *instance, struct container **made) {
+    struct container *container = *made = take_slot(worker, instance);
+    if (container == NULL) {
+        errno = EAGAIN;
+        return WS_STEP_LIMIT;
+    }
     *container = (struct container){
         .state = CONTAINER_BLANK,
         .instance = instance,
@@ -97,11 +100,15 @@ struct container *container_make_blank(struct worker *worker, struct instance *i
     snprintf(container->cgroup, sizeof container->cgroup, "%.20s/c%llu", instance->cgroup,
              (unsigned long long)(container->token >> 16));
     /* The init goes to work on another core while the cgroups are made here. */
+    enum ws_step step = WS_STEP_NONE;
     if (order_init(container) < 0)
-        container_fail(worker, container, WS_STEP_CLONE, errno);
+        step = WS_STEP_CLONE;
     else if (ws_cgroup_create(&worker->host.cgroups, container->cgroup, false) < 0)
-        container_fail(worker, container, WS_STEP_CGROUP_CREATE, errno);
-    return container;
+        step = WS_STEP_CGROUP_CREATE;
+    int error = errno;
+    if (step != WS_STEP_NONE) container_fail(worker, container, step, error);
+    errno = error;
+    return step;
 }
 
 static struct container *blank_of(const struct instance *instance) {
@@ -193,10 +200,11 @@ static void start_new(struct worker *worker, const struct ws_container_start *me
     struct ws_container_start *request = copy_request(message);
     if (request == NULL) return refuse(worker, message, WS_STEP_LIMIT, ENOMEM);
     struct container *container = blank_of(instance);
-    if (container == NULL) container = container_make_blank(worker, instance);
-    if (container == NULL || container->state != CONTAINER_BLANK) {
+    enum ws_step step = container == NULL ? container_make_blank(worker, instance, &container) : WS_STEP_NONE;
+    if (step != WS_STEP_NONE) {
+        int error = errno;
         free(request);
-        return refuse(worker, message, WS_STEP_CGROUP_CREATE, container == NULL ? EAGAIN : ECANCELED);
+        return refuse(worker, message, step, error);
     }
     container->state = CONTAINER_PREPARING;
     container->runtime = runtime;
@@ -217,8 +225,7 @@ static void assign_existing(struct worker *worker, const struct ws_container_sta
     struct container *container = container_find(worker, message->container_id);
     if (container == NULL || container->state != CONTAINER_READY)
         return refuse(worker, message, WS_STEP_UNKNOWN_CONTAINER, ESRCH);
-    if (container->runtime->kind == KIND_EXEC_LATE && container->pid != 0)
-        return refuse(worker, message, WS_STEP_PROTOCOL, EALREADY);
+    if (container->assigned) return refuse(worker, message, WS_STEP_PROTOCOL, EALREADY);
     container->request = copy_request(message);
     if (container->request == NULL) return refuse(worker, message, WS_STEP_LIMIT, ENOMEM);
     container->state = CONTAINER_STARTING;
@@ -248,8 +255,13 @@ void container_init_answered(struct worker *worker, uint64_t token, struct ws_st
     if (!expected) return;
     container->init_expected = false;
     if (fds_count > 0) container->init_pidfd = fds[0];
-    if (fds_count > 0 && watch(worker, container->init_pidfd, EVENT_INIT, container->token) < 0)
-        return container_fail(worker, container, WS_STEP_DESCRIPTORS, errno);
+    if (fds_count > 0 && watch(worker, container->init_pidfd, EVENT_INIT, container->token) < 0) {
+        int error = errno;
+        /* Its end would not be seen, so nothing may wait for it. */
+        ws_pidfd_kill(container->init_pidfd, SIGKILL);
+        ws_close_quietly(&container->init_pidfd);
+        return container_fail(worker, container, WS_STEP_DESCRIPTORS, error);
+    }
     if (container->state == CONTAINER_ENDING) {
         if (container->init_pidfd >= 0) ws_pidfd_kill(container->init_pidfd, SIGKILL);
         return container_try_finish(worker, container);

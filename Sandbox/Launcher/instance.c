@@ -102,7 +102,8 @@ bool instance_make_blank(struct worker *worker) {
         return false;
     }
     /* Its order waits in the socket until the instance is set up. */
-    return container_make_blank(worker, instance) != NULL;
+    struct container *container;
+    return container_make_blank(worker, instance, &container) == WS_STEP_NONE;
 }
 
 static void announce(struct worker *worker, struct instance *instance) {
@@ -149,9 +150,9 @@ void instance_create(struct worker *worker, const struct ws_instance_create *mes
     }
     begin(worker, instance);
     enum ws_step step = create(worker, instance);
-    int error = errno;
-    adopt(worker, instance, message);
-    if (step != WS_STEP_NONE) fail(worker, instance, step, error);
+    if (step == WS_STEP_NONE) return adopt(worker, instance, message);
+    instance->request_id = message->header.request_id;
+    fail(worker, instance, step, errno);
 }
 
 static void set_up_answered(struct worker *worker, struct instance *instance, struct ws_status status) {

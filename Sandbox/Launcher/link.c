@@ -129,6 +129,8 @@ void link_send(struct worker *worker, void *message, size_t length, uint16_t typ
             queue(worker, message, length, fds, fds_count);
             return;
         }
+        /* A reply that is lost would leave the daemon waiting; the end of the link tells it. It goes on with a new one. */
+        if (sent < 0) shutdown(worker->link, SHUT_RDWR);
     } else if (worker->link >= 0) {
         queue(worker, message, length, fds, fds_count);
         return;

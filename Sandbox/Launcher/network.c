@@ -125,7 +125,8 @@ int network_of(const struct container *container) {
 void network_leave(struct container *container) {
     struct instance *instance = container->instance;
     if (container->own_network < 0) return;
-    if (instance->state == INSTANCE_LIVE && instance->spare_networks_count < SPARE_NETWORKS_MAX)
+    /* The daemon may still serve its egress listener: nobody else may find that. */
+    if (container->tcp.egress_port == 0 && instance->state == INSTANCE_LIVE && instance->spare_networks_count < SPARE_NETWORKS_MAX)
         instance->spare_networks[instance->spare_networks_count++] = ws_release(&container->own_network);
     ws_close_quietly(&container->own_network);
 }

@@ -31,6 +31,7 @@ static enum ws_step mount_inside(struct container *container, int bundle) {
     if (bundle >= 0 && move_mount(bundle, "", AT_FDCWD, WS_TASK_DIRECTORY, MOVE_MOUNT_F_EMPTY_PATH) < 0) return WS_STEP_MOUNT_TASK;
     if (bytes != container->tmp_bytes && ws_mount_tmp(bytes, true) < 0) return WS_STEP_MOUNT_TMP;
     container->tmp_bytes = bytes;
+    if (bundle >= 0) container->assigned = true;
     return WS_STEP_NONE;
 }
 

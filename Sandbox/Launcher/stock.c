@@ -25,7 +25,10 @@ static bool refill_one(struct worker *worker) {
     if (network_refill(worker)) return true;
     for (uint32_t i = 0; i < worker->options->instances_max; i++) {
         struct instance *instance = &worker->instances[i];
-        if (instance->state == INSTANCE_LIVE && instance->wants_blank) return container_make_blank(worker, instance) != NULL;
+        struct container *container;
+        if (instance->state == INSTANCE_LIVE && instance->wants_blank &&
+            container_make_blank(worker, instance, &container) == WS_STEP_NONE)
+            return true;
     }
     uint32_t blank = 0;
     for (uint32_t i = 0; i < worker->options->instances_max; i++) blank += worker->instances[i].state == INSTANCE_BLANK;

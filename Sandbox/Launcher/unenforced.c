@@ -6,7 +6,6 @@ struct facts {
     bool privileged;
     uint32_t controllers; /* set of enum ws_controller */
     uint32_t landlock_abi;
-    bool cores_piped;
 };
 
 static bool shares_a_user(const struct facts *facts) { return !facts->privileged; }
@@ -17,18 +16,6 @@ static bool lacks_freezer(const struct facts *facts) { return (facts->controller
 static bool lacks_landlock(const struct facts *facts) { return facts->landlock_abi == 0; }
 static bool lacks_ports(const struct facts *facts) { return facts->landlock_abi > 0 && facts->landlock_abi < 4; }
 static bool lacks_scopes(const struct facts *facts) { return facts->landlock_abi > 0 && facts->landlock_abi < 6; }
-
-static bool has_core_handler(const struct facts *facts) { return facts->cores_piped; }
-
-/* Whether the host hands core dumps to a program or a socket instead of writing files; core(5). */
-static bool cores_are_piped(void) {
-    char first = 0;
-    FILE *file = fopen("/proc/sys/kernel/core_pattern", "re");
-    if (file == NULL) return false;
-    bool read = fread(&first, 1, 1, file) == 1;
-    fclose(file);
-    return read && (first == '|' || first == '@');
-}
 
 static const struct {
     bool (*applies)(const struct facts *facts);
@@ -41,12 +28,11 @@ static const struct {
     {lacks_freezer, "no freezer cgroup: idle containers are not frozen"},
     {lacks_landlock, "no Landlock in this kernel: files and TCP ports are kept by mounts and network namespaces alone"},
     {lacks_ports, "Landlock without TCP rules (before version 4): containers of one instance reach each other's TCP ports"},
-    {has_core_handler, "kernel.core_pattern names a handler: a function that lowers RLIMIT_CORE to 0 can have it read a core; name a file"},
     {lacks_scopes, "Landlock without scopes (before version 6): containers of one instance reach each other's abstract sockets"},
 };
 
 void unenforced_print(bool privileged, const struct ws_cgroups *cgroups, const char *prefix, FILE *to) {
-    struct facts facts = {.privileged = privileged, .landlock_abi = ws_landlock_abi(), .cores_piped = cores_are_piped()};
+    struct facts facts = {.privileged = privileged, .landlock_abi = ws_landlock_abi()};
     for (uint32_t i = 0; i < cgroups->count; i++) facts.controllers |= cgroups->hierarchies[i].controllers;
     for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++)
         if (sentences[i].applies(&facts)) fprintf(to, "%s%s\n", prefix, sentences[i].sentence);

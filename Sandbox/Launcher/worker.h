@@ -100,6 +100,7 @@ struct container {
     bool reaped;
     bool kill_asked;
     bool announced;
+    bool assigned; /* it has its bundle */
     char cgroup[WS_CGROUP_NAME_MAX];
 };
 
@@ -207,8 +208,8 @@ void container_expired(struct worker *worker, struct container *container);
 /* The runtime runs, or (exec_late) nothing has to yet: answers the daemon. */
 void container_started(struct worker *worker, struct container *container);
 
-/* A container without a function in the instance: the stock's, or about to be adopted. NULL when there is no room for it. */
-struct container *container_make_blank(struct worker *worker, struct instance *instance);
+/* A container without a function in the instance: the stock's, or about to be adopted. WS_STEP_NONE, or what failed, with errno. */
+enum ws_step container_make_blank(struct worker *worker, struct instance *instance, struct container **made);
 /* Starts an instance that nobody has asked for; false when there is no room. */
 bool instance_make_blank(struct worker *worker);
 

@@ -26,8 +26,7 @@ struct EgressAnswer {
         case .idleTimeout: (status, text) = (.gatewayTimeout, "The target did not answer within \(limits.idleTime).")
         case .containerBytes:
             (status, text) = (.tooManyRequests, "The function's container has carried \(limits.containerBytesMax), all that it may.")
-        case .tooManyConnections:
-            (status, text) = (.serviceUnavailable, "The function's container has \(limits.connectionsMax) connections, all that it may.")
+        case .tooManyConnections: (status, text) = (.serviceUnavailable, "There are too many connections: \(detail).")
         case .relayed, .connectionBytes, .clientGone, .closed: return nil
         }
     }

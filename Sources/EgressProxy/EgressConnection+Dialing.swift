@@ -42,8 +42,10 @@ extension EgressConnection {
         connect(Array(permitted.prefix(limits.addressesMax)), of: min(permitted.count, limits.addressesMax))
     }
 
-    private func permits(_ address: IPAddress, isOwnHost: Bool = false) -> Bool {
+    /// - Parameter isConnectedHere: whether a connection to the address has turned out to have this machine at both ends.
+    private func permits(_ address: IPAddress, isConnectedHere: Bool = false) -> Bool {
         guard let request, !server.isOwn(address, port: request.port) else { return false }
+        let isOwnHost = isConnectedHere || HostAddresses.shared.contains(address)
         return server.policy.permits(address: address, port: request.port, isNamed: request.isNamed, isOwnHost: isOwnHost)
     }
 
@@ -109,8 +111,8 @@ extension EgressConnection {
     /// Checks what is connected, rather than what was meant to be, and begins.
     private func connected(_ channel: any Channel, _ address: IPAddress, port: Int) {
         let remote = IPAddress(channel.remoteAddress)
-        guard remote == address, channel.remoteAddress?.port == port, permits(address, isOwnHost: IPAddress(channel.localAddress) == remote)
-        else {
+        let isConnectedHere = IPAddress(channel.localAddress) == remote
+        guard remote == address, channel.remoteAddress?.port == port, permits(address, isConnectedHere: isConnectedHere) else {
             channel.close(promise: nil)
             return refuse(request?.isNamed == true ? .deniedAddress : .deniedTarget, explain(address, port: port))
         }

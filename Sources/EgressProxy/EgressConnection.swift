@@ -33,6 +33,7 @@ final class EgressConnection: @unchecked Sendable {
 
     let server: EgressProxyServer
     let client: any Channel
+    let place: EgressShares.Place
     var target: (any Channel)?
     var state = State.readingHead
     var record: EgressRecord
@@ -58,9 +59,11 @@ final class EgressConnection: @unchecked Sendable {
     /// Succeeds when the function's side is closed.
     var closed: EventLoopFuture<Void> { client.closeFuture }
 
-    init(_ server: EgressProxyServer, _ client: any Channel) {
+    /// - Parameter place: what it counts as among all connections of the node, until it is removed from the server.
+    init(_ server: EgressProxyServer, _ client: any Channel, _ place: EgressShares.Place) {
         self.server = server
         self.client = client
+        self.place = place
         record = EgressRecord(function: server.function)
     }
 

@@ -5,8 +5,12 @@ public struct EgressLimits: Hashable, Sendable {
     /// Connections of one container at once. One more is answered 503; as many again may be waiting to read such an answer, and what
     /// comes beyond those is closed unanswered.
     public var connectionsMax = 64
+    /// Connections of all containers that are served at once, and of one account a quarter of it. One more is answered 503; as many
+    /// again may be waiting to read such an answer, and what comes beyond those is closed unanswered (``EgressShares``).
+    public var nodeConnectionsMax = 4096
     /// Names of one container that are looked up at once; more wait for their turn, within ``connectTime``. A look-up blocks a thread
-    /// that all containers share, and a name server of the function's choice may take its time.
+    /// that all containers share, and a name server of the function's choice may take its time. The containers of one account
+    /// together have no more than a quarter of the threads (``EgressShares``), and wait likewise.
     public var resolutionsMax = 4
     /// Addresses of one name that are tried, in the resolver's order; the rest are not.
     public var addressesMax = 8

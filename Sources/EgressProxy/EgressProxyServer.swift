@@ -13,6 +13,9 @@ public final class EgressProxyServer: @unchecked Sendable {
     // SAFETY: everything that changes is touched on `eventLoop` alone, which each entry point asserts or moves to.
 
     let function: String
+    /// Whose share of the node the container uses.
+    private let account: String
+    private let shares: EgressShares
     let policy: EgressPolicy
     let limits: EgressLimits
     let eventLoop: any EventLoop
@@ -30,6 +33,8 @@ public final class EgressProxyServer: @unchecked Sendable {
     private var received = 0
     private var resolving = 0
     private var waiting: [Lookup] = []
+    /// The account's look-ups are all taken, and this container is in their queue.
+    private var isQueued = false
 
     private struct Lookup {
         let connection: ObjectIdentifier
@@ -38,10 +43,12 @@ public final class EgressProxyServer: @unchecked Sendable {
     }
 
     private init(
-        _ function: String, _ policy: EgressPolicy, _ limits: EgressLimits, _ resolver: any EgressResolver, _ eventLoop: any EventLoop,
-        _ onConnection: @escaping @Sendable (EgressRecord) -> Void
+        _ function: String, _ policy: EgressPolicy, _ limits: EgressLimits, _ shares: EgressShares, _ resolver: any EgressResolver,
+        _ eventLoop: any EventLoop, _ onConnection: @escaping @Sendable (EgressRecord) -> Void
     ) {
         self.function = function
+        account = EgressShares.account(of: function)
+        self.shares = shares
         self.policy = policy
         self.limits = limits
         self.resolver = resolver
@@ -53,15 +60,16 @@ public final class EgressProxyServer: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - listener: a listening TCP socket. It is taken over, also when the future fails.
-    ///   - function: the ARN that stands in the records.
+    ///   - function: the ARN that stands in the records, and names the account.
+    ///   - shares: what the container shares with all others of the node.
     ///   - eventLoop: where everything of this container runs.
     ///   - onConnection: told each connection at its end, on the event loop; a function can make this happen as often as it likes.
     public static func open(
         _ listener: CInt, for function: String, policy: EgressPolicy, limits: EgressLimits = EgressLimits(),
-        resolver: any EgressResolver = SystemEgressResolver.shared, on eventLoop: any EventLoop,
+        shares: EgressShares = .shared, resolver: any EgressResolver = SystemEgressResolver.shared, on eventLoop: any EventLoop,
         onConnection: @escaping @Sendable (EgressRecord) -> Void
     ) -> EventLoopFuture<EgressProxyServer> {
-        let server = EgressProxyServer(function, policy, limits, resolver, eventLoop, onConnection)
+        let server = EgressProxyServer(function, policy, limits, shares, resolver, eventLoop, onConnection)
         return ServerBootstrap(group: eventLoop)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_rcvbuf), value: limits.receiveBufferBytes.bytes)
@@ -89,6 +97,7 @@ public final class EgressProxyServer: @unchecked Sendable {
         isOver = true
         for lookup in waiting { lookup.promise.fail(ChannelError.ioOnClosedChannel) }
         waiting = []
+        shares.withdraw(ObjectIdentifier(self), of: account)
         let closed = connections.values.map { $0.closed }
         for connection in Array(connections.values) { connection.finish(.closed) }
         let listening = listener.map { $0.close().recover { _ in } } ?? eventLoop.makeSucceededVoidFuture()
@@ -104,13 +113,32 @@ public final class EgressProxyServer: @unchecked Sendable {
             if !isOver { record(unanswered()) }
             throw ChannelError.inappropriateOperationForState
         }
-        let connection = EgressConnection(self, channel)
-        let isOneTooMany = connections.count >= limits.connectionsMax
+        var refusal: (verdict: EgressRecord.Verdict, detail: String)?
+        if connections.count >= limits.connectionsMax {
+            refusal = (.tooManyConnections, "the function's container has \(limits.connectionsMax), all that it may")
+        } else if max(sent, received) >= limits.containerBytesMax.bytes {
+            refusal = (.containerBytes, "")
+        }
+        let admission = shares.admit(account, nodeMax: limits.nodeConnectionsMax, isRefused: refusal != nil)
+        switch admission {
+        case .served: break
+        case .refused(.account): refusal = refusal ?? (.tooManyConnections, "the functions of the account have all that they may")
+        case .refused(.node): refusal = refusal ?? (.tooManyConnections, "the node has all that it may; try again")
+        case .unanswered:
+            record(unanswered())
+            throw ChannelError.inappropriateOperationForState
+        }
+        let connection = EgressConnection(self, channel, admission == .served ? .served : .answered)
         connections[ObjectIdentifier(connection)] = connection
-        try connection.begin()
-        guard isOneTooMany || max(sent, received) >= limits.containerBytesMax.bytes else { return }
+        do {
+            try connection.begin()
+        } catch {
+            connection.finish(.clientGone)
+            throw error
+        }
+        guard let refusal else { return }
         // The channel can be written to once it is registered, which follows in this turn of the loop.
-        eventLoop.assumeIsolated().execute { connection.refuse(isOneTooMany ? .tooManyConnections : .containerBytes) }
+        eventLoop.assumeIsolated().execute { connection.refuse(refusal.verdict, refusal.detail) }
     }
 
     private func unanswered() -> EgressRecord {
@@ -121,6 +149,7 @@ public final class EgressProxyServer: @unchecked Sendable {
 
     func remove(_ connection: EgressConnection, _ record: EgressRecord) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        shares.leave(connection.place, of: account)
         self.record(record)
     }
 
@@ -140,11 +169,12 @@ public final class EgressProxyServer: @unchecked Sendable {
 
     // MARK: Names
 
-    /// Looks a name up, when it is its turn. A look-up that nobody waits for any more keeps its place until it ends, because its
-    /// thread does.
+    /// Looks a name up, when it is its turn among those of its container and of its account. A look-up that nobody waits for any more
+    /// keeps its place until it ends, because its thread does.
     func resolve(_ name: String, for connection: EgressConnection) -> EventLoopFuture<[IPAddress]> {
         let lookup = Lookup(connection: ObjectIdentifier(connection), name: name, promise: eventLoop.makePromise())
-        if resolving < limits.resolutionsMax { start(lookup) } else { waiting.append(lookup) }
+        waiting.append(lookup)
+        startLookups()
         return lookup.promise.futureResult
     }
 
@@ -155,11 +185,27 @@ public final class EgressProxyServer: @unchecked Sendable {
         waiting.remove(at: index).promise.fail(ChannelError.ioOnClosedChannel)
     }
 
+    private func startLookups() {
+        while !isQueued, resolving < limits.resolutionsMax, !waiting.isEmpty {
+            let eventLoop = eventLoop
+            let hasTurn = shares.takeLookup(of: account, for: ObjectIdentifier(self)) { eventLoop.execute { self.turnCame() } }
+            if hasTurn { start(waiting.removeFirst()) } else { isQueued = true }
+        }
+    }
+
+    /// The account has handed a look-up over. Those that waited for it may have gone meanwhile.
+    private func turnCame() {
+        isQueued = false
+        if waiting.isEmpty { shares.endLookup(of: account) } else { start(waiting.removeFirst()) }
+        startLookups()
+    }
+
     private func start(_ lookup: Lookup) {
         resolving += 1
         resolver.addresses(of: lookup.name, on: eventLoop).hop(to: eventLoop).assumeIsolated().whenComplete { result in
             self.resolving -= 1
-            if !self.waiting.isEmpty { self.start(self.waiting.removeFirst()) }
+            self.shares.endLookup(of: self.account)
+            self.startLookups()
             lookup.promise.completeWith(result)
         }
     }

@@ -28,7 +28,7 @@ public struct EgressRecord: Hashable, Sendable, CustomStringConvertible {
         case connectionBytes
         /// The container's connections carried more than they may in its life.
         case containerBytes
-        /// The container had too many connections.
+        /// The container had too many connections, or its account, or the node.
         case tooManyConnections
         /// The function went away before there was a connection.
         case clientGone

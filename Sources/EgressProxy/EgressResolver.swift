@@ -13,7 +13,7 @@ public protocol EgressResolver: Sendable {
 /// As this machine resolves names: `getaddrinfo` (RFC 3493, section 6.1), on threads of its own because it blocks.
 public final class SystemEgressResolver: EgressResolver {
     /// Names that are looked up at once for all containers; further ones wait. ``EgressLimits/resolutionsMax`` keeps one
-    /// container from taking all threads with names whose servers do not answer.
+    /// container, and ``EgressShares`` one account, from taking all threads with names whose servers do not answer.
     public static let threads = 16
 
     /// The process's own. Its threads are started with the first look-up and stay.

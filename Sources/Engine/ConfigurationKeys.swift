@@ -41,6 +41,7 @@ enum ConfigurationKeys {
         "sandbox.cgroup": "wayside",
         "sandbox.uidBase": 1_879_048_192,
         "sandbox.instancesMax": 512,
+        "sandbox.blankInstances": 4,
         "sandbox.initTimeoutSeconds": 10,
         "sandbox.logKibibytesPerCall": 256,
         "sandbox.freezeAfterMilliseconds": 100,

@@ -54,6 +54,7 @@ public struct EngineConfiguration: Sendable {
     let cgroup: String
     let uidBase: Int
     let instancesMax: Int
+    let blankInstances: Int
     let initTimeout: Duration
     let logBytesMax: ByteCount
     /// `nil`: never.
@@ -103,6 +104,7 @@ public struct EngineConfiguration: Sendable {
         cgroup = try values.name("sandbox.cgroup")
         uidBase = try values.integer("sandbox.uidBase", in: 65_536...2_147_483_647)
         instancesMax = try values.integer("sandbox.instancesMax", in: 1...4096)
+        blankInstances = try values.integer("sandbox.blankInstances", in: 0...256)
         initTimeout = .seconds(try values.integer("sandbox.initTimeoutSeconds", in: 1...900))
         logBytesMax = .kibibytes(try values.integer("sandbox.logKibibytesPerCall", in: 4...65_536))
         let freeze = try values.integer("sandbox.freezeAfterMilliseconds", in: 0...86_400_000)

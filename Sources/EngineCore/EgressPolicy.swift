@@ -52,6 +52,19 @@ public struct EgressPolicy: Hashable, Sendable {
 
     public var isNone: Bool { entries.isEmpty }
 
+    /// Whether an entry lists this machine's loopback, by an address (127.0.0.0/8, ::1) or by a name (`localhost` and what ends in
+    /// `.localhost`, RFC 6761 section 6.3). O(entries).
+    public var listsLoopback: Bool {
+        rules.contains { rule in
+            switch rule.destination {
+            case .name(let name): name == "localhost" || name.hasSuffix(".localhost")
+            case .subdomains(let suffix): suffix.hasSuffix(".localhost")
+            // A network that is wider than loopback opens nothing of it.
+            case .network(let network): network.first.isLoopback
+            }
+        }
+    }
+
     /// Whether the function may ask for that name at that port. Where it leads is another question:
     /// ``permits(address:port:isNamed:isOwnHost:)``. O(entries).
     ///

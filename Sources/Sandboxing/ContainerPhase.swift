@@ -69,6 +69,8 @@ struct Stillbirth {
         case exited(ContainerExit.Reason)
         case failed(ByteBuffer, errorType: String?)
         case noEntrypoint
+        /// Its list of system calls has a name that is none.
+        case invalidProfile
         case violation(String)
     }
 
@@ -103,6 +105,7 @@ struct CallVerdict {
         case .exited(let reason): self.init(exit: reason, id)
         case .failed(let body, let errorType): self.init(.functionError(body), .function, errorType: errorType)
         case .noEntrypoint: self.init(.invalidEntrypoint(id), .exit)
+        case .invalidProfile: self.init(.invalidProfile(id), .exit)
         case .violation(let text): self.init(.protocolError(id, text), .exit)
         }
     }

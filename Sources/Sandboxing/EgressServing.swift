@@ -22,11 +22,25 @@ enum EgressPort {
     /// The port on the container's own loopback.
     static let number: UInt16 = 3128
 
+    /// What leads well-behaved clients there, of a function that lists nothing of loopback; an owner's own variables win.
+    static let variables = variables(exceptions: "127.0.0.1,localhost")
+
     /// What leads well-behaved clients there; an owner's own variables win.
-    static let variables: [String: String] = {
-        let proxy = "http://127.0.0.1:\(number)"
-        let names = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"]
-        let exceptions = ["NO_PROXY", "no_proxy"].map { ($0, "127.0.0.1,localhost") }
-        return Dictionary(uniqueKeysWithValues: names.map { ($0, proxy) } + exceptions)
-    }()
+    ///
+    /// A function that lists a loopback address, or localhost, means the node's, which only the proxy can reach: clients must not be told
+    /// to leave the proxy out then. Its own Runtime API is an exception nevertheless, because the runtime may be such a client.
+    ///
+    /// - Parameter hasRuntimeAPI: whether the function finds a Runtime API on the container's 127.0.0.1.
+    static func variables(for policy: EgressPolicy, hasRuntimeAPI: Bool) -> [String: String] {
+        guard policy.listsLoopback else { return variables }
+        // Without its port, which curl does not read there.
+        return variables(exceptions: hasRuntimeAPI ? "127.0.0.1" : nil)
+    }
+
+    private static func variables(exceptions: String?) -> [String: String] {
+        var variables: [String: String] = [:]
+        for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] { variables[name] = "http://127.0.0.1:\(number)" }
+        for name in ["NO_PROXY", "no_proxy"] { variables[name] = exceptions }
+        return variables
+    }
 }

@@ -45,6 +45,13 @@ struct FunctionFailure: Hashable, Sendable {
         runtimeFailure("Runtime.InvalidEntrypoint", id, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
     }
 
+    /// The owner's list of system calls has a name that this kernel's table does not know.
+    static func invalidProfile(_ id: RequestID) -> FunctionFailure {
+        runtimeFailure(
+            "Sandbox.InvalidProfile", id,
+            "The list of system calls names one that does not exist. Deploy the function with what `wayside sandbox learn` prints")
+    }
+
     /// The runtime sent what the wire does not allow.
     static func protocolError(_ id: RequestID, _ violation: String) -> FunctionFailure {
         runtimeFailure("Runtime.ProtocolError", id, "Runtime broke the protocol: \(violation)")

@@ -20,7 +20,9 @@ struct LambdaEnvironment: Sendable {
             "NODE_PATH": "/opt/nodejs/node_modules",
             "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         ]
-        if !version.sandbox.egress.isNone { defaults.merge(EgressPort.variables) { $1 } }
+        if !version.sandbox.egress.isNone {
+            defaults.merge(EgressPort.variables(for: version.sandbox.egress, hasRuntimeAPI: manifest.kind == .execLate)) { $1 }
+        }
         var reserved = [
             "_HANDLER": version.handler,
             "AWS_REGION": version.key.region,

@@ -1,4 +1,7 @@
 public import EngineCore
+#if canImport(Glibc)
+internal import Glibc
+#endif
 internal import NIOCore
 internal import Synchronization
 internal import SystemPackage
@@ -127,13 +130,13 @@ public final class SandboxContainer: Sendable {
         do throws(SandboxError) {
             try result.get()
         } catch {
-            guard isMissingEntrypoint(error) else { throw error }
+            guard let reason = stillbirth(of: error) else { throw error }
             state.withLock { state in
-                state.stillbirth = .noEntrypoint
+                state.stillbirth = reason
                 // The launcher's report of the end may have been quicker than this thread, and knows less.
                 switch state.phase {
                 case .gone where !state.hadCall, .stillborn:
-                    state.phase = .stillborn(Stillbirth(reason: .noEntrypoint, output: InvocationLog()))
+                    state.phase = .stillborn(Stillbirth(reason: reason, output: InvocationLog()))
                 default: break
                 }
             }
@@ -241,8 +244,12 @@ public final class SandboxContainer: Sendable {
     /// Processes and threads in one container; Lambda's number.
     static let processesMax = 1024
 
-    /// Whether a start failed because the bundle has no program that can be executed.
-    func isMissingEntrypoint(_ error: SandboxError) -> Bool { manifest.kind == .execLate && error.step == "exec" }
+    /// Whether a failed start is the function's own doing, which its first call is told: a bundle without a program that can be executed,
+    /// or a list of system calls that has a name which is none. `nil`: the engine's.
+    func stillbirth(of error: SandboxError) -> Stillbirth.Reason? {
+        if manifest.kind == .execLate, error.step == "exec" { return .noEntrypoint }
+        return error.step == "seccomp" && error.systemError == EINVAL ? .invalidProfile : nil
+    }
 
     // MARK: Calls
 

@@ -5,6 +5,9 @@ internal import SystemPackage
 
 // Watching a function beside the pools. One at a time: watching is slow, and what it shows is read by a person.
 extension SandboxHost {
+    /// How long a recording may take. Events that have not begun by then are left out.
+    public static let learnMax = Duration.seconds(300)
+
     /// Runs `events` through a container of its own, in order, and records the system calls it makes from its start to its end.
     ///
     /// A narrower filter that the version has already does not apply, for it is what is to be made anew; the runtime's own does. The
@@ -24,7 +27,8 @@ extension SandboxHost {
             specification.systemCalls = []
         }
         var answers: [ContainerAnswer] = []
-        for event in events where answers.last?.isReusable ?? true {
+        let end = EngineInstant.now() + Self.learnMax
+        for event in events where answers.last?.isReusable ?? true && .now() < end {
             answers.append(await container.invoke(request(version, event)))
         }
         let permitted = try? await report(on: container).permittedSystemCalls

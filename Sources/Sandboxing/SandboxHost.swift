@@ -245,8 +245,8 @@ public final class SandboxHost: Sendable {
     ) {
         switch result {
         case .failure(let error):
-            if container.isMissingEntrypoint(error) {
-                container.beStillborn(.noEntrypoint)
+            if let reason = container.stillbirth(of: error) {
+                container.beStillborn(reason)
                 return completion(.success(()))
             }
             state.withLock { _ = $0.containers.removeValue(forKey: container.id) }

@@ -18,6 +18,8 @@ public struct SandboxHostConfiguration: Sendable {
     public var launcherSocket: String?
     public var instancesMax: Int
     public var containersMax: Int
+    /// Instances the launcher makes ahead of any request.
+    public var blankInstances: Int
     /// The launcher's cgroup, below its own: lower-case letters, digits, `-`, `_`.
     public var cgroup: String
     /// The first user id of the instances' ranges; `nil` for the launcher's own default.
@@ -35,8 +37,8 @@ public struct SandboxHostConfiguration: Sendable {
 
     public init(
         launcher: String, zygoteLibrary: String, runtimes: String, content: String, state: String, socketDirectory: String,
-        launcherSocket: String? = nil, instancesMax: Int = 512, containersMax: Int = 2048, cgroup: String = "wayside",
-        uidBase: Int? = nil, initTimeout: Duration = .seconds(10), logBytesMax: ByteCount = .kibibytes(256),
+        launcherSocket: String? = nil, instancesMax: Int = 512, containersMax: Int = 2048, blankInstances: Int = 4,
+        cgroup: String = "wayside", uidBase: Int? = nil, initTimeout: Duration = .seconds(10), logBytesMax: ByteCount = .kibibytes(256),
         freezeAfter: Duration? = .milliseconds(100), cpu: CPUAllowance = CPUAllowance(), startTimeout: Duration = .seconds(10)
     ) {
         self.launcher = launcher
@@ -48,6 +50,7 @@ public struct SandboxHostConfiguration: Sendable {
         self.launcherSocket = launcherSocket
         self.instancesMax = instancesMax
         self.containersMax = containersMax
+        self.blankInstances = blankInstances
         self.cgroup = cgroup
         self.uidBase = uidBase
         self.initTimeout = initTimeout
@@ -72,7 +75,7 @@ public struct SandboxHostConfiguration: Sendable {
         let options = [
             launcher, "--socket", socketPath, "--content", content, "--state", state, "--peer-uid", "\(peer)",
             "--zygote-library", zygoteLibrary, "--instances-max", "\(instancesMax)", "--containers-max", "\(containersMax)",
-            "--cgroup", cgroup,
+            "--blank-instances", "\(blankInstances)", "--cgroup", cgroup,
         ]
         let base = uidBase.map { ["--uid-base", "\($0)"] } ?? []
         return options + base + manifests.flatMap { ["--runtime", $0.launcherArgument(folder: runtimes)] }

@@ -8,7 +8,7 @@ internal import Placement
 public struct Replay: Sendable {
     /// What decides.
     public enum Policy: Hashable, Sendable {
-        /// The node's own.
+        /// Hit-density pricing.
         case market(prewarms: Bool)
         /// Idle containers end after a time; under pressure the least recently used first.
         case fixedKeepAlive(seconds: Double)
@@ -23,7 +23,7 @@ public struct Replay: Sendable {
     }
 
     public let trace: Trace
-    /// Megabytes for containers.
+    /// Mebibytes for containers.
     public var capacity: Double
     /// Seconds of the trace that warm the node and are not measured.
     public var warmUp: Double
@@ -95,6 +95,8 @@ public struct Replay: Sendable {
             pool.startBehind(function)
             forward(function, duration, &pool, &policy)
         case .forward:
+            forward(function, duration, &pool, &policy)
+        case .refuse where hasRegions:
             forward(function, duration, &pool, &policy)
         case .refuse:
             pool.tally.count(.dropped, function: function, at: pool.now)

@@ -2,7 +2,7 @@ internal import Placement
 
 typealias ReplayChoice = CapacityMarket.Choice
 
-/// What decides in a replay. The shipped policy is ``MarketPolicy``; the others are what it is compared with.
+/// What decides in a replay: ``MarketPolicy``, and what it is compared with.
 protocol ReplayPolicy {
     /// A call arrives. `pool` does not count it yet.
     mutating func arrived(_ function: Int, _ pool: inout ReplayPool)
@@ -39,7 +39,7 @@ extension ReplayPolicy {
     mutating func tick(_ pool: inout ReplayPool) {}
 }
 
-/// The node's own policy: the same ``CapacityMarket`` that a node asks.
+/// The ``CapacityMarket``.
 struct MarketPolicy: ReplayPolicy {
     var market: CapacityMarket
     private var measured = false

@@ -91,7 +91,7 @@ struct ReplayPool {
         containers[container].state = .busy
         containers[container].generation += 1
         events.add(.callEnded(container), at: now + delay + duration)
-        tally.ran(megabyteSeconds: duration * memory(function), at: now)
+        tally.ran(mebibyteSeconds: duration * memory(function), at: now)
     }
 
     mutating func becomeIdle(_ container: Int) {
@@ -123,7 +123,7 @@ struct ReplayPool {
     }
 
     mutating func accountIdle(_ container: Int) {
-        tally.wasIdle(from: containers[container].since, to: now, megabytes: memory(containers[container].function))
+        tally.wasIdle(from: containers[container].since, to: now, mebibytes: memory(containers[container].function))
     }
 }
 

@@ -9,8 +9,8 @@ struct ReplayTally {
     var startsAhead = 0
     var hitsAhead = 0
     var startSeconds = 0.0
-    var idleMegabyteSeconds = 0.0
-    var busyMegabyteSeconds = 0.0
+    var idleMebibyteSeconds = 0.0
+    var busyMebibyteSeconds = 0.0
     /// Calls by added latency in units of 0.1 ms, up to 20 s.
     private var latencies = [Int](repeating: 0, count: 200_001)
     private var latencySum = 0.0
@@ -28,13 +28,13 @@ struct ReplayTally {
         startSeconds += coldStart
     }
 
-    mutating func ran(megabyteSeconds: Double, at now: Double) {
-        if now >= from { busyMegabyteSeconds += megabyteSeconds }
+    mutating func ran(mebibyteSeconds: Double, at now: Double) {
+        if now >= from { busyMebibyteSeconds += mebibyteSeconds }
     }
 
-    mutating func wasIdle(from began: Double, to ended: Double, megabytes: Double) {
+    mutating func wasIdle(from began: Double, to ended: Double, mebibytes: Double) {
         let began = max(began, from)
-        if ended > began { idleMegabyteSeconds += (ended - began) * megabytes }
+        if ended > began { idleMebibyteSeconds += (ended - began) * mebibytes }
     }
 
     /// How a call fared.
@@ -84,7 +84,7 @@ struct ReplayTally {
             forwardedPart: Double(forwarded) / calls, droppedPart: Double(dropped) / calls,
             meanLatency: latencySum / Double(max(1, answered)), medianLatency: latency(quantile: 0.5),
             latency99: latency(quantile: 0.99), meanOverFunctions: seen.reduce(0, +) / Double(max(1, seen.count)),
-            idleGigabytes: idleMegabyteSeconds / span / 1024, busyGigabytes: busyMegabyteSeconds / span / 1024,
+            idleGigabytes: idleMebibyteSeconds / span / 1024, busyGigabytes: busyMebibyteSeconds / span / 1024,
             startProcessors: startSeconds / span, startsAhead: startsAhead, hitsAhead: hitsAhead)
     }
 }

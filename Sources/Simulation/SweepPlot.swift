@@ -5,7 +5,7 @@ public struct SweepPlot: Sendable {
     private let sweep: Sweep
     private let title: String
     private static let colours = ["#0b6e4f", "#c44536", "#2f5d9b", "#8a5a00", "#6b4fa0", "#3a8fa0", "#777777"]
-    private static let size = (width: 900.0, height: 520.0)
+    private static let size = (width: 980.0, height: 520.0)
     private static let frame = (left: 80.0, right: 690.0, top: 50.0, bottom: 455.0)
 
     public init(_ sweep: Sweep, title: String) {

@@ -13,7 +13,7 @@ public struct Trace: Sendable {
 
     /// What is known of one function; the names of the file format in parentheses.
     public struct Costs: Hashable, Sendable {
-        /// Megabytes a container holds (`mem_mb`).
+        /// Mebibytes a container holds (`mem_mb`).
         public var memory: Double
         /// Seconds from nothing to the first call (`cold_s`).
         public var coldStart: Double
@@ -43,7 +43,10 @@ public struct Trace: Sendable {
         var rtt_s: [Double]?
     }
 
-    /// Reads `<path>.json` and `<path>.bin`: the form `wayside record` writes.
+    /// Calls in one trace. Reached: the trace is refused.
+    public static let callsMax = 1 << 30
+
+    /// Reads `<path>.json` and `<path>.bin`.
     ///
     ///     .json   {"n": calls, "mem_mb": [of each function], "cold_s": […], "rtt_s": […]}
     ///     .bin    little-endian: n × float64 arrival in seconds, n × uint32 function, n × float32 duration in seconds
@@ -59,12 +62,16 @@ public struct Trace: Sendable {
             header = try JSONDecoder().decode(Header.self, from: Data(contentsOf: URL(fileURLWithPath: path + ".json")))
             body = try Data(contentsOf: URL(fileURLWithPath: path + ".bin"))
         } catch {
-            throw TraceError("the trace \(path) cannot be read (\(error)); it is made of \(path).json and \(path).bin")
+            let missing = [".json", ".bin"].filter { !FileManager.default.isReadableFile(atPath: path + $0) }.map { path + $0 }
+            throw TraceError(
+                missing.isEmpty
+                    ? "\(path).json is not the description of a trace; see the form in Sources/Simulation/Trace.swift"
+                    : "the trace \(path) cannot be read: there is no readable \(missing.joined(separator: " and no "))")
         }
         let count = header.n
         let functions = header.mem_mb.count
-        guard count > 0, body.count == count * 16 else {
-            throw TraceError("\(path).bin has \(body.count) bytes; \(count) calls take \(count * 16)")
+        guard count > 0, count <= Self.callsMax, body.count == count * 16 else {
+            throw TraceError("\(path).bin has \(body.count) bytes; \(count) calls take 16 each, and a trace has 1 to \(Self.callsMax)")
         }
         guard (header.cold_s?.count ?? functions) == functions, (header.rtt_s?.count ?? functions) == functions else {
             throw TraceError("\(path).json: mem_mb, cold_s and rtt_s must have one number to each function")
@@ -81,12 +88,18 @@ public struct Trace: Sendable {
     }
 
     private func check(_ path: String) throws(TraceError) {
+        for (function, costs) in costs.enumerated() {
+            let day = 0.0..<86_400
+            guard costs.memory > 0, costs.memory < 1e9, day.contains(costs.coldStart), day.contains(costs.roundTrip) else {
+                throw TraceError("\(path).json: function \(function) needs mem_mb above 0, and cold_s and rtt_s from 0 to a day")
+            }
+        }
         for call in 0..<count {
             guard functions[call] >= 0, Int(functions[call]) < costs.count else {
                 throw TraceError("\(path).bin: call \(call) names function \(functions[call]) of \(costs.count)")
             }
-            guard arrivals[call].isFinite, durations[call] >= 0, call == 0 || arrivals[call] >= arrivals[call - 1] else {
-                throw TraceError("\(path).bin: call \(call) is out of order or has no valid time")
+            guard arrivals[call].isFinite, (0..<86_400).contains(durations[call]), call == 0 || arrivals[call] >= arrivals[call - 1] else {
+                throw TraceError("\(path).bin: call \(call) is out of order, or its run time is not from 0 to a day")
             }
         }
     }

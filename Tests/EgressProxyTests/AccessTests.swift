@@ -106,6 +106,24 @@ import Testing
         try await listener.close()
     }
 
+    @Test(.enabled(if: ownAddress != nil, "this machine has no address but loopback"))
+    func `this machine's other addresses are refused before they are connected to`() async throws {
+        let address = try #require(Self.ownAddress)
+        // Nobody listens there any more: who tried to connect would be told that it is unreachable.
+        let gone = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: address.description, port: 0).get()
+        let port = try #require(gone.localAddress?.port)
+        try await gone.close()
+        let resolver = ScriptedResolver(["own.example.com": [[address.description]]])
+        let network = IPNetwork(of: address, prefixLength: address.family == .v4 ? 31 : 127)
+        let proxy = try await ProxyUnderTest(
+            ["own.example.com:\(port)", "\(network.first.authority)/\(network.prefixLength):\(port)"], resolver: resolver)
+        for (host, verdict) in [("own.example.com", EgressRecord.Verdict.deniedAddress), (address.authority, .deniedTarget)] {
+            let (_, answer) = try await proxy.tunnel(to: "\(host):\(port)")
+            #expect(answer.hasPrefix("HTTP/1.1 403 "), "\(answer)")
+            #expect(try await proxy.record().verdict == verdict)
+        }
+    }
+
     @Test func `the proxy does not connect to itself`() async throws {
         let proxy = try await ProxyUnderTest(["127.0.0.0/8:1-65535"])
         let (_, answer) = try await proxy.tunnel(to: "127.0.0.1:\(proxy.port)")

@@ -38,14 +38,17 @@ final class ProxyUnderTest: Sendable {
     let server: EgressProxyServer
     private let records: AsyncStream<EgressRecord>
 
-    init(_ entries: [String], limits: EgressLimits = EgressLimits(), resolver: any EgressResolver = ScriptedResolver()) async throws {
+    init(
+        _ entries: [String], account: String = "000000000001", limits: EgressLimits = EgressLimits(),
+        shares: EgressShares = EgressShares(), resolver: any EgressResolver = ScriptedResolver()
+    ) async throws {
         let (stream, continuation) = AsyncStream.makeStream(of: EgressRecord.self)
         records = stream
         let (listener, port) = try Self.listen()
         self.port = port
         server = try await EgressProxyServer.open(
-            listener, for: "arn:aws:lambda:pop:000000000001:function:f", policy: EgressPolicy(entries), limits: limits,
-            resolver: resolver, on: MultiThreadedEventLoopGroup.singleton.next()
+            listener, for: "arn:aws:lambda:pop:\(account):function:f", policy: EgressPolicy(entries), limits: limits,
+            shares: shares, resolver: resolver, on: MultiThreadedEventLoopGroup.singleton.next()
         ) { continuation.yield($0) }.get()
     }
 

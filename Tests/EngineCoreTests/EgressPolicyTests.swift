@@ -44,6 +44,17 @@ private func cases(_ addresses: String, isSpecial: Bool) -> [SpecialCase] {
         #expect(!policy.permits(name: ".example.com", port: 443))
     }
 
+    @Test(arguments: [
+        ("127.0.0.1:5432", true), ("127.0.0.0/8:80", true), ("127.8.0.0/16", true), ("[::1]:443", true), ("[::ffff:127.0.0.1]:443", true),
+        ("localhost:5432", true), ("LOCALHOST.:80", true), ("db.localhost:80", true), ("*.localhost:80", true), ("*.db.localhost", true),
+        ("0.0.0.0/0:1-65535", false), ("[::]/0:1-65535", false), ("126.0.0.0/8", false), ("10.0.0.1", false),
+        ("localhost.example:80", false), ("notlocalhost:80", false), ("*.example.com", false),
+    ])
+    func `a policy knows whether it lists loopback`(entry: String, listsLoopback: Bool) throws {
+        #expect(try EgressPolicy(["api.example.com:443", entry]).listsLoopback == listsLoopback)
+        #expect(!EgressPolicy.none.listsLoopback)
+    }
+
     @Test func `ports are one, a range, or 80 and 443`() throws {
         let policy = try EgressPolicy(["one.example:5432", "range.example:8000-8100", "none.example"])
         let permitted = { (name: String) in (1...65535).filter { policy.permits(name: name, port: $0) } }

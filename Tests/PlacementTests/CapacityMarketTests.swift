@@ -150,13 +150,13 @@ struct CapacityMarketTests {
     @Test func `memory gets dearer while worthy containers fill the pool and cheaper while it stands empty`() {
         var empty = Site(capacity: 10_000)
         let lonely = empty.add(coldStart: 0.005)
-        let atFirst = empty.market.pricePerMegabyteSecond
+        let atFirst = empty.market.pricePerMebibyteSecond
         for time in 0..<200 { _ = empty.call(lonely, at: Double(time)) }
-        #expect(empty.market.pricePerMegabyteSecond < atFirst)
+        #expect(empty.market.pricePerMebibyteSecond < atFirst)
         var full = Site(capacity: 200)
         let busy = (0..<8).map { _ in full.add(coldStart: 0.02) }
         for step in 0..<2_000 { _ = full.call(busy[step % 8], at: Double(step) * 0.1) }
-        #expect(full.market.pricePerMegabyteSecond > atFirst)
+        #expect(full.market.pricePerMebibyteSecond > atFirst)
     }
 
     @Test func `without regions every call that fits starts here`() {

@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import sys
 import time
 import unittest
@@ -278,6 +279,20 @@ class Common(LauncherCase):
         self.assertLessEqual(instances_left(), BLANKS)
         self.instance = self.launcher.create()
         self.assertEqual(self.python().invoke("1 + 1"), 2)
+
+
+class Index(unittest.TestCase):
+
+    def test_the_index_answers_as_a_list_would(self):
+        launcher = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../Sandbox/Launcher")
+        model = os.path.join(os.path.dirname(os.path.abspath(__file__)), "index_model.c")
+        with tempfile.TemporaryDirectory() as folder:
+            program = os.path.join(folder, "index_model")
+            subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", f"-I{launcher}", "-o", program, model,
+                            os.path.join(launcher, "index.c")], check=True)
+            for seed in range(1, 6):
+                done = subprocess.run([program, str(seed)], capture_output=True, text=True, timeout=WAIT_SECONDS)
+                self.assertEqual(done.returncode, 0, f"seed {seed}: {done.stderr}")
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")

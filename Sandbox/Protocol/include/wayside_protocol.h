@@ -12,7 +12,7 @@
  *   daemon                          launcher
  *     ── WS_HELLO ──────────────────►
  *     ◄───────────── WS_HELLO_REPLY ──
- *     ── WS_INSTANCE_CREATE ────────►   namespaces user,net,ipc,uts,pid,mnt,cgroup; cgroup; init
+ *     ── WS_INSTANCE_CREATE ────────►   namespaces user,uts,pid,mnt,cgroup; cgroup; init
  *     ◄─────────────────── WS_REPLY ──
  *     ── WS_CONTAINER_START ────────►   stage PREPARE, ASSIGN, or both at once
  *     ◄──────────── WS_REPLY + fds  ──

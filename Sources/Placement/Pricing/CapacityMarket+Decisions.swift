@@ -25,8 +25,8 @@ extension CapacityMarket {
 
     /// What becomes of a call that finds nothing warm.
     ///
-    /// - Parameter free: megabytes that no container holds.
-    /// - Complexity: O(sample × bins), about 10 µs, when somebody has to go; else O(bins).
+    /// - Parameter free: mebibytes that no container holds.
+    /// - Complexity: O(sample × bins) when somebody has to go; else O(bins).
     public mutating func decideMiss(_ entry: Entry, free: Double, now: Double) -> Decision {
         let function = functions[entry]
         let costs = function.costs
@@ -58,7 +58,7 @@ extension CapacityMarket {
         return max(0, min(function.costs.coldStart, function.costs.roundTrip - rent(function) * function.duration))
     }
 
-    /// What a container in that slot is worth: seconds of latency saved per megabyte-second.
+    /// What a container in that slot is worth: seconds of latency saved per mebibyte-second.
     mutating func index(_ entry: Entry, _ number: Int, now: Double) -> Double {
         let number = slot(entry, number)
         let age = functions[entry].slots[number].endedAt.map { now - $0 } ?? 0
@@ -90,7 +90,7 @@ extension CapacityMarket {
         var depth: Int
     }
 
-    /// The idle containers that have to go so that `need` megabytes come free.
+    /// The idle containers that have to go so that `need` mebibytes come free.
     ///
     /// - Parameter gain: seconds won by it; more may not be lost.
     /// - Returns: `nil` when the loss would be too high or not enough is idle. Nothing has changed in either case.

@@ -16,8 +16,9 @@
 // Refused. Fixed keep-alive and LRU: they cannot say no. GDSF and TinyLFU: they rank but do not price, so they cannot tell "run this
 // minute-long job elsewhere" from "this function needs a third container". A score of weighted inputs: nobody can say what a point is.
 //
-// The market owns no container and reads no clock. It is told what happens, keeps counts to each function, and answers; the pool of the
-// engine and the simulator ask it the same questions. Times are seconds since an origin of the caller's, memory is megabytes.
+// The market owns no container and reads no clock. It is told what happens, keeps counts to each function, and answers, so that a pool of
+// real containers and a simulator can ask it the same questions; so far the simulator does. Times are seconds since an origin of the
+// caller's, memory is mebibytes.
 //
 // Source: policy.md, "HDP, precisely"; L. Beckmann et al., NSDI 2018 (hit density); A. Fuerst, P. Sharma, "FaasCache", ASPLOS 2021
 // (keep-alive as caching); M. Shahrad et al., "Serverless in the Wild", ATC 2020 (pre-warming from idle-time histograms).
@@ -28,7 +29,7 @@ public struct CapacityMarket: Sendable {
     public typealias Entry = Int
 
     public struct Configuration: Hashable, Sendable {
-        /// Megabytes of the pool.
+        /// Mebibytes of the pool.
         public var capacity: Double
         /// Functions with idle containers that are looked at when room is needed.
         public var sampleSize = 24
@@ -54,7 +55,7 @@ public struct CapacityMarket: Sendable {
 
     /// What is known or measured about a function when it is called.
     public struct Costs: Hashable, Sendable {
-        /// Megabytes one container holds.
+        /// Mebibytes one container holds.
         public var memory: Double
         /// Seconds from nothing to the function's first call.
         public var coldStart: Double
@@ -108,8 +109,8 @@ public struct CapacityMarket: Sendable {
         random = SplitMix(state: seed)
     }
 
-    /// What a megabyte-second costs now, in seconds of latency.
-    public var pricePerMegabyteSecond: Double { price.value }
+    /// What a mebibyte-second costs now, in seconds of latency.
+    public var pricePerMebibyteSecond: Double { price.value }
 
     /// Takes a function into the table. O(1).
     public mutating func add(_ costs: Costs) -> Entry {
@@ -139,7 +140,7 @@ public struct CapacityMarket: Sendable {
 
     /// A call arrives. To be told before anything is asked about it. O(1), and O(idle functions) once in ``MemoryPrice/interval``.
     ///
-    /// - Parameter free: megabytes that no container holds.
+    /// - Parameter free: mebibytes that no container holds.
     public mutating func arrived(_ entry: Entry, free: Double, now: Double) {
         functions[entry].calls &+= 1
         timers.cancel(entry)

@@ -2,7 +2,7 @@
 import Glibc
 #endif
 
-/// What a megabyte-second of this node's memory costs, in seconds of latency: the one number every decision is weighed with.
+/// What a mebibyte-second of this node's memory costs, in seconds of latency: the one number every decision is weighed with.
 ///
 /// No function's history says whether memory is scarce; the pool does. The price rises until about a twentieth of the pool, and a
 /// container or two, are free or held by containers not worth it, so that a newcomer who pays nearly always finds room. It falls when
@@ -20,16 +20,16 @@ struct MemoryPrice: Hashable, Sendable {
     /// The largest error of one adjustment: memory that has just become plenty is not given away at once.
     static let errorMax = 0.5
 
-    /// Seconds per megabyte-second.
+    /// Seconds per mebibyte-second.
     private(set) var value = 1e-6
     private var nextAdjustment = 0.0
 
     func isDue(at now: Double) -> Bool { now >= nextAdjustment }
 
     /// - Parameters:
-    ///   - idle: megabytes that are free or held by containers worth less than the price.
-    ///   - capacity: megabytes in all.
-    ///   - meanSize: megabytes of a container that is asked for, on average.
+    ///   - idle: mebibytes that are free or held by containers worth less than the price.
+    ///   - capacity: mebibytes in all.
+    ///   - meanSize: mebibytes of a container that is asked for, on average.
     mutating func adjust(idle: Double, capacity: Double, meanSize: Double, now: Double) {
         nextAdjustment = now + Self.interval
         let error = idle / capacity - Self.slack - Self.slackContainers * meanSize / capacity

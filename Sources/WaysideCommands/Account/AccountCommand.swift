@@ -111,13 +111,9 @@ struct AccountSet: AsyncParsableCommand {
 
     func run() async throws {
         let account = try AccountCommand.account(id)
-        let changed = try AccountCommand.catalog(in: node.dataFolder).setIsolation(isolation, account: account)
-        let narrowed = Set(changed.filter { $0.settings.systemCalls != nil }.map(\.key.name)).sorted()
-        if !narrowed.isEmpty {
-            Terminal.note(
-                "starting another way takes other system calls; learn the profiles of these functions anew: "
-                    + narrowed.joined(separator: ", "))
+        _ = try AccountCommand.catalog(in: node.dataFolder).setIsolation(isolation, account: account)
+        if node.output == .table {
+            print("account \(account) has isolation \(isolation.rawValue); a node that runs takes it over within a second")
         }
-        if node.output == .table { print("account \(account) has isolation \(isolation.rawValue)") }
     }
 }

@@ -68,8 +68,8 @@ struct SandboxLearn: AsyncParsableCommand {
 
     @OptionGroup var node: OperatorOptions
 
-    /// The most that a function may take for all its events, and some for the start.
-    private static let timeout = 32 * 900 + 120
+    /// What a recording may take, the last event of the longest function, and some for the start.
+    private static let timeout = 300 + 900 + 120
 
     func run() async throws {
         var events = Data()
@@ -90,6 +90,11 @@ struct SandboxLearn: AsyncParsableCommand {
             return
         }
         let learned = try OperatorClient.decode(data, as: LearnedProfile.self)
+        guard learned.failures < learned.invocations else {
+            throw CommandFailure(
+                "\(target.function) failed with every event, so nothing can be said about the calls it makes when it works. Give it events "
+                    + "that it answers, with --payload.")
+        }
         print(try Self.profile(learned))
         Terminal.note(Self.summary(learned))
     }

@@ -7,8 +7,9 @@ internal import Simulation
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "Replays a trace in virtual time through the node's own policy, and through others to compare.",
+        abstract: "Replays a trace in virtual time through the capacity market, and through other policies to compare.",
         discussion: """
+            The market is the policy of hit-density pricing; nodes themselves still place by frequency. \
             It simulates one node with so much memory for containers before a region that is always warm. Starts take what the trace says; \
             processors are no limit. Added latency is what a call waits beyond its own run time. ADDED counts each call once, BY FUNCTION \
             each function once, so that rare ones show. STARTS is the number of processors that starting keeps busy.
@@ -56,7 +57,7 @@ struct SimulateCommand: AsyncParsableCommand {
         if let last = calls.arrivals.last, warmUp >= last {
             throw ValidationError("--warm-up: the trace is over after \(Int(last)) seconds")
         }
-        report(sweep(calls, policies, sizes))
+        try report(sweep(calls, policies, sizes))
     }
 
     private func sweep(_ calls: Trace, _ policies: [Replay.Policy], _ sizes: [Double]) -> Sweep {
@@ -71,17 +72,17 @@ struct SimulateCommand: AsyncParsableCommand {
         return sweep
     }
 
-    private func report(_ sweep: Sweep) {
+    private func report(_ sweep: Sweep) throws {
         if let plot {
             let svg = SweepPlot(sweep, title: "\(URL(fileURLWithPath: trace).lastPathComponent): added latency by pool size").svg
-            if !FileManager.default.createFile(atPath: plot, contents: Data(svg.utf8)) {
-                Terminal.note("the picture cannot be written to \(plot)")
+            guard FileManager.default.createFile(atPath: plot, contents: Data(svg.utf8)) else {
+                throw CommandFailure("the picture cannot be written to \(plot); give --plot a file in a folder that exists")
             }
         }
         if output == .json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys]
-            print((try? encoder.encode(sweep.points)).map { String(decoding: $0, as: UTF8.self) } ?? "[]")
+            print(String(decoding: try encoder.encode(sweep.points), as: UTF8.self))
             return
         }
         var table = Table(header: [
