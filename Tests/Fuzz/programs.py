@@ -62,7 +62,8 @@ class SwiftProgram:
         objects = self.objects(build)
         (output / f"{self.name}.objects").write_text("".join(f'"{path}"\n' for path in objects), encoding="utf-8")
         run(["swiftc", "-O", "-wmo", "-g", "-parse-as-library", "-module-name", self.name, "-sanitize=fuzzer,address",
-             "-use-ld=lld", *self.options(build), *self.sources(tree), *own, f"@{output / f'{self.name}.objects'}", "-o", program])
+             "-use-ld=lld", *self.options(build), *self.sources(tree), *own, f"@{output / f'{self.name}.objects'}", "-o", program],
+            cwd=output)  # beside the program it leaves a description of the module
         for target in self.targets:
             (output / target).unlink(missing_ok=True)
             (output / target).hardlink_to(program)
