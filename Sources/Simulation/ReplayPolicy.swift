@@ -47,7 +47,7 @@ struct MarketPolicy: ReplayPolicy {
     init(_ trace: Trace, configuration: CapacityMarket.Configuration, seed: UInt64) {
         market = CapacityMarket(configuration: configuration, seed: seed)
         for costs in trace.costs {
-            _ = market.add(.init(memory: costs.memory, coldStart: costs.coldStart, roundTrip: costs.roundTrip))
+            _ = market.add(costs)
         }
     }
 

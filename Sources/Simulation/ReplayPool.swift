@@ -1,3 +1,5 @@
+internal import Placement
+
 /// The containers of one node in virtual time.
 ///
 /// One container serves one call at a time. Its memory counts from the beginning of its start to its end; only idle ones can be ended.

@@ -1,4 +1,5 @@
 internal import Foundation
+public import Placement
 
 /// Calls in the order of their arrival, and what is known about their functions.
 public struct Trace: Sendable {
@@ -11,21 +12,8 @@ public struct Trace: Sendable {
     /// Of each function.
     public var costs: [Costs]
 
-    /// What is known of one function; the names of the file format in parentheses.
-    public struct Costs: Hashable, Sendable {
-        /// Mebibytes a container holds (`mem_mb`).
-        public var memory: Double
-        /// Seconds from nothing to the first call (`cold_s`).
-        public var coldStart: Double
-        /// Seconds to its region and back (`rtt_s`).
-        public var roundTrip: Double
-
-        public init(memory: Double, coldStart: Double, roundTrip: Double) {
-            self.memory = memory
-            self.coldStart = coldStart
-            self.roundTrip = roundTrip
-        }
-    }
+    /// What is known of one function: `mem_mb`, `cold_s` and `rtt_s` of the file.
+    public typealias Costs = CapacityMarket.Costs
 
     public init(arrivals: [Double], functions: [Int32], durations: [Float], costs: [Costs]) {
         self.arrivals = arrivals

@@ -68,7 +68,7 @@ struct CapacityMarketTests {
         #expect(site.idle[slow] == 1)
     }
 
-    @Test func `PLACE-07 flipping one input alone flips a decision`() {
+    @Test func `flipping one input alone flips a decision`() {
         /// What becomes of a miss after a function was called every ten seconds, with one input changed.
         func choice(
             memory: Double = 100, coldStart: Double = 0.005, roundTrip: Double = 0.03, duration: Double = 0.01, capacity: Double = 1000,
@@ -93,7 +93,7 @@ struct CapacityMarketTests {
         #expect(choice(fullOf: 950) == .forward)
     }
 
-    @Test func `PLACE-20 the containers of rare functions make room for those of frequent ones, not the other way round`() {
+    @Test func `the containers of rare functions make room for those of frequent ones, not the other way round`() {
         var site = Site(capacity: 1000, prewarms: false)
         let functions = (0..<40).map { _ in site.add() }
         // The first eight are called every two seconds, the others one after the other every ten minutes.

@@ -133,9 +133,6 @@ public struct CapacityMarket: Sendable {
         freeEntries.append(entry)
     }
 
-    /// Measured anew: the costs hold from the next decision on.
-    public mutating func update(_ entry: Entry, _ costs: Costs) { functions[entry].costs = costs }
-
     // MARK: What happened
 
     /// A call arrives. To be told before anything is asked about it. O(1), and O(idle functions) once in ``MemoryPrice/interval``.
