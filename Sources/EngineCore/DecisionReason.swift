@@ -15,7 +15,14 @@ public enum DecisionReason: String, Sendable, Codable, CaseIterable {
     /// Every region that could be reached refused or failed this very call; the task fits here.
     case regionsDeclined = "regions_declined"
 
+    /// The container that the call wants is here.
+    case affinity
+
     // Forward.
+    /// The account may not be given more capacity here.
+    case noPermission = "no_permission"
+    /// The container that the call wants is at another node of this site.
+    case affinityElsewhere = "affinity_elsewhere"
     /// Called too rarely to be worth capacity here (PLACE-06).
     case uncommon
     /// Free memory or slots do not suffice (PLACE-05).

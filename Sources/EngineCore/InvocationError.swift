@@ -3,6 +3,16 @@ public struct InvocationError: Error, Hashable, CustomStringConvertible {
     public enum Code: String, Sendable, Codable, CaseIterable {
         /// Neither this node nor a region has capacity for it now.
         case overloaded
+        /// The account's policy is to reject a call whose dedicated capacity is busy.
+        case rejectedByPolicy = "rejected_by_policy"
+        /// The account may not be given more capacity.
+        case noPermission = "no_permission"
+        /// The function runs as often at once as is reserved for it.
+        case reservedConcurrency = "reserved_concurrency"
+        /// No variable capacity was to be had for the account's bid in time.
+        case variableCapacity = "variable_capacity"
+        /// The container that the call requires cannot serve it.
+        case affinity
         /// It has been forwarded as often as permitted.
         case hopLimit = "hop_limit"
         /// The node takes no new work because it is shutting down.
@@ -39,7 +49,9 @@ public struct InvocationError: Error, Hashable, CustomStringConvertible {
     /// Whether it is certain that no handler has begun to run this call, so that it may be tried elsewhere (PLACE-17).
     public var surelyNotStarted: Bool {
         switch code {
-        case .overloaded, .hopLimit, .draining, .versionNotHeld, .codeUnavailable, .startFailed: true
+        case .overloaded, .rejectedByPolicy, .noPermission, .reservedConcurrency, .variableCapacity, .affinity, .hopLimit, .draining,
+            .versionNotHeld, .codeUnavailable, .startFailed:
+            true
         case .launcherLost, .deadlineExceeded, .aborted, .regionFailed, .internalFailure: false
         }
     }

@@ -62,6 +62,45 @@ public struct InvocationRecord: Sendable, Codable {
     public var hops: Int
     /// The record of the region the call was forwarded to.
     public var remote: RemoteRecord?
+    /// How the call came by its container here; `nil` if it had none.
+    public var capacity: Capacity?
+
+    /// How a call came by capacity, or why it did not.
+    public struct Capacity: Sendable, Codable, Equatable {
+        public var subPool: SubPoolID?
+        public var instance: UInt64?
+        public var container: UInt64?
+        public var branch: CapacityBranch?
+        /// What it waited for, if it did.
+        public var waitedFor: CapacityWait?
+        public var refusal: CapacityRefusal?
+        /// Why nothing was warm, if it had to start something.
+        public var coldCause: ColdCause?
+        public var affinity: Affinity?
+
+        public init() {}
+    }
+
+    /// What became of a wish for one particular container.
+    public struct Affinity: Sendable, Codable, Equatable {
+        public var source: AffinityDemand.Source
+        public var value: String?
+        public var result: AffinityDemand.Result
+        /// The mapped container was busy and another served the call.
+        public var isOverflow: Bool
+        /// The caller's token was forged, expired or of another node.
+        public var tokenIsVoid: Bool
+
+        public init(
+            source: AffinityDemand.Source, value: String?, result: AffinityDemand.Result, isOverflow: Bool = false, tokenIsVoid: Bool = false
+        ) {
+            self.source = source
+            self.value = value
+            self.result = result
+            self.isOverflow = isOverflow
+            self.tokenIsVoid = tokenIsVoid
+        }
+    }
 
     /// The parts of the total, in milliseconds. They do not overlap.
     public struct Spans: Sendable, Codable, Equatable {

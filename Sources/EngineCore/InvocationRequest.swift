@@ -18,6 +18,10 @@ public struct InvocationRequest: Sendable {
     /// The function's own time-out starts to count when its handler starts; no wait anywhere exceeds this instant.
     public let deadline: EngineInstant
     public let origin: Origin
+    /// The container the call wants; `nil`: any.
+    public var affinity: AffinityDemand?
+    /// For work that is not time-sensitive: how long after its arrival it may begin at the latest.
+    public var deferral: Duration?
 
     /// Where the call came from.
     public enum Origin: Hashable, Sendable {
@@ -29,7 +33,7 @@ public struct InvocationRequest: Sendable {
 
     public init(
         id: RequestID, function: PinnedVersion, invokedARN: String, payload: ByteBuffer, clientContext: String?, traceID: String,
-        arrival: EngineInstant, deadline: EngineInstant, origin: Origin
+        arrival: EngineInstant, deadline: EngineInstant, origin: Origin, affinity: AffinityDemand? = nil, deferral: Duration? = nil
     ) {
         self.id = id
         self.function = function
@@ -40,5 +44,7 @@ public struct InvocationRequest: Sendable {
         self.arrival = arrival
         self.deadline = deadline
         self.origin = origin
+        self.affinity = affinity
+        self.deferral = deferral
     }
 }

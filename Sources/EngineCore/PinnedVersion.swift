@@ -21,11 +21,13 @@ public final class PinnedVersion: Sendable, Codable {
     public let codeDigest: ContentDigest
     public let codeSize: ByteCount
     public let sandbox: SandboxPolicy
+    /// The owner's rule of which requests belong together; `nil`: none.
+    public let affinity: AffinityRule?
 
     public init(
         key: FunctionKey, version: FunctionVersion, revision: String, runtime: String, handler: String, memory: ByteCount,
         temporaryStorage: ByteCount, timeout: Duration, environment: [String: String], codeDigest: ContentDigest,
-        codeSize: ByteCount, sandbox: SandboxPolicy = SandboxPolicy()
+        codeSize: ByteCount, sandbox: SandboxPolicy = SandboxPolicy(), affinity: AffinityRule? = nil
     ) {
         self.key = key
         self.version = version
@@ -39,6 +41,7 @@ public final class PinnedVersion: Sendable, Codable {
         self.codeDigest = codeDigest
         self.codeSize = codeSize
         self.sandbox = sandbox
+        self.affinity = affinity
     }
 
     /// The ARN as the function sees it in its context: unqualified for `$LATEST` asked by name, else with the version.

@@ -17,6 +17,7 @@ public struct ForwardedFailure: Sendable {
             case .hopLimit: 508
             case .deadlineExceeded: 504
             case .overloaded, .draining: 503
+            case .rejectedByPolicy, .noPermission, .reservedConcurrency, .variableCapacity, .affinity: 429
             case .codeUnavailable, .startFailed, .launcherLost, .regionFailed: 502
             case .aborted: 499
             case .internalFailure: 500

@@ -12,7 +12,8 @@ extension LambdaError {
     /// | all others | 500 `ServiceException` | the engine's own fault, or nobody knows whether the handler ran |
     public init(_ error: InvocationError) {
         switch error.code {
-        case .overloaded: self = .throttled(.concurrency)
+        case .overloaded, .rejectedByPolicy, .noPermission, .variableCapacity, .affinity: self = .throttled(.concurrency)
+        case .reservedConcurrency: self = .throttled(.reservedConcurrency)
         case .draining: self.init(.serviceUnavailable, error.message)
         case .hopLimit: self.init(.hopLimitExceeded, error.message)
         case .codeUnavailable: self.init(.invalidZipFile, error.message)

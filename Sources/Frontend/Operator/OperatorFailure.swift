@@ -24,8 +24,8 @@ struct OperatorFailure: Error {
     init(_ error: InvocationError) {
         let status: HTTPResponse.Status =
             switch error.code {
-            case .codeUnavailable, .startFailed, .versionNotHeld: .conflict
-            case .overloaded, .draining, .launcherLost, .hopLimit: .serviceUnavailable
+            case .codeUnavailable, .startFailed, .versionNotHeld, .rejectedByPolicy, .noPermission, .reservedConcurrency, .affinity: .conflict
+            case .overloaded, .variableCapacity, .draining, .launcherLost, .hopLimit: .serviceUnavailable
             case .deadlineExceeded: .gatewayTimeout
             case .aborted, .regionFailed, .internalFailure: .internalServerError
             }
