@@ -3,6 +3,8 @@
 #   make demo    builds a release, runs a POP and a region on loopback, deploys and calls functions with the AWS CLI
 #                (make demo KEEP=1 leaves it running and prints commands to try)
 #   make bench   measures against peers in the same run; prints a table, writes .build/bench.json and .build/bench-start-levels.svg
+#   make hosts   POPs and regions in network namespaces, joined by links that can be slowed and cut, to try things with
+#                (make hosts POPS=3 REGIONS=3 DELAY=40; DELAY in milliseconds each way; needs root)
 #   make build   everything, debug build, in .build
 #   make test    every test: Swift, the sandbox with real namespaces (needs root), the runtimes, whole nodes, hostile functions, the
 #                AWS clients
@@ -16,7 +18,11 @@ PYTHON := /usr/bin/python3
 SANDBOX := .build/sandbox
 VENDOR := .build-vendor
 
-.PHONY: build release demo bench test check fmt packages
+POPS := 2
+REGIONS := 2
+DELAY := 20
+
+.PHONY: build release demo hosts bench test check fmt packages
 
 build: packages
 	$(MAKE) --no-print-directory -C Sandbox OUT=$(CURDIR)/$(SANDBOX)
@@ -29,6 +35,10 @@ release: packages
 demo: release $(VENDOR)/aws/.done
 	$(PYTHON) Config/demo/demo.py --wayside $(CURDIR)/.build/release/wayside --aws $(CURDIR)/$(VENDOR)/aws/bin/aws \
 	    $(if $(KEEP),--keep)
+
+hosts: release
+	$(MAKE) --no-print-directory packages PACKAGES="iproute2 procps"
+	$(PYTHON) Tests/IntegrationTests/Hosts/play.py --binary $(CURDIR)/.build/release/wayside --pops $(POPS) --regions $(REGIONS) --delay $(DELAY)
 
 bench: release $(VENDOR)/peers/.done
 	$(MAKE) --no-print-directory packages PACKAGES="$(BENCH_PACKAGES)"

@@ -105,11 +105,11 @@ class Account:
     def __init__(self, node, number, key, secret):
         self.node, self.number, self.signer = node, number, Signer(key, secret)
         self.environment = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": REGION,
-                            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{node.port}"}
+                            "AWS_ENDPOINT_URL": f"http://{node.address}:{node.port}"}
 
     def request(self, method, path, body=b"", headers=None, timeout=120):
-        host = f"127.0.0.1:{self.node.port}"
-        connection = http.client.HTTPConnection("127.0.0.1", self.node.port, timeout=timeout)
+        host = f"{self.node.address}:{self.node.port}"
+        connection = http.client.HTTPConnection(self.node.address, self.node.port, timeout=timeout)
         with contextlib.closing(connection):
             connection.request(method, path, body, self.signer.headers(method, path, body, host, headers))
             return Answer(connection.getresponse())
@@ -138,13 +138,15 @@ class Account:
 class Node:
     """A node: its data folder, its configuration, its process."""
 
+    address = "127.0.0.1"
+
     def __init__(self, binary, folder, name, configuration="", port=None):
         """`configuration`: nested {group: {key: value}} over the defaults; values are written as YAML by JSON's rules."""
         self.binary, self.name, self.folder = str(binary), name, pathlib.Path(folder, name)
         self.port = port or free_port()
         self.data = self.folder / "data"
         self.folder.mkdir(parents=True)
-        values = {"node": {"name": name, "data": str(self.data)}, "api": {"listen": f"127.0.0.1:{self.port}"},
+        values = {"node": {"name": name, "data": str(self.data)}, "api": {"listen": f"{self.address}:{self.port}"},
                   "sandbox": {"cgroup": f"wayside-{os.getpid()}-{name}"}, "log": {"level": "warning"}}
         for group, keys in (configuration or {}).items():
             values.setdefault(group, {}).update(keys)
@@ -169,7 +171,7 @@ class Node:
     def _answers(self):
         if self.process.poll() is not None:
             raise AssertionError(f"{self.name} ended with {self.process.returncode}:\n{self.log.read_text(errors='replace')}")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+        with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 1):
             return self.tool("pool", "list", "--output", "json", check=False).returncode == 0
         return False
 
