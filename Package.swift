@@ -93,7 +93,7 @@ let package = Package(
         library("ContentDistribution", ["EngineCore", "CArchive", .crypto, .systemPackage]),
 
         // Level 3: capacity; regions.
-        library("CapacityPools", ["EngineCore", "Sandboxing", .deque, .logging]),
+        library("CapacityPools", ["EngineCore", "Placement", "Sandboxing", .deque, .logging]),
         library(
             "RegionForwarding",
             ["EngineCore", .asn1, .asyncHTTPClient, .certificates, .crypto, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioSSL]),

@@ -90,12 +90,12 @@ extension CapacityMarket {
         var depth: Int
     }
 
-    /// The idle containers that have to go so that `need` mebibytes come free.
+    /// The idle containers that have to go so that `need` mebibytes, and places for `slots` containers, come free.
     ///
     /// - Parameter gain: seconds won by it; more may not be lost.
     /// - Returns: `nil` when the loss would be too high or not enough is idle. Nothing has changed in either case.
-    mutating func makeRoom(_ need: Double, gain: Double, now: Double) -> [Entry]? {
-        guard need > 0 else { return [] }
+    public mutating func makeRoom(_ need: Double, slots: Int = 0, gain: Double, now: Double) -> [Entry]? {
+        guard need > 0 || slots > 0 else { return [] }
         var candidates = sample().map { entry in
             let depth = functions[entry].idle - 1
             return Candidate(index: index(entry, functions[entry].busy + depth, now: now), entry: entry, depth: depth)
@@ -105,7 +105,7 @@ extension CapacityMarket {
         var missing = need
         var lost = 0.0
         var victims: [Entry] = []
-        while missing > 0 {
+        while missing > 0 || victims.count < slots {
             guard let next = candidates.popLast() else { return nil }
             if gain.isFinite {
                 lost += loss(next, now: now)

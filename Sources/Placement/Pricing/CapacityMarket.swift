@@ -89,7 +89,7 @@ public struct CapacityMarket: Sendable {
         var place: Int?
     }
 
-    public let configuration: Configuration
+    public private(set) var configuration: Configuration
     var functions: [Function] = []
     var freeEntries: [Entry] = []
     var classes = [GapClass](repeating: GapClass(), count: GapClass.count)
@@ -108,6 +108,18 @@ public struct CapacityMarket: Sendable {
         store = HistogramStore(limit: configuration.histogramsMax)
         random = SplitMix(state: seed)
     }
+
+    /// Mebibytes of the pool.
+    public var capacity: Double {
+        get { configuration.capacity }
+        set { configuration.capacity = newValue }
+    }
+
+    /// What is known about a function's costs. O(1).
+    public func costs(of entry: Entry) -> Costs { functions[entry].costs }
+
+    /// A better guess of a function's costs. It holds for the containers that are there as well. O(1).
+    public mutating func setCosts(of entry: Entry, to costs: Costs) { functions[entry].costs = costs }
 
     /// What a mebibyte-second costs now, in seconds of latency.
     public var pricePerMebibyteSecond: Double { price.value }
@@ -145,6 +157,14 @@ public struct CapacityMarket: Sendable {
         if price.isDue(at: now) { adjustPrice(free: free, now: now) }
         let slot = slot(entry, functions[entry].inFlight)
         endGap(entry, slot, now: now)
+    }
+
+    /// A call for an entry that is one container, and begins at once. Neither the mean size nor the price hears of it. O(1).
+    public mutating func resumed(_ entry: Entry, now: Double) {
+        functions[entry].calls &+= 1
+        timers.cancel(entry)
+        endGap(entry, slot(entry, functions[entry].inFlight), now: now)
+        began(entry)
     }
 
     /// The call goes on, here or in a region.
