@@ -11,4 +11,6 @@ public struct Account: Hashable, Sendable {
     public let created: Double
     /// How the containers of all its functions are started.
     public let isolation: SandboxPolicy.Isolation
+    /// What it may take of the node's capacity.
+    public let permission: CapacityPermission
 }

@@ -27,14 +27,33 @@ extension Catalog {
             for row in try Row.fetchAll(db, sql: "SELECT account, id FROM access_keys ORDER BY created, id") {
                 keys[row["account"], default: []].append(row["id"])
             }
-            return try Row.fetchAll(db, sql: "SELECT id, name, created, isolation FROM accounts ORDER BY id").map { row in
-                let text: String = row["id"]
-                guard let id = AccountID(text) else { throw CatalogError.damaged("the account number \(text)") }
-                return Account(
-                    id: id, name: row["name"], accessKeyIDs: keys[text] ?? [], created: row["created"],
-                    isolation: try VersionRow.isolation(row))
+            return try Row.fetchAll(db, sql: "SELECT \(Self.accountColumns) FROM accounts ORDER BY id").map { row in
+                try Self.account(row, keys: keys[row["id"]] ?? [])
             }
         }
+    }
+
+    /// One account. Blocking.
+    /// - Throws: `accountNotFound`.
+    public func account(_ id: AccountID) throws(CatalogError) -> Account {
+        try store.read("read the account \(id)") { db in
+            let row = try Row.fetchOne(
+                db, sql: "SELECT \(Self.accountColumns) FROM accounts WHERE id = ?", arguments: [id.description])
+            guard let row else { throw CatalogError.accountNotFound(id) }
+            let keys = try String.fetchAll(
+                db, sql: "SELECT id FROM access_keys WHERE account = ? ORDER BY created, id", arguments: [id.description])
+            return try Self.account(row, keys: keys)
+        }
+    }
+
+    private static let accountColumns = "id, name, created, isolation, permission"
+
+    private static func account(_ row: Row, keys: [String]) throws -> Account {
+        let text: String = row["id"]
+        guard let id = AccountID(text) else { throw CatalogError.damaged("the account number \(text)") }
+        return Account(
+            id: id, name: row["name"], accessKeyIDs: keys, created: row["created"], isolation: try VersionRow.isolation(row),
+            permission: try CapacityIndex.permission(row))
     }
 
     /// Changes how the containers of all functions of an account are started. Blocking; O(versions of the account).
@@ -84,7 +103,7 @@ extension Catalog {
     }
 
     /// Takes an access key away. When this returns no request signed with it is accepted here any more; in other processes on the same
-    /// database after ``changeInterval``. Blocking.
+    /// database after ``unnoticedMax`` at the latest. Blocking.
     /// - Throws: `accessKeyNotFound`, also for a key of another account.
     public func deleteAccessKey(_ id: String, account: AccountID) throws(CatalogError) {
         try changeAccessKeys("delete the access key \(id)") { db in
@@ -100,7 +119,7 @@ extension Catalog {
     /// - Throws: `masterKey`, `storeFailed`.
     public func accessKey(_ id: String) throws(CatalogError) -> (secret: String, account: AccountID)? {
         guard NewAccessKey.isWellFormed(id) else { return nil }
-        try noticeChanges()
+        try noticeOverdueChanges()
         switch accessKeys.withLock({ $0.answer(id) }) {
         case .known(let key): return (key.secret, key.account)
         case .absent: return nil

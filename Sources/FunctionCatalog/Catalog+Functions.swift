@@ -117,7 +117,7 @@ extension Catalog {
     /// What an invocation is pinned to: the same object until the version changes. O(1) in memory.
     /// - Throws: `functionNotFound`; `storeFailed` if changes of other processes cannot be looked for.
     public func pinned(_ key: FunctionKey, _ version: FunctionVersion) throws(CatalogError) -> PinnedVersion {
-        try noticeChanges()
+        try noticeOverdueChanges()
         guard let pinned = functions.withLock({ $0.functions[key]?[version] }) else { throw .functionNotFound(key, version) }
         return pinned
     }
@@ -127,7 +127,7 @@ extension Catalog {
     ///   - account: `nil` for those of every account.
     ///   - region: `nil` for those of every region.
     public func keys(named name: String, account: AccountID?, region: String?) throws(CatalogError) -> [FunctionKey] {
-        try noticeChanges()
+        try noticeOverdueChanges()
         let keys = functions.withLock { index in index.functions.keys.filter { $0.name == name } }
         return keys.filter { (account ?? $0.account) == $0.account && (region ?? $0.region) == $0.region }.sorted { $0.arn < $1.arn }
     }

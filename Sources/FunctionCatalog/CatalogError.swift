@@ -25,6 +25,8 @@ public struct CatalogError: Error, Sendable, CustomStringConvertible {
         case accessKeyNotFound = "access_key_not_found"
         /// A paging marker that no earlier page of this list gave.
         case markerInvalid = "marker_invalid"
+        /// A reservation or provision that does not fit the account's others; the cause is a ``ConcurrencyRefusal``.
+        case concurrencyRefused = "concurrency_refused"
         /// One of ``CatalogLimits`` is reached.
         case limitReached = "limit_reached"
 
@@ -64,6 +66,10 @@ extension CatalogError {
 
     static func limitReached(_ name: String, _ limit: Int) -> CatalogError {
         CatalogError(.limitReached, "The limit \(name) of \(limit) is reached. Delete what is no longer needed or raise the limit.")
+    }
+
+    static func concurrency(_ refusal: ConcurrencyRefusal) -> CatalogError {
+        CatalogError(.concurrencyRefused, refusal.description, cause: refusal)
     }
 
     static func damaged(_ what: String, cause: (any Error)? = nil) -> CatalogError {

@@ -16,6 +16,14 @@ public struct CatalogLimits: Hashable, Sendable {
     public var retiredNamesPerAccount = 1_000
     /// Versions held for other nodes; the least recently used are dropped first.
     public var heldVersions = 20_000
+    /// Calls of one account that may run at one time in a region, as far as reserving and provisioning go (AWS's default). What would
+    /// pass it answers ``CatalogError/Code/concurrencyRefused``.
+    public var concurrency = 1_000
+    /// How many of ``concurrency`` stay for the functions that reserve none. What would leave fewer answers
+    /// ``CatalogError/Code/concurrencyRefused``.
+    public var unreservedConcurrencyMin = 100
+    /// Versions of all accounts with provisioned concurrency, each of which is kept in memory.
+    public var provisionedVersions = 10_000
     /// Unknown access keys remembered, so that a caller with a wrong key does not reach the database each time. When they are this
     /// many all are forgotten.
     public var unknownAccessKeys = 10_000

@@ -10,6 +10,9 @@ enum CatalogSchema {
         migrator.registerMigration("2") { db in
             try db.execute(sql: "ALTER TABLE accounts ADD COLUMN isolation TEXT NOT NULL DEFAULT 'shared'")
         }
+        migrator.registerMigration("3") { db in
+            try db.execute(sql: capacity)
+        }
         return migrator
     }
 
@@ -94,6 +97,43 @@ enum CatalogSchema {
 
                     """
             }
+        }
+        return sql
+    }()
+
+    /// What accounts may take of the node's capacity, and what is reserved and provisioned for functions.
+    ///
+    /// Rows of the children of a deleted version go with it, and the triggers count that, too.
+    private static let capacity: String = {
+        var sql = """
+            ALTER TABLE accounts ADD COLUMN permission TEXT; -- JSON; NULL is the standard one
+            ALTER TABLE functions ADD COLUMN reserved_concurrency INTEGER; -- NULL is none
+            CREATE INDEX functions_with_reserved_concurrency ON functions(id) WHERE reserved_concurrency IS NOT NULL;
+            CREATE TABLE provisioned_concurrency (
+                function INTEGER NOT NULL,
+                number INTEGER NOT NULL, -- of the version
+                count INTEGER NOT NULL,
+                modified REAL NOT NULL,
+                PRIMARY KEY (function, number),
+                FOREIGN KEY (function, number) REFERENCES versions(function, number) ON DELETE CASCADE
+            ) STRICT;
+            INSERT INTO generations VALUES ('\(Generation.capacity.rawValue)', 1);
+
+            """
+        for (name, event) in [
+            ("permission_changed", "UPDATE OF permission ON accounts"),
+            ("reserved_concurrency_changed", "UPDATE OF reserved_concurrency ON functions"),
+            ("reserved_concurrency_deleted", "DELETE ON functions WHEN OLD.reserved_concurrency IS NOT NULL"),
+            ("provisioned_concurrency_insert", "INSERT ON provisioned_concurrency"),
+            ("provisioned_concurrency_update", "UPDATE ON provisioned_concurrency"),
+            ("provisioned_concurrency_delete", "DELETE ON provisioned_concurrency"),
+        ] {
+            sql += """
+                CREATE TRIGGER \(name) AFTER \(event) BEGIN
+                    UPDATE generations SET value = value + 1 WHERE subject = '\(Generation.capacity.rawValue)';
+                END;
+
+                """
         }
         return sql
     }()

@@ -8,6 +8,7 @@ import GRDB
 enum Generation: String {
     case accessKeys = "access_keys"
     case functions
+    case capacity
 
     func read(_ db: Database) throws -> Int64 {
         let statement = try db.cachedStatement(sql: "SELECT value FROM generations WHERE subject = ?")

@@ -139,26 +139,65 @@ import Testing
     }
 
     @Test(arguments: [
-        (.overloaded, 429, "TooManyRequestsException"), (.draining, 503, "ServiceUnavailableException"),
+        (.draining, 503, "ServiceUnavailableException"),
         (.hopLimit, 508, "HopLimitExceededException"), (.codeUnavailable, 502, "InvalidZipFileException"),
         (.launcherLost, 500, "ServiceException"), (.startFailed, 500, "ServiceException"), (.deadlineExceeded, 500, "ServiceException"),
         (.regionFailed, 500, "ServiceException"), (.versionNotHeld, 500, "ServiceException"), (.internalFailure, 500, "ServiceException"),
+        (.aborted, 500, "ServiceException"),
     ] as [(InvocationError.Code, Int, String)])
     func `what the engine cannot do is answered by the table`(code: InvocationError.Code, status: Int, name: String) async throws {
+        try await Self.failing(code) { reply in
+            #expect(reply.status == status)
+            #expect(reply.errorType == name)
+            #expect(reply.headers["retry-after"] == (code == .draining ? "1" : nil))
+            #expect(reply.json as? [String: String] == ["Type": "Service", "Message": "Why and what to do."])
+        }
+    }
+
+    @Test(arguments: [
+        (.overloaded, "ConcurrentInvocationLimitExceeded", "Rate Exceeded."),
+        (.reservedConcurrency, "ReservedFunctionConcurrentInvocationLimitExceeded", "Rate Exceeded."),
+        (.rejectedByPolicy, "ConcurrentInvocationLimitExceeded", "Why and what to do."),
+        (.noPermission, "ConcurrentInvocationLimitExceeded", "Why and what to do."),
+        (.variableCapacity, "ConcurrentInvocationLimitExceeded", "Why and what to do."),
+    ] as [(InvocationError.Code, String, String)])
+    func `each way to get no capacity is a throttled call that names its reason and its code`(
+        code: InvocationError.Code, reason: String, message: String
+    ) async throws {
+        try await Self.failing(code) { reply in
+            #expect(reply.status == 429)
+            #expect(reply.errorType == "TooManyRequestsException")
+            #expect(reply.headers["retry-after"] == "1")
+            #expect(reply.json as? [String: String] == ["Type": "User", "Reason": reason, "message": message])
+        }
+    }
+
+    @Test func `a call whose required container cannot serve it is answered 412, which clients do not repeat`() async throws {
+        try await Self.failing(.affinity) { reply in
+            #expect(reply.status == 412)
+            #expect(reply.errorType == "PreconditionFailedException")
+            #expect(reply.headers["retry-after"] == nil)
+            #expect(reply.json as? [String: String] == ["Type": "User", "message": "Why and what to do."])
+        }
+    }
+
+    @Test func `every error of the engine has an answer that its certainty about the handler fits`() {
+        for code in InvocationError.Code.allCases {
+            let error = InvocationError(code, "Why and what to do.")
+            let row = LambdaError(error).code.row
+            // Nobody may be told that it is their own fault, or to try again at once, when the handler may have run.
+            if !error.surelyNotStarted { #expect(row.status == 500) }
+        }
+    }
+
+    /// Calls a function whose engine fails so.
+    private static func failing(_ code: InvocationError.Code, _ check: (LambdaReply) throws -> Void) async throws {
         let invoke: LambdaNode.Invoke = { (_) throws(InvocationError) in throw InvocationError(code, "Why and what to do.") }
         try await LambdaNode.with(invoke: invoke) { node in
             try await node.create("hello")
             let reply = try await node.invoke("hello")
-            #expect(reply.status == status)
-            #expect(reply.errorType == name)
             #expect(reply.headers["wayside-error"] == code.rawValue)
-            if code == .overloaded {
-                #expect(reply.headers["retry-after"] == "1")
-                #expect(reply.json as? [String: String]
-                    == ["Type": "User", "Reason": "ConcurrentInvocationLimitExceeded", "message": "Rate Exceeded."])
-            } else {
-                #expect(reply.json as? [String: String] == ["Type": "Service", "Message": "Why and what to do."])
-            }
+            try check(reply)
         }
     }
 

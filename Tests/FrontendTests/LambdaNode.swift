@@ -47,6 +47,7 @@ struct LambdaNode: Sendable {
     static func with(
         invoke: @escaping Invoke = { request throws(InvocationError) in .test(request, .success(request.payload)) },
         invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
+        provisionedStatus: @escaping @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus = { _, _ in .inProgress },
         clock: LambdaClock = .system, identity: NodeIdentity? = nil,
         configure: (inout LambdaServerConfiguration) -> Void = { _ in },
         _ body: (LambdaNode) async throws -> Void
@@ -77,7 +78,8 @@ struct LambdaNode: Sendable {
                 KnownRuntime(identifier: "python3.13", needsHandler: true), KnownRuntime(identifier: "nodejs22.x", needsHandler: true),
                 KnownRuntime(identifier: "provided.al2023", needsHandler: false),
             ],
-            invoke: invoke, invokeWarm: invokeWarm, isWarm: isWarm, functionChanged: { changes.add($0) }, clock: clock)
+            invoke: invoke, invokeWarm: invokeWarm, isWarm: isWarm, functionChanged: { changes.add($0) },
+            provisionedStatus: provisionedStatus, clock: clock)
         let (ports, bound) = AsyncStream<Int>.makeStream()
         let server = LambdaServer(
             configuration: configuration, services: services, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,

@@ -86,8 +86,7 @@ import Testing
 
     @Test func `what the other process or an account's isolation supersedes is told, so that its containers go`() throws {
         let told = Told()
-        let clock = ManualClock()
-        let daemon = try Catalog(directory: directory.path, clock: clock.read, onSuperseded: told.add)
+        let daemon = try Catalog(directory: directory.path, onSuperseded: told.add)
         try daemon.make(publish: true)
         try daemon.make(key("gone"))
         try daemon.make(key(of: bob))
@@ -96,7 +95,7 @@ import Testing
         let gone = try daemon.pinned(key("gone"), .latest).revision
         try catalog.setIsolation(.exec, account: alice)
         _ = try catalog.delete(key("gone"), version: nil)
-        clock.advance(by: Catalog.changeInterval)
+        try daemon.noticeChanges()
         #expect(try daemon.pinned(key(), .latest).sandbox.isolation == .exec)
         #expect(Set(told.revisions) == Set(mine + [gone]) && told.revisions.count == 3)
         try daemon.setIsolation(.shared, account: alice)
@@ -115,11 +114,19 @@ import Testing
             try db.execute(sql: "UPDATE versions SET settings = json_remove(settings, '$.egress', '$.systemCalls')")
             try db.execute(sql: "UPDATE held_versions SET body = ?", arguments: [body])
             try db.execute(sql: "ALTER TABLE accounts DROP COLUMN isolation")
-            try db.execute(sql: "DELETE FROM grdb_migrations WHERE identifier = '2'")
+            try db.execute(sql: "DROP TABLE provisioned_concurrency; DROP INDEX functions_with_reserved_concurrency")
+            for trigger in ["permission_changed", "reserved_concurrency_changed", "reserved_concurrency_deleted"] {
+                try db.execute(sql: "DROP TRIGGER \(trigger)")
+            }
+            try db.execute(sql: "ALTER TABLE accounts DROP COLUMN permission; ALTER TABLE functions DROP COLUMN reserved_concurrency")
+            try db.execute(sql: "DELETE FROM generations WHERE subject = 'capacity'")
+            try db.execute(sql: "DELETE FROM grdb_migrations WHERE identifier IN ('2', '3')")
         }
         let later = try Catalog(directory: directory.path)
         #expect(try later.entry(key(), .latest) == made)
         #expect(try later.accounts().map(\.isolation) == [.shared, .shared])
+        #expect(try later.accounts().map(\.permission) == [.standard, .standard])
+        #expect(later.reservedConcurrency(of: key()) == nil && later.provisioned().isEmpty)
         #expect(try later.held(key(), .latest, revision: made.revision) == nil)
         try later.hold(made.pinned)
         #expect(try later.held(key(), .latest, revision: made.revision)?.sandbox == SandboxPolicy())

@@ -66,9 +66,13 @@ extension LambdaError {
         LambdaError(.invalidRequestContent, "Could not parse request body into json: \(detail)")
     }
 
-    public static func throttled(_ reason: ThrottleReason) -> LambdaError {
-        LambdaError(.tooManyRequests, "Rate Exceeded.", reason: reason)
+    /// - Parameter message: AWS's, unless the engine has something to say that AWS has no case for.
+    public static func throttled(_ reason: ThrottleReason, _ message: String = "Rate Exceeded.") -> LambdaError {
+        LambdaError(.tooManyRequests, message, reason: reason)
     }
+
+    public static let provisionedConcurrencyConfigNotFound = LambdaError(
+        .provisionedConcurrencyConfigNotFound, "No Provisioned Concurrency Config found for this function")
 
     public static let serviceFailure = LambdaError(.service, "An error occurred and the request cannot be processed.")
 
@@ -92,6 +96,13 @@ extension LambdaError {
         .invalidParameterValue,
         "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
             + "Please specify either a function name or an unqualified function ARN.")
+
+    /// AWS's words, and what to do here.
+    static func aliasNotFound(_ key: FunctionKey, _ alias: String) -> LambdaError {
+        LambdaError(
+            .resourceNotFound,
+            "Cannot find alias arn: \(key.arn(qualifier: alias)). This engine has no aliases; name the number of a published version.")
+    }
 
     /// A member that every request of the operation has. - Parameter path: in lower camel case.
     static func missing(_ path: String) -> LambdaError {

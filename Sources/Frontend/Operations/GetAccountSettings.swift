@@ -17,13 +17,16 @@ extension LambdaResponder {
                 codeBytes += page.entries.reduce(0) { $0 + $1.code.size.bytes }
                 marker = page.next
             } while marker != nil
+            let concurrency = try reading(nil) { (catalog) throws(CatalogError) in
+                try catalog.concurrency(of: call.caller.account, region: call.caller.region)
+            }
             return .json { json in
                 json.member("AccountLimit") { limit in
                     limit.member("TotalCodeSize", 80_530_636_800)
                     limit.member("CodeSizeUnzipped", services.bundles.extractor.limits.unzippedBytes.bytes)
                     limit.member("CodeSizeZipped", limits.zippedBytes.bytes)
-                    limit.member("ConcurrentExecutions", 1000)
-                    limit.member("UnreservedConcurrentExecutions", 1000)
+                    limit.member("ConcurrentExecutions", concurrency.limit)
+                    limit.member("UnreservedConcurrentExecutions", concurrency.unreserved)
                 }
                 json.member("AccountUsage") { usage in
                     usage.member("TotalCodeSize", codeBytes)

@@ -3,7 +3,7 @@ import FunctionCatalog
 import HTTPTypes
 
 extension LambdaResponder {
-    /// GetFunction: the configuration, a link to the package and the tags.
+    /// GetFunction: the configuration, a link to the package, the tags and what is reserved.
     func getFunction(_ call: LambdaCall) async throws(LambdaError) -> LambdaAnswer {
         try await blocking.run { [self] () throws(LambdaError) in
             let (entry, qualifier) = try entry(call)
@@ -18,6 +18,9 @@ extension LambdaResponder {
                     code.member("Location", location)
                 }
                 if qualifier == nil, !tags.isEmpty { json.member("Tags", map: tags) }
+                if let reserved = services.catalog.reservedConcurrency(of: entry.key) {
+                    json.member("Concurrency") { $0.member("ReservedConcurrentExecutions", reserved) }
+                }
             }
         }
     }

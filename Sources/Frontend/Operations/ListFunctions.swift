@@ -44,11 +44,12 @@ extension LambdaResponder {
 }
 
 /// Which part of a list is asked for.
-private struct Page {
+struct Page {
     let marker: String?
     let items: Int
 
-    init(_ target: RequestTarget, limits: LambdaLimits) throws(LambdaError) {
+    /// - Parameter itemsMax: the most that the operation's model permits to ask for.
+    init(_ target: RequestTarget, limits: LambdaLimits, itemsMax: Int = 10_000) throws(LambdaError) {
         let text = target.parameter("MaxItems")
         var items = limits.pageItems
         if let text {
@@ -56,7 +57,7 @@ private struct Page {
                 throw LambdaError(.serialization, "STRING_VALUE of 'MaxItems' can not be converted to an Integer")
             }
             var validator = ConstraintValidator()
-            validator.value(number, at: "maxItems", in: 1...10_000)
+            validator.value(number, at: "maxItems", in: 1...itemsMax)
             try validator.finish()
             items = min(items, number)
         }

@@ -57,7 +57,7 @@ final class LambdaResponder: Sendable {
             if let link = codeLinks.link(request.method, target) {
                 answer = try await download(link, now: now)
             } else {
-                let route = LambdaRoute(request.method, target.path)
+                let route = LambdaRoute(request.method, target)
                 let claim = try verifier.claim(of: request.head, now: Int64(now))
                 if request.headers.contains(.expect) { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) }
                 answer = try await authenticated(request, route, target, claim, id, channel)
@@ -90,7 +90,7 @@ final class LambdaResponder: Sendable {
     ///   a container is likely idle. Nothing is kept of a stranger's body, and nothing verified twice, for what is `nil` here.
     func warmCandidate(_ head: HTTPRequest) -> WarmCandidate? {
         let target = RequestTarget(head.path ?? "/")
-        guard let route = LambdaRoute(head.method, target.path), route.operation == .invoke else { return nil }
+        guard let route = LambdaRoute(head.method, target), route.operation == .invoke else { return nil }
         do throws(LambdaError) {
             let claim = try verifier.claim(of: head, now: Int64(services.clock.epochSeconds()))
             let reference = try FunctionReference(route.resource, queryQualifier: target.parameter("Qualifier"))
@@ -193,14 +193,21 @@ final class LambdaResponder: Sendable {
         case .invoke: try await invoke(call)
         case .createFunction: try await createFunction(call)
         case .deleteFunction: try await deleteFunction(call)
+        case .deleteFunctionConcurrency: try await deleteFunctionConcurrency(call)
+        case .deleteProvisionedConcurrencyConfig: try await deleteProvisionedConcurrencyConfig(call)
         case .getAccountSettings: try await getAccountSettings(call)
         case .getFunction: try await getFunction(call)
         case .getFunctionCodeSigningConfig: try await getFunctionCodeSigningConfig(call)
+        case .getFunctionConcurrency: try await getFunctionConcurrency(call)
         case .getFunctionConfiguration: try await getFunctionConfiguration(call)
+        case .getProvisionedConcurrencyConfig: try await getProvisionedConcurrencyConfig(call)
         case .listFunctions: try await listFunctions(call)
+        case .listProvisionedConcurrencyConfigs: try await listProvisionedConcurrencyConfigs(call)
         case .listTags: try await listTags(call)
         case .listVersionsByFunction: try await listVersionsByFunction(call)
         case .publishVersion: try await publishVersion(call)
+        case .putFunctionConcurrency: try await putFunctionConcurrency(call)
+        case .putProvisionedConcurrencyConfig: try await putProvisionedConcurrencyConfig(call)
         case .updateFunctionCode: try await updateFunctionCode(call)
         case .updateFunctionConfiguration: try await updateFunctionConfiguration(call)
         }

@@ -23,6 +23,8 @@ public struct LambdaServices: Sendable {
     public var isWarm: @Sendable (PinnedVersion) -> Bool
     /// Called after a change is durable and before it is answered, on a thread that may block for a moment.
     public var functionChanged: @Sendable (FunctionChange) -> Void
+    /// How far the containers have come that are provisioned for a version. Asked on a thread that may block for a moment.
+    public var provisionedStatus: @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus
     /// For what blocks: the catalog's writes and the bundle store.
     public var threadPool: NIOThreadPool
     public var clock: LambdaClock
@@ -31,8 +33,9 @@ public struct LambdaServices: Sendable {
         catalog: Catalog, bundles: BundleStore, runtimes: [KnownRuntime],
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
         invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
-        functionChanged: @escaping @Sendable (FunctionChange) -> Void = { _ in }, threadPool: NIOThreadPool = .singleton,
-        clock: LambdaClock = .system
+        functionChanged: @escaping @Sendable (FunctionChange) -> Void = { _ in },
+        provisionedStatus: @escaping @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus = { _, _ in .inProgress },
+        threadPool: NIOThreadPool = .singleton, clock: LambdaClock = .system
     ) {
         self.catalog = catalog
         self.bundles = bundles
@@ -41,6 +44,7 @@ public struct LambdaServices: Sendable {
         self.invokeWarm = invokeWarm
         self.isWarm = isWarm
         self.functionChanged = functionChanged
+        self.provisionedStatus = provisionedStatus
         self.threadPool = threadPool
         self.clock = clock
     }
