@@ -137,6 +137,7 @@ let package = Package(
             name: "wayside-bench", dependencies: ["Engine", .argumentParser, .hummingbird, .logging, .systemPackage],
             path: "Tests/Benchmarks/Server", swiftSettings: swiftSettings),
 
+        tests("WaysideCommandsTests", ["EngineCore", "Frontend", "WaysideCommands", .argumentParser]),
         tests("EngineCoreTests", ["EngineCore", .nioCore]),
         tests("EgressProxyTests", ["EngineCore", "EgressProxy", .nioCore, .nioHTTP1, .nioPosix]),
         tests("PlacementTests", ["EngineCore", "Placement"]),

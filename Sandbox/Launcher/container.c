@@ -275,11 +275,14 @@ void container_init_answered(struct worker *worker, uint64_t token, struct ws_st
         proceed(worker, container);
 }
 
+static void close_replies(struct container *container) {
+    for (size_t i = 0; i < REPLY_SLOTS; i++) ws_close_quietly(&container->reply_fds[i]);
+}
+
 static void close_channels(struct container *container) {
     int *all[] = {&container->status, &container->frame, &container->log};
     container->learning.number = -1;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) ws_close_quietly(all[i]);
-    for (size_t i = 0; i < REPLY_SLOTS; i++) ws_close_quietly(&container->reply_fds[i]);
 }
 
 static void forget_request(struct container *container) {
@@ -303,7 +306,10 @@ static void begin_ending(struct worker *worker, struct container *container) {
     if (container->state != CONTAINER_BLANK) worker->containers_used--;
     container->state = CONTAINER_ENDING;
     forget_request(container);
+    park_forget(worker, container);
     close_channels(container);
+    /* Those of a parked container stay until it is gone: a runtime that read the end of its channel would end by itself. */
+    if (!container->announced) close_replies(container);
     if (container->init_pidfd >= 0) ws_pidfd_kill(container->init_pidfd, SIGKILL);
     ws_cgroup_thaw_killed(&worker->host.cgroups, container->cgroup);
     container->deadline_ms = wake_at(worker, now_ms() + THAW_RETRY_MS);
@@ -383,9 +389,11 @@ void container_try_finish(struct worker *worker, struct container *container) {
     ws_close_quietly(&container->learning.listener);
     ws_close_quietly(&container->init_pidfd);
     close_channels(container);
+    close_replies(container);
     network_leave(container);
     if (container->id != 0) index_remove(&worker->containers_by_id, key_of(container));
     give_slot_back(worker, container);
+    park_check(worker, instance);
     instance_try_finish(worker, instance);
 }
 

@@ -1,4 +1,4 @@
-/* The daemon's connection. There is at most one: a new one replaces the old, whose sandboxes all end. */
+/* The daemon's connection. There is at most one: a new one replaces the old, whose sandboxes all end but the parked. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -58,7 +58,7 @@ void link_close(struct worker *worker) {
     worker->outgoing_count = 0;
     for (uint32_t i = 0; i < worker->options->instances_max; i++)
         /* Those without an id are the stock's: nobody's yet. */
-        if (worker->instances[i].state != INSTANCE_FREE && worker->instances[i].id != 0) instance_kill(worker, &worker->instances[i]);
+        if (worker->instances[i].state != INSTANCE_FREE && worker->instances[i].id != 0) park_abandon(worker, &worker->instances[i]);
 }
 
 void link_readable(struct worker *worker) {
@@ -66,13 +66,12 @@ void link_readable(struct worker *worker) {
     int fds[WS_SOCKET_FDS_MAX];
     size_t fds_count;
     ssize_t length = ws_socket_receive_now(worker->link, data, sizeof data, fds, &fds_count);
-    /* No message to the launcher has descriptors. */
-    for (size_t i = 0; i < fds_count; i++) close(fds[i]);
     if (length < 0 && (errno == EAGAIN || errno == EMSGSIZE)) return;
     if (length <= 0)
         link_close(worker);
     else
-        request_handle(worker, data, (size_t)length);
+        request_handle(worker, data, (size_t)length, fds, fds_count);
+    for (size_t i = 0; i < fds_count; i++) ws_close_quietly(&fds[i]);
 }
 
 static void want_writable(struct worker *worker, bool wanted) {

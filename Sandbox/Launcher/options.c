@@ -25,7 +25,10 @@ static const char usage[] =
     "  --blank-instances N    instances made ahead of any request, each with a container (default 4, at most 256)\n"
     "  --uid-base UID         first of the host ids given to sandboxes, 2048 for each instance (default 1879048192:\n"
     "                         above every range that subuid, systemd and directory services hand out by themselves)\n"
-    "  --cgroup NAME          name of the launcher's cgroup below its own (default wayside)\n";
+    "  --cgroup NAME          name of the launcher's cgroup below its own (default wayside)\n"
+    "  --lifeline             standard input is a pipe of the daemon's: when it closes, end as soon as no connection is left and\n"
+    "                         nothing is parked\n"
+    "  --mark TEXT            anything; for whoever looks at this command line later\n";
 
 static const struct {
     const char *name;
@@ -83,7 +86,7 @@ static bool parse_number(const char *text, uint32_t least, uint32_t most, uint32
     return true;
 }
 
-enum { SOCKET = 1, CONTENT, STATE, PEER, RUNTIME, LIBRARY, INSTANCES, CONTAINERS, BLANKS, UID_BASE, CGROUP };
+enum { SOCKET = 1, CONTENT, STATE, PEER, RUNTIME, LIBRARY, INSTANCES, CONTAINERS, BLANKS, UID_BASE, CGROUP, LIFELINE, MARK };
 
 static const struct option long_options[] = {
     {"socket", required_argument, NULL, SOCKET},
@@ -97,6 +100,8 @@ static const struct option long_options[] = {
     {"blank-instances", required_argument, NULL, BLANKS},
     {"uid-base", required_argument, NULL, UID_BASE},
     {"cgroup", required_argument, NULL, CGROUP},
+    {"lifeline", no_argument, NULL, LIFELINE},
+    {"mark", required_argument, NULL, MARK},
     {NULL, 0, NULL, 0},
 };
 
@@ -107,6 +112,8 @@ static bool take(struct options *options, int option, char *value) {
     case STATE: options->state = value; return true;
     case LIBRARY: options->zygote_library = value; return true;
     case CGROUP: options->cgroup = value; return name_is_plain(value) || wrong("not a plain name", value);
+    case LIFELINE: options->lifeline = true; return true;
+    case MARK: return true;
     case RUNTIME: return parse_runtime(options, value);
     case PEER: return parse_number(value, 0, UINT32_MAX - 1, &options->peer);
     case INSTANCES: return parse_number(value, 1, 65535, &options->instances_max);

@@ -37,6 +37,7 @@ struct options {
     uint32_t instances_max;
     uint32_t containers_max;
     uint32_t blank_instances; /* made ahead of any request */
+    bool lifeline;            /* standard input is a pipe that whoever started us holds open */
     struct runtime runtimes[RUNTIMES_MAX];
     uint32_t runtimes_count;
 };

@@ -1,12 +1,20 @@
 /* One function per message of the daemon, found in a table by type; sizes are checked before a function sees the bytes. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "worker.h"
 
-static void take_hello(struct worker *worker, const void *data) {
+struct descriptors {
+    int *fds; /* -1 in place of one that is kept */
+    size_t count;
+};
+
+static void take_hello(struct worker *worker, const void *data, struct descriptors given) {
     const struct ws_header *header = data;
     worker->greeted = true;
+    /* Ours have gone with the daemon that started us. One that cannot be used leaves us silent, which harms nothing. */
+    if (given.count > 0) (void)dup2(given.fds[0], STDERR_FILENO);
     struct ws_hello_reply reply = {
         .launcher_pid = (uint32_t)worker->views.host_pid,
         .privileged = worker->host.privileged,
@@ -14,13 +22,19 @@ static void take_hello(struct worker *worker, const void *data) {
         .landlock_abi = worker->host.landlock_abi,
         .instances_max = worker->options->instances_max,
         .containers_max = worker->options->containers_max,
+        .parked = worker->parked_count,
+        .parked_number_max = park_number_max(worker),
     };
     link_send(worker, &reply, sizeof reply, WS_HELLO_REPLY, header->request_id, NULL, 0);
 }
 
-static void take_instance_create(struct worker *worker, const void *data) { instance_create(worker, data); }
+static void take_instance_create(struct worker *worker, const void *data, struct descriptors given) {
+    (void)given;
+    instance_create(worker, data);
+}
 
-static void take_instance_kill(struct worker *worker, const void *data) {
+static void take_instance_kill(struct worker *worker, const void *data, struct descriptors given) {
+    (void)given;
     const struct ws_instance_kill *message = data;
     struct instance *instance = instance_find(worker, message->instance_id);
     if (instance == NULL) {
@@ -31,9 +45,13 @@ static void take_instance_kill(struct worker *worker, const void *data) {
     instance_kill(worker, instance);
 }
 
-static void take_container_start(struct worker *worker, const void *data) { container_start(worker, data); }
+static void take_container_start(struct worker *worker, const void *data, struct descriptors given) {
+    (void)given;
+    container_start(worker, data);
+}
 
-static void take_container_kill(struct worker *worker, const void *data) {
+static void take_container_kill(struct worker *worker, const void *data, struct descriptors given) {
+    (void)given;
     const struct ws_container_kill *message = data;
     struct container *container = container_find(worker, message->container_id);
     if (container == NULL) {
@@ -44,13 +62,23 @@ static void take_container_kill(struct worker *worker, const void *data) {
     container_kill(worker, container);
 }
 
-static void take_container_inspect(struct worker *worker, const void *data) {
+static void take_container_inspect(struct worker *worker, const void *data, struct descriptors given) {
+    (void)given;
     const struct ws_container_inspect *message = data;
     const struct container *container = container_find(worker, message->container_id);
     if (container == NULL || container->state != CONTAINER_READY || container->pid == 0)
         link_reply(worker, message->header.request_id, WS_STEP_UNKNOWN_CONTAINER, ESRCH);
     else
         inspect_container(worker, container, message->header.request_id);
+}
+
+static void take_container_park(struct worker *worker, const void *data, struct descriptors given) {
+    park_container(worker, data, given.fds, given.count);
+}
+
+static void take_adopt(struct worker *worker, const void *data, struct descriptors given) {
+    (void)given;
+    park_adopt(worker, ((const struct ws_header *)data)->request_id);
 }
 
 static bool terminated(const char *text, size_t capacity) { return memchr(text, '\0', capacity) != NULL; }
@@ -83,12 +111,18 @@ static bool create_is_well_formed(const void *data, size_t length) {
     return ((const struct ws_instance_create *)data)->instance_id != 0;
 }
 
+static bool park_is_well_formed(const void *data, size_t length) {
+    const struct ws_container_park *message = data;
+    return message->seconds >= 1 && message->seconds <= WS_PARK_SECONDS_MAX && message->label_length <= WS_LABEL_MAX &&
+           message->label_length == length - sizeof *message;
+}
+
 static const struct request {
     uint16_t type;
     size_t size;
     bool variable;
     bool (*well_formed)(const void *data, size_t length); /* NULL: nothing beyond the size */
-    void (*take)(struct worker *worker, const void *data);
+    void (*take)(struct worker *worker, const void *data, struct descriptors given);
 } requests[] = {
     {WS_HELLO, sizeof(struct ws_header), false, NULL, take_hello},
     {WS_INSTANCE_CREATE, sizeof(struct ws_instance_create), false, create_is_well_formed, take_instance_create},
@@ -96,6 +130,8 @@ static const struct request {
     {WS_CONTAINER_START, sizeof(struct ws_container_start), true, start_is_well_formed, take_container_start},
     {WS_CONTAINER_KILL, sizeof(struct ws_container_kill), false, NULL, take_container_kill},
     {WS_CONTAINER_INSPECT, sizeof(struct ws_container_inspect), false, NULL, take_container_inspect},
+    {WS_CONTAINER_PARK, sizeof(struct ws_container_park), true, park_is_well_formed, take_container_park},
+    {WS_ADOPT, sizeof(struct ws_header), false, NULL, take_adopt},
 };
 
 static bool fits(const struct request *request, const void *data, size_t length) {
@@ -103,7 +139,7 @@ static bool fits(const struct request *request, const void *data, size_t length)
     return request->well_formed == NULL || request->well_formed(data, length);
 }
 
-void request_handle(struct worker *worker, const void *data, size_t length) {
+void request_handle(struct worker *worker, const void *data, size_t length, int *fds, size_t fds_count) {
     struct ws_header header;
     if (length < sizeof header) return;
     memcpy(&header, data, sizeof header);
@@ -117,7 +153,7 @@ void request_handle(struct worker *worker, const void *data, size_t length) {
         const struct request *request = &requests[i];
         if (request->type != header.type) continue;
         if (header.length != length || !fits(request, data, length) || (!worker->greeted && header.type != WS_HELLO)) break;
-        request->take(worker, data);
+        request->take(worker, data, (struct descriptors){fds, fds_count});
         return;
     }
     link_reply(worker, header.request_id, WS_STEP_PROTOCOL, EBADMSG);

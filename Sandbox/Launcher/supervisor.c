@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "unenforced.h"
 #include "wayside_socket.h"
@@ -34,6 +36,8 @@ struct supervisor {
     int listener;
     int signals;
     int gate; /* to the living worker; its end of file tells the worker of our end */
+    int lifeline; /* -1: none, or its other end is closed */
+    bool orphaned; /* it is closed: the worker has been told, and is the last one */
     bool privileged;
 };
 
@@ -47,12 +51,14 @@ static bool wait_readable(int fd, int timeout_ms) {
     return poll(&waited, 1, timeout_ms) == 1;
 }
 
-/* Two launchers with one state directory would sweep each other's sandboxes. The lock ends with the process. */
+/* Two launchers with one state directory would sweep each other's sandboxes. The lock ends with the process, whose number is in the
+ * file for whoever finds it locked. */
 static int lock_state(const char *directory) {
     char path[4096];
     snprintf(path, sizeof path, "%s/launcher.lock", directory);
     int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) return complain("another launcher may be running; cannot lock", path);
+    if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0) return complain("cannot write", path);
     return fd;
 }
 
@@ -103,11 +109,19 @@ static void sweep(const struct supervisor *supervisor) {
         fprintf(stderr, "wayside-launcher: cgroups of an earlier life could not be removed\n");
 }
 
-/* Blocks until a signal is there. A worker that is ending has closed its end of the gate, but ends only when everything in its
+/* Blocks until a signal is there, and tells the worker when who started us is gone. A worker that is ending has closed its end of the gate, but ends only when everything in its
  * PID namespace has, and what is frozen does not die by itself: then it is swept here. */
-static void wait_for_signal(struct supervisor *supervisor) {
-    struct pollfd waited[2] = {{.fd = supervisor->signals, .events = POLLIN}, {.fd = supervisor->gate, .events = POLLIN}};
-    while (poll(waited, 2, -1) < 0 || waited[0].revents == 0) {
+static void wait_for_signal(struct supervisor *supervisor, pid_t worker) {
+    struct pollfd waited[3] = {{.fd = supervisor->signals, .events = POLLIN},
+                               {.fd = supervisor->gate, .events = POLLIN},
+                               {.fd = supervisor->lifeline}};
+    while (poll(waited, 3, -1) < 0 || waited[0].revents == 0) {
+        if ((waited[2].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) {
+            supervisor->orphaned = true;
+            supervisor->lifeline = waited[2].fd = -1;
+            waited[2].revents = 0;
+            kill(worker, SIGUSR1);
+        }
         if (waited[1].revents == 0) continue;
         ws_close_quietly(&supervisor->gate);
         waited[1].fd = -1;
@@ -115,12 +129,12 @@ static void wait_for_signal(struct supervisor *supervisor) {
     }
 }
 
-/* Returns true when the supervisor was asked to end; the worker then has ended too. */
+/* Returns true when no other worker is wanted: the supervisor was asked to end, or nobody is there any more to want one. */
 static bool watch_worker(struct supervisor *supervisor, pid_t worker) {
     bool asked = false;
     for (;;) {
         struct signalfd_siginfo signal_info;
-        wait_for_signal(supervisor);
+        wait_for_signal(supervisor, worker);
         if (read(supervisor->signals, &signal_info, sizeof signal_info) != sizeof signal_info) continue;
         if (signal_info.ssi_signo != SIGCHLD) {
             asked = true;
@@ -129,8 +143,9 @@ static bool watch_worker(struct supervisor *supervisor, pid_t worker) {
         int status;
         for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;) {
             if (ended != worker) continue;
-            if (!asked) fprintf(stderr, "wayside-launcher: the worker ended (wait status 0x%x) and is started again\n", status);
-            return asked;
+            if (asked || supervisor->orphaned) return true;
+            fprintf(stderr, "wayside-launcher: the worker ended (wait status 0x%x) and is started again\n", status);
+            return false;
         }
     }
 }
@@ -159,12 +174,18 @@ int supervisor_run(const struct options *options) {
     supervisor.options = options;
     supervisor.privileged = geteuid() == 0;
     supervisor.gate = -1;
-    sigset_t handled;
+    supervisor.lifeline = options->lifeline ? STDIN_FILENO : -1;
+    /* Standard error may be a pipe of a daemon that we outlive; entry.c gives functions the signal back. */
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t handled, blocked;
     sigemptyset(&handled);
     sigaddset(&handled, SIGCHLD);
     sigaddset(&handled, SIGTERM);
     sigaddset(&handled, SIGINT);
-    sigprocmask(SIG_BLOCK, &handled, NULL);
+    blocked = handled;
+    /* For the worker, which inherits the mask: it must not be lost before it can be taken. */
+    sigaddset(&blocked, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
     supervisor.signals = signalfd(-1, &handled, SFD_CLOEXEC);
     WS_AUTO_CLOSE int lock = lock_state(options->state);
     if (supervisor.signals < 0 || lock < 0) return 1;

@@ -50,7 +50,10 @@ static struct instance *instance_of_token(struct worker *worker, uint64_t token)
 static void take_signals(struct worker *worker) {
     struct signalfd_siginfo signal_info;
     while (read(worker->signals, &signal_info, sizeof signal_info) == sizeof signal_info)
-        if (signal_info.ssi_signo != SIGCHLD) worker->stopping = true;
+        if (signal_info.ssi_signo == SIGUSR1)
+            worker->orphaned = true;
+        else if (signal_info.ssi_signo != SIGCHLD)
+            worker->stopping = true;
     reap_children(worker);
 }
 
@@ -139,6 +142,7 @@ static int set_up(struct worker *worker) {
     sigaddset(&handled, SIGCHLD);
     sigaddset(&handled, SIGTERM);
     sigaddset(&handled, SIGINT);
+    sigaddset(&handled, SIGUSR1);
     worker->signals = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     worker->instances = calloc(worker->options->instances_max, sizeof *worker->instances);
@@ -157,6 +161,10 @@ static int set_up(struct worker *worker) {
     return watch(worker, worker->listener, EVENT_LISTENER, 0);
 }
 
+static bool is_over(const struct worker *worker) {
+    return worker->stopping || (worker->orphaned && worker->link < 0 && worker->parked_count == 0);
+}
+
 int worker_run(const struct options *options, const struct ws_cgroups *cgroups, int listener, const struct worker_root *root) {
     static struct worker worker;
     worker = (struct worker){.options = options, .listener = listener, .link = -1, .wake_at_ms = 0};
@@ -168,7 +176,7 @@ int worker_run(const struct options *options, const struct ws_cgroups *cgroups, 
         fprintf(stderr, "wayside-launcher: the worker cannot set up: %s\n", strerror(errno));
         return 1;
     }
-    while (!worker.stopping) {
+    while (!is_over(&worker)) {
         run_deadlines(&worker);
         struct epoll_event events[EVENTS_MAX];
         int count = epoll_wait(worker.epoll, events, EVENTS_MAX, timeout_ms(&worker));

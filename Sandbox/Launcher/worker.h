@@ -1,7 +1,7 @@
 /* The worker: one thread, one epoll loop, no call that waits for a sandbox.
  *
  * Files: worker.c loop · link.c the daemon's connection · requests.c one function per message · instance.c, container.c
- * state machines · start.c the runtime process · learn.c its system calls · inspect.c a report on it · filters.c · zygote.c ·
+ * state machines · park.c what outlives a connection · start.c the runtime process · learn.c its system calls · inspect.c a report on it · filters.c · zygote.c ·
  * reaper.c ends of children. */
 #ifndef LAUNCHER_WORKER_H
 #define LAUNCHER_WORKER_H
@@ -33,8 +33,8 @@
 enum event_kind { EVENT_SIGNAL, EVENT_LISTENER, EVENT_LINK, EVENT_INSTANCE, EVENT_INIT, EVENT_STATUS, EVENT_ZYGOTE, EVENT_LEARN };
 
 /* Places for descriptors of a reply, numbered by the bits of enum ws_descriptor; -1 is an empty place. */
-enum reply_slot { SLOT_CHANNEL, SLOT_LOG, SLOT_MEMORY, SLOT_CPU, SLOT_FREEZER, SLOT_EGRESS, SLOT_REPORT, REPLY_SLOTS };
-_Static_assert(1u << SLOT_REPORT == WS_DESCRIPTOR_REPORT && REPLY_SLOTS <= WS_FDS_MAX, "a slot for each bit");
+enum reply_slot { SLOT_CHANNEL, SLOT_LOG, SLOT_MEMORY, SLOT_CPU, SLOT_FREEZER, SLOT_EGRESS, SLOT_REPORT, SLOT_CONNECTION, REPLY_SLOTS };
+_Static_assert(1u << SLOT_CONNECTION == WS_DESCRIPTOR_CONNECTION && REPLY_SLOTS <= WS_FDS_MAX, "a slot for each bit");
 
 /* FREE ─create─► STARTING ─answer─► LIVE ─kill, or its init died─► ENDING ─reaped, no containers, cgroup gone─► FREE
  *   └─stock─► STARTING, id 0 ─answer─► BLANK ─create─► LIVE */
@@ -53,6 +53,7 @@ struct instance {
     struct container *first; /* of its containers */
     bool announced;   /* the daemon heard that it started, so it will hear that it ended */
     bool wants_blank; /* a container was started here, so another may be */
+    bool kept;        /* its connection has ended, and it lives on for its parked containers alone */
     int shared_network; /* of its containers without a network of their own; -1 until the first */
     int spare_networks[SPARE_NETWORKS_MAX];
     uint32_t spare_networks_count;
@@ -90,7 +91,8 @@ struct container {
     int status;  /* read end; -1 once the runtime runs or failed */
     int frame;   /* the runtime's ends, until it has them */
     int log;
-    int reply_fds[REPLY_SLOTS]; /* ours to hand to the daemon */
+    int reply_fds[REPLY_SLOTS]; /* ours to hand to the daemon; while it is parked, the daemon's own */
+    struct ws_container_park *parked; /* the message with its label; NULL: not parked. Its time is `deadline_ms` */
     uint32_t cpu_weight;
     pid_t pid;        /* of the runtime process; 0: none */
     int wait_status;
@@ -131,6 +133,8 @@ struct worker {
     struct family_filters filters[WS_FAMILY_COUNT];
     uint32_t link_generation;
     bool greeted, stopping;
+    bool orphaned; /* who started us is gone: nothing holds us but a connection and what is parked */
+    uint32_t parked_count;
     struct outgoing *first_outgoing, *last_outgoing;
     size_t outgoing_count;
     uint64_t serial;
@@ -180,7 +184,8 @@ void link_reply(struct worker *worker, uint64_t request_id, enum ws_step step, i
 void link_reply_done(struct worker *worker, uint64_t request_id, pid_t process, int slots[REPLY_SLOTS]);
 
 /* requests.c */
-void request_handle(struct worker *worker, const void *data, size_t length);
+/* Descriptors that are kept are taken out of `fds`. */
+void request_handle(struct worker *worker, const void *data, size_t length, int *fds, size_t fds_count);
 
 /* instance.c */
 struct instance *instance_find(struct worker *worker, uint64_t id);
@@ -207,6 +212,18 @@ void container_try_finish(struct worker *worker, struct container *container);
 void container_expired(struct worker *worker, struct container *container);
 /* The runtime runs, or (exec_late) nothing has to yet: answers the daemon. */
 void container_started(struct worker *worker, struct container *container);
+
+/* park.c */
+void park_container(struct worker *worker, const struct ws_container_park *message, int *fds, size_t fds_count);
+/* Answers with a parked container, which is the present connection's from then on, or with none. */
+void park_adopt(struct worker *worker, uint64_t request_id);
+/* The connection has ended: kills the instance, or what is not parked in it. */
+void park_abandon(struct worker *worker, struct instance *instance);
+/* The container ends, or is adopted. */
+void park_forget(struct worker *worker, struct container *container);
+/* A container of the instance is gone: one that was kept for parked containers ends with the last of them. */
+void park_check(struct worker *worker, struct instance *instance);
+uint64_t park_number_max(const struct worker *worker);
 
 /* A container without a function in the instance: the stock's, or about to be adopted. WS_STEP_NONE, or what failed, with errno. */
 enum ws_step container_make_blank(struct worker *worker, struct instance *instance, struct container **made);

@@ -16,18 +16,35 @@ public struct PoolConfiguration: Hashable, Sendable {
     public var keepAlive: Duration
     /// What an instance of the warming pool is reckoned to hold.
     public var spareMemory: ByteCount
-    /// Instances to keep ready, by runtime.
+    /// Instances to keep ready, by runtime, for functions of every size: a general sub-pool of ``sizeClassDefault`` each.
     public var warmingTargets: [String: Int]
     /// How long a runtime whose instance failed to boot is left alone; doubled with each further failure, up to 64 times.
     public var bootRetryDelay: Duration
     /// How long no call must have started before the warming pool is filled up again, so that a spare does not take the processor
     /// from the call that took the last one. Steady calls put that off for ``PoolStateMachine/lackMax`` at most.
     public var replenishDelay: Duration
+    /// How old an instance gets, give or take a tenth. Older ones serve no new call.
+    public var instanceLifetimeMax: Duration
+    /// How long a call may go on after its container's memory was taken back. Reached: it is ended, and answered as the engine's doing.
+    public var reclaimGrace: Duration
+    /// Functions remembered. Reached: the one unused for longest is forgotten, and why its containers ended with it.
+    public var functionsRemembered: Int
+    /// Callers that wait for one particular container. Reached: the call is treated as where its rule is not to wait.
+    public var affinityWaitersMax: Int
+    /// Rows of the ledger. Reached: those of accounts that hold nothing are added up in one.
+    public var ledgerRowsMax: Int
+    /// Of the table of routing values.
+    public var affinityLimits: AffinityTable.Limits
+
+    /// Mebibytes of the largest function there can be, so that a spare instance of this size class suits every one.
+    public static let sizeClassDefault = 10_240
 
     public init(
         memory: ByteCount, containersMax: Int = 1000, containersPerInstanceMax: Int = 16, startsMax: Int = 4, waitersMax: Int = 1000,
         keepAlive: Duration = .seconds(600), spareMemory: ByteCount = .mebibytes(16), warmingTargets: [String: Int] = [:],
-        bootRetryDelay: Duration = .seconds(1), replenishDelay: Duration = .milliseconds(20)
+        bootRetryDelay: Duration = .seconds(1), replenishDelay: Duration = .milliseconds(20),
+        instanceLifetimeMax: Duration = .seconds(4 * 3600), reclaimGrace: Duration = .seconds(10), functionsRemembered: Int = 65_536,
+        affinityWaitersMax: Int = 64, ledgerRowsMax: Int = 4096, affinityLimits: AffinityTable.Limits = AffinityTable.Limits()
     ) {
         self.memory = memory
         self.containersMax = containersMax
@@ -39,5 +56,11 @@ public struct PoolConfiguration: Hashable, Sendable {
         self.warmingTargets = warmingTargets
         self.bootRetryDelay = bootRetryDelay
         self.replenishDelay = replenishDelay
+        self.instanceLifetimeMax = instanceLifetimeMax
+        self.reclaimGrace = reclaimGrace
+        self.functionsRemembered = functionsRemembered
+        self.affinityWaitersMax = affinityWaitersMax
+        self.ledgerRowsMax = ledgerRowsMax
+        self.affinityLimits = affinityLimits
     }
 }

@@ -1,249 +1,219 @@
-internal import DequeModule
-public import EngineCore
+internal import EngineCore
 
-// Instances come and go; containers end.
+// Containers and instances from their making to their end. Every change of a container's state goes through `setState`, which keeps the
+// counts; every end through `leaveService`, which says why.
 extension PoolStateMachine {
-    /// What time brings: idle containers whose time is over, spares whose time has come. To be called
-    /// when the launcher is ready and every few dozen milliseconds. O(runtimes) when there is nothing to do.
-    public mutating func tick(now: EngineInstant) -> [PoolAction] {
-        var actions = expireIdle(now: now)
-        for runtime in runtimes { replenish(runtime, now: now, actions: &actions) }
-        return actions
+    // MARK: Containers
+
+    mutating func add(_ container: Container) -> Int {
+        let slot = freeSlots.popLast() ?? containers.count
+        if slot == containers.count { containers.append(container) } else { containers[slot] = container }
+        containers[slot].state = .vacant
+        slots[container.id] = slot
+        tally.containers += 1
+        if container.kind >= 0 { noteKind(of: slot, by: 1) }
+        return slot
     }
 
-    /// A booting instance is ready to be assigned.
-    ///
-    /// - Parameter home: see ``containerStarted(_:home:now:)``.
-    public mutating func instanceReady(_ id: InstanceID, home: ObjectIdentifier? = nil, now: EngineInstant) -> [PoolAction] {
-        guard let instance = instances[id], case .booting = instance.state else { return [] }
-        var actions: [PoolAction] = []
-        booting[instance.runtime, default: 1] -= 1
-        bootFailures[instance.runtime] = nil
-        instances[id]?.state = .ready
-        if let spare = instance.containers.first { containers[spare]?.home = home }
-        instances[id]?.exists = true
-        ready[instance.runtime, default: []].append(id)
-        if isDraining {
-            endInstance(id, actions: &actions)
-        } else {
-            serveWaiters(now: now, actions: &actions)
-            replenish(instance.runtime, now: now, actions: &actions)
+    /// Counts a container of its class and function.
+    mutating func noteKind(of slot: Int, by count: Int) {
+        let kind = containers[slot].kind
+        let function = classes[kind].function
+        classes[kind].containers += count
+        functions[function].containers += count
+        if functions[function].isListedVacant || count < 0 { noteVacancy(function) }
+    }
+
+    /// Whether a call has it.
+    private func isLeased(_ state: ContainerState, isAhead: Bool) -> Bool { state == .busy || state == .starting && !isAhead }
+
+    /// - Parameter ran: how long the call ran that is over by this.
+    mutating func setState(_ slot: Int, _ new: ContainerState, ran: Duration? = nil, now: EngineInstant) {
+        let container = containers[slot]
+        let old = container.state
+        if let list = container.list {
+            classLinks.remove(slot, from: &classes[container.kind].lists[list.rawValue])
+            containers[slot].list = nil
         }
-        return actions
+        count(old, container, by: -1)
+        count(new, container, by: 1)
+        containers[slot].state = new
+        if old == .busy { ledger.changeExecuting(container.row, by: -1, now: now) }
+        if new == .busy { ledger.changeExecuting(container.row, by: 1, now: now) }
+        guard container.kind >= 0 else { return }
+        let entry = container.kind
+        let (was, isNow) = (isLeased(old, isAhead: container.isAhead), isLeased(new, isAhead: container.isAhead))
+        if was != isNow {
+            names[classes[entry].name].running += isNow ? 1 : -1
+            if isNow { callBegan(classes[entry].function) } else { callEnded(classes[entry].function, ran: ran, now: now) }
+        }
+        let (lived, lives) = (old != .vacant && old != .ending && old != .spare, new != .vacant && new != .ending)
+        if lived != lives { functions[classes[entry].function].live += lives ? 1 : -1 }
     }
 
-    /// Everything of the instance is gone, for whatever reason, its containers included.
-    public mutating func instanceEnded(_ id: InstanceID, now: EngineInstant) -> [PoolAction] {
-        guard let instance = instances[id] else { return [] }
-        var actions: [PoolAction] = []
-        for container in instance.containers { forget(container) }
-        switch instance.state {
-        case .booting:
-            booting[instance.runtime, default: 1] -= 1
-            noteBootFailure(instance.runtime, now: now)
-        case .ready:
-            ready[instance.runtime]?.removeAll { $0 == id }
-        case .assigned(let account):
-            unassign(id, from: account)
+    private mutating func count(_ state: ContainerState, _ container: Container, by count: Int) {
+        switch state {
+        case .vacant, .spare: break
+        case .starting: tally.starting += count
+        case .idle: tally.idle += count
+        case .busy: tally.busy += count
         case .ending:
-            break
+            tally.ending += count
+            areas[container.area].ending += count * container.memory
+            guard container.account >= 0 else { return }
+            accounts[container.account].endingCount += count
+            accounts[container.account].ending += count * container.memory
         }
-        instances[id] = nil
-        serveWaiters(now: now, actions: &actions)
-        replenish(instance.runtime, now: now, actions: &actions)
-        return actions
     }
 
-    /// Everything of the container is gone, or its start has failed.
-    public mutating func containerEnded(_ id: ContainerID, now: EngineInstant) -> [PoolAction] {
-        guard let container = containers[id] else { return [] }
-        var actions: [PoolAction] = []
-        forget(id)
-        instances[container.instance]?.containers.remove(id)
-        if let instance = instances[container.instance], instance.containers.isEmpty {
-            if case .booting = instance.state { noteBootFailure(instance.runtime, now: now) }
-            endInstance(container.instance, actions: &actions)
+    /// It serves no more; `now` is when that was decided.
+    private mutating func leaveService(
+        _ slot: Int, cause: ColdCause, evictedFor: Int = -1, now: EngineInstant
+    ) {
+        let container = containers[slot]
+        if container.isDedicated {
+            pools[container.pool].live -= 1
+            containers[slot].isDedicated = false
         }
-        serveWaiters(now: now, actions: &actions)
-        return actions
-    }
-
-    /// Takes nothing new, ends what is idle or spare and answers who waits. What runs may finish.
-    public mutating func drain() -> [PoolAction] {
-        isDraining = true
-        var actions = waiters.removeAll().map { PoolAction.resume($0, .noCapacity) }
-        while let entry = idleOrder.popFirst() {
-            if isCurrent(entry) { end(entry.container, actions: &actions) }
+        if container.kind >= 0 {
+            functions[classes[container.kind].function].gone = Gone(
+                cause: cause, at: now,
+                idleFor: container.state == .idle ? now - container.idleSince : nil,
+                evictedFor: evictedFor < 0 ? nil : classes[evictedFor].kind.function.name, memory: container.memory)
+            if container.isMapped { affinity.containerEnded(container.id, leavesGone: cause != .expired) }
+            containers[slot].isMapped = false
+            if waiters.count(at: container.id) > 0 { strayed += waiters.all(at: container.id).map(\.id) }
         }
-        for id in ready.values.joined() { endInstance(id, actions: &actions) }
-        return actions
+        setState(slot, .ending, now: now)
+        containers[slot].isAhead = false
+        if container.kind >= 0 { noteYielding(slot, now: now) }
     }
-
-    /// Ends everything that runs: the time to drain is over.
-    public mutating func endAll() -> [PoolAction] {
-        var actions: [PoolAction] = []
-        for id in containers.keys { end(id, actions: &actions) }
-        return actions
-    }
-
-    // MARK: -
 
     /// Starts to end a container; what it holds is given back when it has ended. The last one of its instance ends with it.
-    mutating func end(_ id: ContainerID, actions: inout [PoolAction]) {
-        guard let container = containers[id], container.state != .ending else { return }
-        let others = instances[container.instance]?.containers ?? []
-        if others.allSatisfy({ $0 == id || containers[$0]?.state == .ending }) {
-            return endInstance(container.instance, actions: &actions)
+    mutating func end(_ slot: Int, cause: ColdCause, evictedFor: Int = -1, now: EngineInstant, actions: inout [PoolAction]) {
+        let container = containers[slot]
+        guard container.state != .ending, container.state != .vacant, let instance = instances[container.instance] else { return }
+        if instance.containers.allSatisfy({ $0 == slot || containers[$0].state == .ending }) {
+            return endInstance(container.instance, cause: cause, evictedFor: evictedFor, now: now, actions: &actions)
         }
-        leave(id, container)
-        containers[id]?.state = .ending
-        memoryEnding += container.memory
-        endingCount += 1
-        actions.append(.killContainer(id))
+        leaveService(slot, cause: cause, evictedFor: evictedFor, now: now)
+        actions.append(.killContainer(container.id))
+    }
+
+    /// Everything of it is gone.
+    mutating func forget(_ slot: Int, cause: ColdCause, now: EngineInstant) {
+        if containers[slot].state != .ending { leaveService(slot, cause: cause, now: now) }
+        let container = containers[slot]
+        setState(slot, .vacant, now: now)
+        charge(pool: container.pool, account: container.account, row: container.row, bytes: -container.memory, containers: -1, now: now)
+        tally.containers -= 1
+        slots[container.id] = nil
+        freeSlots.append(slot)
+        instances[container.instance]?.containers.removeAll { $0 == slot }
+        noteRoom(container.instance)
+        if container.kind >= 0 {
+            noteKind(of: slot, by: -1)
+            forgetIfUnused(classIndex: container.kind)
+            if waiters.hasAny(ofAccount: container.account) { relieved.insert(container.account) }
+        }
+        if case .variable? = pools[container.pool].id { variableHasChanged = true }
+    }
+
+    // MARK: Instances
+
+    mutating func addInstance(
+        runtime: Int, pool: Int, account: Int, state: InstanceState, bornAt: EngineInstant, id: InstanceID? = nil, now: EngineInstant
+    ) -> InstanceID {
+        let id = id ?? InstanceID(number: nextNumber())
+        let row = ledgerRow(account: account, pool: pool)
+        instances[id] = Instance(
+            runtime: runtime, pool: pool, state: state, account: account, row: row, containers: [], exists: false, bornAt: bornAt)
+        ledger.change(row, CapacityLedger.Change(instances: 1), now: now)
+        pools[pool].instances += 1
+        if account >= 0 {
+            accounts[account].instances += 1
+            pools[pool].active += 1
+        }
+        // Give or take a tenth, by its number, so that those made together do not leave together.
+        let spread = Double((id.number &* 0x9E37_79B9_7F4A_7C15) >> 40) / Double(1 << 24)
+        agenda.add(.lifetime(id), at: bornAt + configuration.instanceLifetimeMax * (0.9 + 0.2 * spread))
+        return id
     }
 
     /// Ends an instance with what it holds, unless it is ending already.
-    mutating func endInstance(_ id: InstanceID, actions: inout [PoolAction]) {
-        guard let instance = instances[id] else { return }
-        switch instance.state {
-        case .booting: booting[instance.runtime, default: 1] -= 1
-        case .ready: ready[instance.runtime]?.removeAll { $0 == id }
-        case .assigned(let account): unassign(id, from: account)
-        case .ending: return
-        }
-        for container in instance.containers {
-            guard let held = containers[container], held.state != .ending else { continue }
-            leave(container, held)
-            containers[container]?.state = .ending
-            memoryEnding += held.memory
-            endingCount += 1
-        }
+    mutating func endInstance(
+        _ id: InstanceID, cause: ColdCause, evictedFor: Int = -1, now: EngineInstant, actions: inout [PoolAction]
+    ) {
+        guard let instance = instances[id], instance.state != .ending else { return }
+        leavePool(id, instance)
         instances[id]?.state = .ending
+        noteRoom(id)
+        for slot in instance.containers where containers[slot].state != .ending {
+            leaveService(slot, cause: cause, evictedFor: evictedFor, now: now)
+        }
         actions.append(.killInstance(id))
     }
 
-    private mutating func unassign(_ id: InstanceID, from account: AccountID) {
-        assigned[account]?.remove(id)
-        if assigned[account]?.isEmpty == true { assigned[account] = nil }
-    }
-
-    private mutating func forget(_ id: ContainerID) {
-        guard let container = containers[id] else { return }
-        leave(id, container)
-        containers[id] = nil
-        memoryHeld -= container.memory
-    }
-
-    /// Takes the container out of the counts and lists of its state.
-    private mutating func leave(_ id: ContainerID, _ container: Container) {
-        switch container.state {
-        case .spare: break
-        case .starting: startingCount -= 1
-        case .busy: busyCount -= 1
-        case .ending:
-            memoryEnding -= container.memory
-            endingCount -= 1
-        case .idle:
-            idleCount -= 1
-            idleMemory -= container.memory
-            guard let kind = container.kind, let index = idle[kind]?.firstIndex(where: { $0.container == id }) else { return }
-            idle[kind]?.remove(at: index)
-            if idle[kind]?.isEmpty == true { idle[kind] = nil }
+    private mutating func leavePool(_ id: InstanceID, _ instance: Instance) {
+        switch instance.state {
+        case .booting:
+            pools[instance.pool].booting -= 1
+            tally.booting -= 1
+        case .ready: pools[instance.pool].ready.removeAll { $0 == id }
+        case .assigned: pools[instance.pool].active -= 1
+        case .ending: break
         }
     }
 
-    private mutating func noteBootFailure(_ runtime: String, now: EngineInstant) {
-        let count = (bootFailures[runtime]?.count ?? 0) + 1
-        let delay = configuration.bootRetryDelay * (1 << min(count - 1, 6))
-        bootFailures[runtime] = (count, now + delay)
-    }
-}
-
-// What is held, and whether the books are right.
-extension PoolStateMachine {
-    /// Whether the container is known, in whatever state.
-    public func contains(_ id: ContainerID) -> Bool { containers[id] != nil }
-
-    /// What a call of this class would find now. What is idle, spare or ending counts as free: it gives way. O(runtimes).
-    public func availability(_ kind: ContainerClass) -> PoolAvailability {
-        let spare = ready.values.reduce(0) { $0 + $1.count }
-        let yielding = idleMemory + memoryEnding + ByteCount(spare * configuration.spareMemory.bytes)
-        return PoolAvailability(
-            hasWarm: hasWarm(kind),
-            freeMemory: configuration.memory - memoryHeld + yielding,
-            freeSlots: configuration.containersMax - busyCount - startingCount)
+    /// Everything of the instance is gone, for whatever reason, its containers included.
+    mutating func forget(_ id: InstanceID, cause: ColdCause, now: EngineInstant) {
+        guard let instance = instances[id] else { return }
+        for slot in instance.containers { forget(slot, cause: cause, now: now) }
+        leavePool(id, instance)
+        if instance.place >= 0 { leaveRoomy(id, instance) }
+        instances[id] = nil
+        ledger.change(instance.row, CapacityLedger.Change(instances: -1), now: now)
+        pools[instance.pool].instances -= 1
+        if instance.account >= 0 {
+            accounts[instance.account].instances -= 1
+            if waiters.hasAny(ofAccount: instance.account) { relieved.insert(instance.account) }
+            forgetIfUnused(account: instance.account)
+        }
+        dropIfRemoved(instance.pool)
     }
 
-    public var counts: PoolCounts {
-        var counts = PoolCounts()
-        counts.memoryHeld = memoryHeld
-        counts.instances = instances.count
-        counts.instancesBooting = booting.values.reduce(0, +)
-        counts.instancesReady = ready.values.reduce(0) { $0 + $1.count }
-        counts.containers = containers.count
-        counts.starting = startingCount
-        counts.idle = idleCount
-        counts.busy = busyCount
-        counts.waiting = waiters.count
-        return counts
+    // MARK: Room in instances
+
+    /// The sub-pool whose calls may share an instance of this one.
+    func group(of pool: Int) -> Int {
+        switch pools[pool].id {
+        case nil, .general: Self.common
+        case .dedicated, .fixed, .variable: pool
+        }
     }
 
-    /// What is wrong with the books, in a sentence; `nil` if nothing. O(everything): for tests and sampling.
-    public func brokenInvariant() -> String? {
-        let held = containers.values.reduce(ByteCount.zero) { $0 + $1.memory }
-        if held != memoryHeld { return "the ledger says \(memoryHeld), the containers hold \(held)" }
-        if memoryHeld > configuration.memory { return "\(memoryHeld) are held of \(configuration.memory)" }
-        if containers.count > configuration.containersMax { return "\(containers.count) containers are over the limit" }
-        if let fault = misplacedInstance() { return fault }
-        var starting = 0, busy = 0, idling = 0
-        for (id, container) in containers {
-            guard let instance = instances[container.instance] else { return "container \(id.number) has no instance" }
-            guard instance.containers.contains(id) else { return "container \(id.number) is unknown to its instance" }
-            switch container.state {
-            case .starting: starting += 1
-            case .busy: busy += 1
-            case .idle: idling += 1
-            case .spare, .ending: break
-            }
-            if case .assigned(let account) = instance.state, let kind = container.kind, kind.account != account {
-                return "an instance of \(account) holds a container of \(kind.account)"
-            }
-        }
-        if (starting, busy, idling) != (startingCount, busyCount, idleCount) { return "a count is off" }
-        let idleBytes = containers.values.reduce(0) { sum, container in
-            guard case .idle = container.state else { return sum }
-            return sum + container.memory.bytes
-        }
-        if idleBytes != idleMemory.bytes { return "\(idleBytes) bytes are idle, the ledger says \(idleMemory.bytes)" }
-        if idle.values.reduce(0, { $0 + $1.count }) != idleCount { return "the idle lists and the idle count differ" }
-        if idle.keys.contains(where: { waiters.hasAny(of: $0) }) { return "a container is idle, and somebody waits for its class" }
-        return nil
+    /// Lists the instance among those of its account that have room for one more container, or takes it out, as it is.
+    mutating func noteRoom(_ id: InstanceID) {
+        guard let instance = instances[id] else { return }
+        let hasRoom =
+            instance.state == .assigned && instance.exists && !instance.isLeaving
+            && instance.containers.count < configuration.containersPerInstanceMax
+        guard hasRoom != (instance.place >= 0) else { return }
+        guard hasRoom else { return leaveRoomy(id, instance) }
+        let key = RoomKey(account: instance.account, runtime: instance.runtime, group: group(of: instance.pool))
+        instances[id]?.place = roomy[key]?.count ?? 0
+        roomy[key, default: []].append(id)
+        if waiters.hasAny(ofAccount: instance.account) { relieved.insert(instance.account) }
     }
 
-    /// An instance that is not in exactly the one pool that its state says (POOL-01).
-    private func misplacedInstance() -> String? {
-        for (id, instance) in instances {
-            let isReady = ready[instance.runtime]?.contains(id) == true
-            let owners = assigned.filter { $0.value.contains(id) }.keys
-            let isRight =
-                switch instance.state {
-                case .booting, .ending: !isReady && owners.isEmpty
-                case .ready: isReady && owners.isEmpty
-                case .assigned(let account): !isReady && owners.elementsEqual([account])
-                }
-            if !isRight { return "instance \(id.number) is not in the one pool it belongs to" }
+    private mutating func leaveRoomy(_ id: InstanceID, _ instance: Instance) {
+        let key = RoomKey(account: instance.account, runtime: instance.runtime, group: group(of: instance.pool))
+        guard let last = roomy[key]?.popLast() else { return }
+        if last != id {
+            roomy[key]?[instance.place] = last
+            instances[last]?.place = instance.place
         }
-        let boots = instances.values.count { instance in
-            if case .booting = instance.state { true } else { false }
-        }
-        if boots != booting.values.reduce(0, +) { return "\(boots) instances boot, and \(booting) are counted" }
-        let listed = ready.values.reduce(0) { $0 + $1.count } + assigned.values.reduce(0) { $0 + $1.count }
-        let placed = instances.values.count { instance in
-            switch instance.state {
-            case .ready, .assigned: true
-            case .booting, .ending: false
-            }
-        }
-        return listed == placed ? nil : "the pools list \(listed) instances, and \(placed) belong in them"
+        if roomy[key]?.isEmpty == true { roomy[key] = nil }
+        instances[id]?.place = -1
     }
 }

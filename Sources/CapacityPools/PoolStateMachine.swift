@@ -4,24 +4,38 @@
 //
 //     booting ──instanceReady──► ready ──lease──► assigned ──last container ended──► ending ──instanceEnded──► (forgotten)
 //        └─────────────────────────┴─────────────────┴── instanceEnded, from anywhere, with its containers ────┘
+//     (nothing) ──lease, dedicate, startAhead, adopt──► assigned
 //
-//     booting and ready form the warming pool: no account, one spare container without user code.
-//     assigned instances form the active pool. An instance is in exactly one pool, and has at most one account for ever (POOL-19).
+//     booting and ready form the warming pool: no account, one spare container without user code, in a general sub-pool.
+//     assigned instances form the active pool. An instance is in exactly one pool, has at most one account for ever (POOL-19), and
+//     stays in the sub-pool it was made for: that is who is charged for it.
+//     An assigned instance that has reached its greatest age, or is unhealthy, is leaving: it serves no new call (POOL-22).
 //
 // A container:
 //
 //     spare ──lease──► starting ──containerStarted──► busy ──release(keep)──► idle ──lease──► busy
-//                         │                            │                       └──evict, expire──► ending
-//                         └── release(discard) ────────┴── release(discard) ──► ending ──containerEnded──► (forgotten)
+//                         │  └──────preloaded──────────────────────────────────►┘ └─expire, evict, kill, retire─► ending
+//                         └── release(discard) ────────┴── release(discard), reclaim ──► ending ──containerEnded──► (forgotten)
+//     (nothing) ──lease, dedicate, startAhead──► starting        (nothing) ──adopt──► idle
 //
 //     A class that does not use spares (its sandbox is settled before its code is known) goes from nothing to starting only.
+//     A container that is started ahead of calls is starting without a call; a call that comes meanwhile waits for it.
+//
+// A waiting caller:
+//
+//     lease ──► waiting for: shortage, dedicated, permissionLimit, variablePrice, cheaperPeriod, affinity ──► resumed, refused, cancelled
+//        what it waits for may change: who was held up by the price may find memory short when the price has fallen
 //
 // Memory. Every container holds its function's memory from the moment its start is planned until it has ended; a spare one holds
-// `spareMemory`. Nothing else is counted, so the sum over containers is the ledger (checked by `brokenInvariant`).
+// `spareMemory`. It is charged to one area: what all share (general and dedicated sub-pools, accounts' own instances), or one fixed or
+// variable sub-pool. Nothing else is counted, so the sums over containers are the books (checked by `brokenInvariant`).
 //
-// Shortage is judged on memory and slots, never on a count of calls (POOL-06). It is met by ending idle containers, the longest
-// idle first, then spare ones; the caller waits until enough of them have ended. Waiting callers are served in order, but one that
+// Shortage is judged on memory and slots, never on a count of calls (POOL-06). It is met by ending idle containers, the least worthy
+// first, then spare ones; the caller waits until enough of them have ended. Waiting callers are served in order, but one that
 // cannot be placed blocks only those of its size, and a container that is given back goes to who waits for its class.
+//
+// Everything a call may need is found by number: classes, functions, accounts and sub-pools are interned, containers lie in slots of
+// an array and are linked in the lists they belong to. So a call costs the same whatever is idle beside it.
 //
 // A container has a home, which is one thread's: where the answers of its runtime arrive. A caller who is at home there needs no other
 // thread, so among the newest few idle containers, and spare ones, one at the caller's is preferred.
@@ -30,73 +44,99 @@ internal import DequeModule
 internal import EngineCore
 
 public struct PoolStateMachine: Sendable {
-    enum InstanceState: Sendable { case booting, ready, assigned(AccountID), ending }
-
-    struct Instance: Sendable {
-        let runtime: String
-        var state: InstanceState
-        var containers: Set<ContainerID>
-        /// The launcher has made it; only then may it be given more containers.
-        var exists: Bool
-    }
-
-    enum ContainerState: Sendable, Equatable { case spare, starting, idle(since: EngineInstant, entry: UInt64), busy, ending }
-
-    struct Container: Sendable {
-        let instance: InstanceID
-        var state: ContainerState
-        var kind: ContainerClass?
-        var memory: ByteCount
-        /// Where its events are handled; callers who are there too are served best.
-        var home: ObjectIdentifier?
-    }
-
-    /// An idle period, in the order in which it began. Stale once the container has moved on.
-    struct IdleEntry: Sendable {
-        let container: ContainerID
-        let entry: UInt64
-        let home: ObjectIdentifier?
-    }
-
     /// Retired revisions remembered. Beyond, the oldest is forgotten; its last containers then end by age.
     public static let retiredMax = 1024
+    /// The area that all share, and the sub-pool of instances that come from none.
+    static let common = 0
 
     public let configuration: PoolConfiguration
+    var retention: any RetentionPolicy
+
+    // Containers, by slot.
+    var containers: [Container] = []
+    var freeSlots: [Int] = []
+    var slots: [ContainerID: Int] = [:]
+    var classLinks = SlotLinks()
+    var areaLinks = SlotLinks()
+    var accountLinks = SlotLinks()
+
     var instances: [InstanceID: Instance] = [:]
-    var containers: [ContainerID: Container] = [:]
-    var idle: [ContainerClass: Deque<IdleEntry>] = [:]
-    var idleOrder: Deque<IdleEntry> = []
-    var idleCount = 0
-    var idleMemory = ByteCount.zero
+    /// The instances of an account that have room for one more container, the newest last.
+    var roomy: [RoomKey: [InstanceID]] = [:]
+
+    // What is known by number.
+    var classes: [ClassEntry] = []
+    var freeClasses: [Int] = []
+    var classIndex: [ContainerClass: Int] = [:]
+    var functions: [FunctionEntry] = []
+    var freeFunctions: [Int] = []
+    var functionIndices: [AffinityScope: Int] = [:]
+    /// Functions that have nothing here, the longest unused first.
+    var vacant = SlotLinks.List()
+    var vacantLinks = SlotLinks()
+    var names: [NameEntry] = []
+    var freeNames: [Int] = []
+    var nameIndex: [FunctionKey: Int] = [:]
+    var accounts: [AccountEntry] = []
+    var freeAccounts: [Int] = []
+    var accountIndex: [AccountID: Int] = [:]
+    var runtimes: [String] = []
+    var runtimeIndex: [String: Int] = [:]
+
+    var areas: [Area] = []
+    var freeAreas: [Int] = []
+    var pools: [SubPool] = []
+    var freePools: [Int] = []
+    var poolIndex: [SubPoolID: Int] = [:]
+    /// General sub-pools of a runtime, the smallest size class first.
+    var generalPools: [[Int]] = []
+    var ledger: CapacityLedger
+
     var waiters = WaiterQueues()
-    var assigned: [AccountID: Set<InstanceID>] = [:]
-    var ready: [String: [InstanceID]] = [:]
-    var booting: [String: Int] = [:]
-    /// Since when a runtime's warming pool is below its target, or was last looked at.
-    var lacking: [String: EngineInstant] = [:]
+    /// Waiting callers whose container has ended, and those whose wait is to be looked at again.
+    var strayed: [WaiterID] = []
+    /// Accounts that hold less than before, with callers waiting for that.
+    var relieved: Set<Int> = []
+    var variableHasChanged = false
+    var affinity: AffinityTable
+    var agenda = Agenda()
+    /// Classes to start a container of once there is room.
+    var pendingAhead: Deque<(kind: ContainerClass, permission: CapacityPermission)> = []
+
+    /// General sub-pools of which calls have wanted a spare instance, not told to the shell yet; at most ``demandMax``.
+    var demand: [Int] = []
+    static let demandMax = 4096
+    var tally = MachineCounts()
     /// When a start was last planned, or under way.
     var lastStart: EngineInstant?
-    var bootFailures: [String: (count: Int, retryAt: EngineInstant)] = [:]
-    var memoryHeld = ByteCount.zero
-    var memoryEnding = ByteCount.zero
-    var endingCount = 0
-    var startingCount = 0
-    var busyCount = 0
     var isDraining = false
     /// Revisions whose containers serve no further call, and the order in which they were retired.
     var retired: Set<String> = []
     var retiredOrder: Deque<String> = []
-    /// Those that have a warming pool, in order.
-    let runtimes: [String]
     private var lastNumber: UInt64 = 0
 
-    public init(configuration: PoolConfiguration) {
+    /// - Parameter retention: who gives way; `nil`: the longest idle.
+    public init(configuration: PoolConfiguration, retention: (any RetentionPolicy)? = nil) {
         self.configuration = configuration
-        runtimes = configuration.warmingTargets.keys.sorted()
+        self.retention = retention ?? LeastRecentRetention(rule: KeepAliveRule(base: configuration.keepAlive.inSeconds))
+        ledger = CapacityLedger(rowsMax: configuration.ledgerRowsMax)
+        affinity = AffinityTable(limits: configuration.affinityLimits)
+        areas.append(Area(limit: configuration.memory.bytes))
+        pools.append(SubPool(id: nil, area: Self.common))
+        for (runtime, target) in configuration.warmingTargets.sorted(by: { $0.key < $1.key }) {
+            let pool = generalPool(runtime: runtime, sizeClass: PoolConfiguration.sizeClassDefault)
+            (pools[pool].floor, pools[pool].ceiling, pools[pool].target) = (target, target, target)
+        }
     }
 
     mutating func nextNumber() -> UInt64 {
         lastNumber += 1
         return lastNumber
     }
+
+    /// Numbers of a process before this one are taken.
+    mutating func skipNumbers(to number: UInt64) { lastNumber = max(lastNumber, number) }
+
+    static func seconds(_ instant: EngineInstant) -> Double { Double(instant.nanoseconds) / 1e9 }
+    static func mebibytes(_ bytes: Int) -> Double { Double(bytes) / 1_048_576 }
 }

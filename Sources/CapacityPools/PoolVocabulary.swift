@@ -1,13 +1,15 @@
 public import EngineCore
 
-/// A tenant boundary known to the launcher by this number. Never used twice in the life of a process.
+/// A tenant boundary known to the launcher by this number. Never used twice in the life of a launcher.
 public struct InstanceID: Hashable, Sendable {
     public let number: UInt64
 }
 
-/// A container known to the launcher by this number. Never used twice in the life of a process.
+/// A container known to the launcher by this number. Never used twice in the life of a launcher.
 public struct ContainerID: Hashable, Sendable {
     public let number: UInt64
+
+    public init(number: UInt64) { self.number = number }
 }
 
 /// A caller that waits for capacity.
@@ -17,7 +19,8 @@ public struct WaiterID: Hashable, Sendable {
 
 /// What a container must have been started for to serve a call: one revision of one account's function.
 public struct ContainerClass: Hashable, Sendable {
-    public let account: AccountID
+    public let function: FunctionKey
+    public let version: FunctionVersion
     /// The revision of the pinned version; unique, so it stands for function, version, code and settings.
     public let revision: String
     public let runtime: String
@@ -25,62 +28,33 @@ public struct ContainerClass: Hashable, Sendable {
     /// Whether a container that was prepared before its function was known may be taken for it.
     public let usesSpares: Bool
 
-    public init(account: AccountID, revision: String, runtime: String, memory: ByteCount, usesSpares: Bool = true) {
-        self.account = account
+    public var account: AccountID { function.account }
+
+    public init(
+        function: FunctionKey, version: FunctionVersion, revision: String, runtime: String, memory: ByteCount, usesSpares: Bool = true
+    ) {
+        self.function = function
+        self.version = version
         self.revision = revision
         self.runtime = runtime
         self.memory = memory
         self.usesSpares = usesSpares
     }
-}
 
-/// How a container is to be started for a caller that holds its lease already.
-public struct StartPlan: Hashable, Sendable {
-    public enum Kind: Hashable, Sendable {
-        /// Into this instance of the account.
-        case container
-        /// The spare container of an instance from the warming pool, which becomes the account's.
-        case instance
-        /// Into a new instance.
-        case newInstance
-    }
-
-    public let kind: Kind
-    public let instance: InstanceID
-    public let container: ContainerID
-}
-
-/// The answer to a caller that wants a container.
-public enum LeaseAnswer: Hashable, Sendable {
-    case warm(ContainerID)
-    /// The caller starts it and says `containerStarted` or `containerEnded`.
-    case start(StartPlan)
-    /// `resume` follows, unless the caller says `cancel`.
-    case wait(WaiterID)
-    /// Neither room nor a place to wait.
-    case noCapacity
-}
-
-/// What the shell has to do after a transition, outside the lock.
-public enum PoolAction: Hashable, Sendable {
-    /// Make an instance with a booted spare container for the warming pool; then `instanceReady` or `instanceEnded`.
-    case bootInstance(InstanceID, spare: ContainerID, runtime: String)
-    /// End it with all its containers; then `instanceEnded`.
-    case killInstance(InstanceID)
-    /// End it; then `containerEnded`.
-    case killContainer(ContainerID)
-    /// Hand a waiting caller its answer, which is `warm` or `start`.
-    case resume(WaiterID, LeaseAnswer)
+    /// The revision is unique, so nothing else needs to be hashed on the way of every call.
+    public func hash(into hasher: inout Hasher) { hasher.combine(revision) }
 }
 
 /// What a call would find: the input of its placement.
 public struct PoolAvailability: Hashable, Sendable {
     /// A container of its class is idle.
     public let hasWarm: Bool
-    /// Memory that a new container can be given, after idle ones have given way.
+    /// Memory that a new container can be given, after idle ones have given way, in the part of the node that has most of it.
     public let freeMemory: ByteCount
     /// New containers that can be started, after idle ones have given way.
     public let freeSlots: Int
+    /// Whether the account may be given one more container.
+    public let isPermitted: Bool
 }
 
 /// The counts of a moment. `busy`, `starting` and `waiting` are zero when nothing is under way (WHOLE-03).

@@ -128,21 +128,30 @@ struct ConfigurationValues {
 
     func peers() throws(ConfigurationError) -> EngineConfiguration.Peers? {
         let listen = try listener("peers.listen")
-        var regions: [EngineConfiguration.Region] = []
-        for text in try strings("peers.regions") {
-            let parts = text.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2, parts[1].hasPrefix("https://"), !regions.contains(where: { $0.name == parts[0] }) else {
-                throw ConfigurationError("peers.regions has '\(text)'; give NAME=https://HOST:PORT, each name once")
-            }
-            regions.append(EngineConfiguration.Region(name: String(parts[0]), url: String(parts[1])))
-        }
-        guard listen != nil || !regions.isEmpty else { return nil }
+        let regions = try nodes("peers.regions")
+        let site = try nodes("peers.site", besides: regions)
+        guard listen != nil || !regions.isEmpty || !site.isEmpty else { return nil }
         guard let certificate = try certificate("peers.certificate", key: "peers.key") else {
             throw ConfigurationError("peers need peers.certificate and peers.key; make them with `wayside cert init`")
         }
         return EngineConfiguration.Peers(
             listen: listen, certificate: certificate, authority: try absolutePath("peers.authority"), regions: regions,
-            probeInterval: .milliseconds(try integer("peers.probeIntervalMilliseconds", in: 50...600_000)))
+            site: site, probeInterval: .milliseconds(try integer("peers.probeIntervalMilliseconds", in: 50...600_000)))
+    }
+
+    /// `NAME=https://HOST:PORT`, each name once.
+    private func nodes(
+        _ key: String, besides others: [EngineConfiguration.Region] = []
+    ) throws(ConfigurationError) -> [EngineConfiguration.Region] {
+        var found: [EngineConfiguration.Region] = []
+        for text in try strings(key) {
+            let parts = text.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, parts[1].hasPrefix("https://"), !(others + found).contains(where: { $0.name == parts[0] }) else {
+                throw ConfigurationError("\(key) has '\(text)'; give NAME=https://HOST:PORT, each name once")
+            }
+            found.append(EngineConfiguration.Region(name: String(parts[0]), url: String(parts[1])))
+        }
+        return found
     }
 
     func placement() throws(ConfigurationError) -> PlacementConfiguration {
@@ -174,14 +183,6 @@ struct ConfigurationValues {
     func capacity() throws(ConfigurationError) -> PoolConfiguration {
         let memory = try integer("capacity.memoryMebibytes", in: 0...16_777_216)
         let starts = try integer("capacity.startsMax", in: 0...1_024)
-        var warming: [String: Int] = [:]
-        for text in try strings("capacity.warming") {
-            let parts = text.split(separator: "=")
-            guard parts.count == 2, let count = Int(parts[1]), (0...1_000).contains(count) else {
-                throw ConfigurationError("capacity.warming has '\(text)'; give RUNTIME=COUNT, for example python=2")
-            }
-            warming[String(parts[0])] = count
-        }
         let information = ProcessInfo.processInfo
         return PoolConfiguration(
             memory: memory == 0 ? ByteCount(Int(clamping: information.physicalMemory / 2)) : .mebibytes(memory),
@@ -190,8 +191,16 @@ struct ConfigurationValues {
             startsMax: starts == 0 ? max(1, information.activeProcessorCount - 1) : starts,
             waitersMax: try integer("capacity.waitersMax", in: 0...1_000_000),
             keepAlive: .seconds(try integer("capacity.keepAliveSeconds", in: 0...86_400)),
-            spareMemory: .mebibytes(try integer("capacity.spareMebibytes", in: 1...1_024)), warmingTargets: warming,
+            spareMemory: .mebibytes(try integer("capacity.spareMebibytes", in: 1...1_024)),
             bootRetryDelay: .milliseconds(try integer("capacity.bootRetryMilliseconds", in: 1...60_000)),
-            replenishDelay: .milliseconds(try integer("capacity.replenishDelayMilliseconds", in: 0...60_000)))
+            replenishDelay: .milliseconds(try integer("capacity.replenishDelayMilliseconds", in: 0...60_000)),
+            instanceLifetimeMax: .seconds(try integer("capacity.instanceLifetimeSeconds", in: 1...31_536_000)),
+            reclaimGrace: .milliseconds(try integer("capacity.reclaimGraceMilliseconds", in: 0...900_000)),
+            functionsRemembered: try integer("capacity.functionsRemembered", in: 1...10_000_000),
+            affinityWaitersMax: try integer("affinity.waitersMax", in: 0...100_000),
+            affinityLimits: AffinityTable.Limits(
+                rowsMax: try integer("affinity.rowsMax", in: 1...10_000_000),
+                rowsPerFunctionMax: try integer("affinity.rowsPerFunctionMax", in: 1...10_000_000),
+                goneMax: try integer("affinity.goneMax", in: 0...10_000_000)))
     }
 }

@@ -3,8 +3,11 @@ internal import EngineCore
 internal import InvocationRouting
 internal import Logging
 internal import ServiceLifecycle
+internal import Synchronization
+internal import UnixSignals
 
-/// The outermost service: at shutdown it refuses new calls and waits for those under way before anything else ends.
+/// The outermost service: at shutdown it refuses new calls and waits for those under way before anything else ends. Then what is warm
+/// is left with the launcher for the node's next process, unless it was interrupted by hand (SIGINT).
 struct Drain: Service, CustomStringConvertible {
     /// How often it looks whether the last call has been answered.
     static let tick = Duration.milliseconds(10)
@@ -14,12 +17,32 @@ struct Drain: Service, CustomStringConvertible {
     let router: InvocationRouter
     let pool: ContainerPool
     let timeout: Duration
+    /// `nil`: nothing is left.
+    let parkTime: Duration?
+    let affinity: ParkedAffinity
     let logger: Logger
 
     var description: String { "drain" }
 
     func run() async throws {
-        try await gracefulShutdown()
+        let interruptions = await UnixSignalsSequence(trapping: .sigint)
+        let interruption = Interruption()
+        try await withThrowingTaskGroup { group in
+            group.addTask {
+                for await _ in interruptions { interruption.hasCome.store(true, ordering: .relaxed) }
+            }
+            try await gracefulShutdown()
+            try await drain()
+            if let parkTime, !interruption.hasCome.load(ordering: .relaxed) { await park(for: parkTime) }
+            group.cancelAll()
+        }
+    }
+
+    private final class Interruption: Sendable {
+        let hasCome = Atomic(false)
+    }
+
+    private func drain() async throws {
         router.drain()
         logger.notice("draining", metadata: ["underWay": "\(router.underWayCount)"])
         try await waitUntilAnswered(timeout)
@@ -27,6 +50,12 @@ struct Drain: Service, CustomStringConvertible {
         logger.warning("calls are cut off, the time to drain is over", metadata: ["underWay": "\(router.underWayCount)"])
         pool.endAll()
         try await waitUntilAnswered(Self.cutOffMax)
+    }
+
+    private func park(for time: Duration) async {
+        let (rows, count) = await pool.park(for: time)
+        affinity.write(rows)
+        if count > 0 { logger.notice("warm containers wait for the next start", metadata: ["containers": "\(count)", "for": "\(time)"]) }
     }
 
     private func waitUntilAnswered(_ limit: Duration) async throws {

@@ -48,7 +48,7 @@ public struct Engine: Sendable {
             directory: configuration.data.string,
             onSuperseded: { versions in
                 for version in versions { relay.pool?.retire(version) }
-            })
+            }, onCapacityChanged: { targets in relay.pool?.dedicate(targets) })
         let bundles = try BundleStore(
             contentDirectory: folder.content, limits: ExtractionLimits(unzippedBytes: configuration.unzippedMax))
         let eventLoops = MultiThreadedEventLoopGroup.singleton
@@ -63,18 +63,26 @@ public struct Engine: Sendable {
             onEvent: { relay.pool?.handle($0) })
         // Those whose program is missing are left out, with a warning of the host's; a name that is none is a slip.
         let names = host.manifests.map(\.name) + host.missingRuntimes
-        for name in configuration.capacity.warmingTargets.keys where !names.contains(name) {
+        for name in configuration.capacity.warming.map(\.runtime) where !names.contains(name) {
             throw ConfigurationError("capacity.warming names the runtime '\(name)'; there are \(names.joined(separator: ", "))")
         }
-        let pool = ContainerPool(
-            configuration: configuration.capacity, host: host, logger: logger, bundle: Self.bundlePath(bundles))
+        let sizing = SizingHistoryFile(path: configuration.data.appending("sizing.json"), logger: logger)
+        let pool = try configuration.capacity.pool(
+            host: host, history: sizing.read(),
+            surroundings: ContainerPool.Surroundings(
+                bundle: Self.bundlePath(bundles), permission: { catalog.permission(of: $0) },
+                concurrencyMax: { catalog.reservedConcurrency(of: $0) }), logger: logger)
         relay.pool = pool
+        pool.dedicate(catalog.provisioned())
+        let affinity = ParkedAffinity(path: configuration.data.appending("affinity.json"), logger: logger)
+        let parkedRows = affinity.take()
         let identity = try identity()
         let regions = try regions(identity, bundles, packageThreads)
+        let site = try site(identity, bundles, packageThreads)
         let records = RecordStore(countMax: configuration.recordsMax, logBytesMax: configuration.recordLogsMax)
         let router = InvocationRouter(
             node: configuration.nodeName, role: configuration.role, policy: PlacementPolicy(configuration: configuration.placement),
-            pool: pool, regions: regions, records: records, logger: logger)
+            pool: pool, regions: regions, site: site, records: records, logger: logger)
         let sweeper = BundleSweeper(pool: pool, interval: configuration.sweepInterval)
         let parts = Parts(
             catalog: catalog, bundles: bundles, host: host, pool: pool, router: router, records: records, sweeper: sweeper,
@@ -84,16 +92,29 @@ public struct Engine: Sendable {
         var services: [any Service] = [
             UntilShutdown("sandboxes") { try await host.run() },
             UntilShutdown("pool") { await pool.run() },
+            UntilShutdown("sizing") {
+                await sizing.keep { pool.sizingHistory }
+                sizing.write(pool.sizingHistory)
+            },
+            UntilShutdown("adoption") {
+                try await host.waitUntilReady()
+                await pool.adopt(parkedRows) { Self.version($0, $1, revision: $2, catalog) }
+            },
+            UntilShutdown("catalog") { await Self.notice(catalog, logger) },
             UntilShutdown("bundles") { await sweeper.run { lambda.removeUnreferencedBundles($0) } },
         ]
         if let regions { services.append(UntilShutdown("regions") { await regions.run() }) }
+        if let site { services.append(UntilShutdown("site") { await site.directory.run() }) }
         services.append(operatorServer(parts))
         if let identity, let listen = configuration.peers?.listen {
             let server = try peerServer(listen, identity, parts)
             services.append(Listening(key: "peers.listen", address: listen, server: server))
         }
         services.append(Listening(key: "api.listen", address: configuration.apiListen, server: lambda))
-        services.append(Drain(router: router, pool: pool, timeout: configuration.drainTimeout, logger: logger))
+        services.append(
+            Drain(
+                router: router, pool: pool, timeout: configuration.drainTimeout, parkTime: configuration.parkTime, affinity: affinity,
+                logger: logger))
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = configuration.drainTimeout + Drain.cutOffMax + Self.stopMax
@@ -128,15 +149,27 @@ extension Engine {
 
     private func regions(_ identity: NodeIdentity?, _ bundles: BundleStore, _ threads: NIOThreadPool) throws -> RegionDirectory? {
         guard let peers = configuration.peers, let identity, !peers.regions.isEmpty else { return nil }
+        return try directory(peers.regions, peers, identity, bundles, threads)
+    }
+
+    private func directory(
+        _ nodes: [EngineConfiguration.Region], _ peers: EngineConfiguration.Peers, _ identity: NodeIdentity, _ bundles: BundleStore,
+        _ threads: NIOThreadPool
+    ) throws -> RegionDirectory {
         var forwarding = ForwardingConfiguration()
         forwarding.probeInterval = peers.probeInterval
         forwarding.hopsMax = configuration.placement.hopLimit
         return try RegionDirectory(
-            peers: peers.regions.map { RegionPeer(name: $0.name, url: $0.url) }, identity: identity, configuration: forwarding,
-            logger: logger
+            peers: nodes.map { RegionPeer(name: $0.name, url: $0.url) }, identity: identity, configuration: forwarding, logger: logger
         ) { (digest) async throws(InvocationError) in
             try await Self.blocking(.codeUnavailable, on: threads) { ByteBuffer(bytes: try bundles.package(digest)) }
         }
+    }
+
+    /// The other frontends of this site, which hold containers that calls of this one may want.
+    private func site(_ identity: NodeIdentity?, _ bundles: BundleStore, _ threads: NIOThreadPool) throws -> Site? {
+        guard let peers = configuration.peers, let identity, !peers.site.isEmpty else { return nil }
+        return Site(node: configuration.nodeName, directory: try directory(peers.site, peers, identity, bundles, threads))
     }
 
     private func peerServer(
@@ -146,13 +179,18 @@ extension Engine {
         let threads = parts.packageThreads
         var limits = PeerLimits()
         limits.hopsMax = configuration.placement.hopLimit
-        let memory = configuration.capacity.memory.bytes
+        let memory = configuration.capacity.pool.memory.bytes
         return try PeerServer.application(
             address: .hostname(listen.host, port: listen.port), identity: identity,
             services: PeerServices(
                 node: configuration.nodeName, role: configuration.role == .region ? .region : .pop,
                 heldVersion: { (key, version, revision) async throws(InvocationError) in
-                    try await Self.blocking(.internalFailure) { try catalog.held(key, version, revision: revision) }
+                    try await Self.blocking(.internalFailure) {
+                        let held = try catalog.held(key, version, revision: revision)
+                        // One function that is deployed on each frontend of a site is one class of containers here.
+                        if let held, let own = try? catalog.pinned(key, version), own.isAlike(held) { return own }
+                        return held
+                    }
                 },
                 hold: { (version) async throws(InvocationError) in
                     sweeper.remove(try await Self.blocking(.internalFailure) { try catalog.hold(version) })
@@ -171,6 +209,10 @@ extension Engine {
         let runtimes = parts.host.manifests.flatMap { manifest in
             manifest.identifiers.map { KnownRuntime(identifier: $0, needsHandler: manifest.kind != .execLate) }
         }
+        let host = parts.host
+        let tokens = AffinityTokens(
+            key: try AffinityKeyFile.load(configuration.affinityKey), node: configuration.nodeName,
+            generation: { host.launcherGeneration }, lifetimeSeconds: Int(configuration.affinityTokenLifetime.components.seconds))
         let tls = try configuration.apiCertificate.map { files in
             TLSConfiguration.makeServerConfiguration(
                 certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificate.string).map { .certificate($0) },
@@ -189,7 +231,7 @@ extension Engine {
                 functionChanged: { change in
                     for version in change.superseded { pool.retire(version) }
                     sweeper.remove(change.unreferenced)
-                }, threadPool: parts.packageThreads),
+                }, provisionedStatus: { ProvisionedStatus($0, $1, pool) }, threadPool: parts.packageThreads, affinityTokens: tokens),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 
@@ -200,13 +242,34 @@ extension Engine {
             services: OperatorServices(
                 record: { records.entry($0) },
                 newest: { limit, filter in records.newest(limit) { filter.includes($0) } },
-                pools: { PoolReport(pool.counts, memory: configuration.capacity.memory) },
+                pools: { PoolsReport(pool.snapshot(), pool.counts, memory: configuration.capacity.pool.memory) },
                 status: {
                     NodeStatus(
                         node: configuration.nodeName, role: configuration.role.rawValue, draining: router.isDraining,
-                        underWay: router.underWayCount, brokenInvariant: pool.brokenInvariant())
-                }, sandbox: SandboxServices(parts.catalog, parts.host, bundle: Self.bundlePath(parts.bundles))),
+                        underWay: router.underWayCount, brokenInvariant: pool.brokenInvariant(),
+                        brokenInvariants: pool.brokenInvariants.count)
+                }, sandbox: SandboxServices(parts.catalog, parts.host, bundle: Self.bundlePath(parts.bundles)),
+                capacity: CapacityServices(parts.catalog, pool, memory: configuration.capacity.pool.memory)),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
+    }
+
+    /// The version of this revision, if it is still held here. Blocking.
+    private static func version(
+        _ key: FunctionKey, _ version: FunctionVersion, revision: String, _ catalog: Catalog
+    ) -> PinnedVersion? {
+        if let own = try? catalog.pinned(key, version), own.revision == revision { return own }
+        return try? catalog.held(key, version, revision: revision)
+    }
+
+    /// Looks for what other processes change in the catalog, until cancelled.
+    private static func notice(_ catalog: Catalog, _ logger: Logger) async {
+        while (try? await Task.sleep(for: Catalog.changeInterval)) != nil {
+            do throws(InvocationError) {
+                try await blocking(.internalFailure) { try catalog.noticeChanges() }
+            } catch {
+                logger.warning("changes in the catalog cannot be looked for", metadata: ["error": "\(error)"])
+            }
+        }
     }
 
     /// Where a version's unpacked bundle is, relative to the content folder.

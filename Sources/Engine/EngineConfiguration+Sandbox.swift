@@ -11,7 +11,7 @@ extension EngineConfiguration {
             launcher: sandboxPrograms.appending("wayside-launcher").string,
             zygoteLibrary: sandboxPrograms.appending("libwayside-zygote.so").string, runtimes: runtimes.string,
             content: DataFolder.content(data).string, state: DataFolder.state(data).string, socketDirectory: run.string,
-            launcherSocket: launcherSocket?.string, instancesMax: instancesMax, containersMax: capacity.containersMax,
+            launcherSocket: launcherSocket?.string, instancesMax: instancesMax, containersMax: capacity.pool.containersMax,
             blankInstances: blankInstances, cgroup: cgroup,
             uidBase: uidBase, initTimeout: initTimeout, logBytesMax: logBytesMax, freezeAfter: freezeAfter, cpu: cpu)
     }

@@ -27,6 +27,8 @@ public struct EngineConfiguration: Sendable {
         public let authority: FilePath
         /// Best first.
         public let regions: [Region]
+        /// The other frontends of this site.
+        public let site: [Region]
         public let probeInterval: Duration
     }
 
@@ -49,7 +51,11 @@ public struct EngineConfiguration: Sendable {
     /// `nil`: the node stands alone.
     public let peers: Peers?
     public let placement: PlacementConfiguration
-    let capacity: PoolConfiguration
+    let capacity: CapacitySettings
+    /// How long a token that names a container is good for.
+    let affinityTokenLifetime: Duration
+    /// Seals tokens.
+    let affinityKey: FilePath
     let launcherSocket: FilePath?
     let cgroup: String
     let uidBase: Int
@@ -67,6 +73,8 @@ public struct EngineConfiguration: Sendable {
     let recordLogsMax: ByteCount
     public let logLevel: Logger.Level
     let drainTimeout: Duration
+    /// How long warm containers wait for the next start of the node; `nil`: they end with it.
+    let parkTime: Duration?
 
     /// The operator's socket.
     public var operatorSocket: FilePath { Self.operatorSocket(data: data) }
@@ -99,7 +107,9 @@ public struct EngineConfiguration: Sendable {
         startAllowance = .seconds(try values.integer("api.startAllowanceSeconds", in: 1...900))
         peers = try values.peers()
         placement = try values.placement()
-        capacity = try values.capacity()
+        capacity = try values.capacitySettings()
+        affinityTokenLifetime = .seconds(try values.integer("affinity.tokenSeconds", in: 1...2_592_000))
+        affinityKey = try values.string("affinity.key").isEmpty ? data.appending("affinity.key") : values.absolutePath("affinity.key")
         launcherSocket = try values.string("sandbox.launcherSocket").isEmpty ? nil : values.absolutePath("sandbox.launcherSocket")
         cgroup = try values.name("sandbox.cgroup")
         uidBase = try values.integer("sandbox.uidBase", in: 65_536...2_147_483_647)
@@ -119,6 +129,8 @@ public struct EngineConfiguration: Sendable {
         recordLogsMax = .mebibytes(try values.integer("records.logMebibytesMax", in: 1...65_536))
         logLevel = try values.choice("log.level", Logger.Level.self)
         drainTimeout = .seconds(try values.integer("drain.timeoutSeconds", in: 0...3_600))
+        let park = try values.integer("drain.parkSeconds", in: 0...86_400)
+        parkTime = park == 0 ? nil : .seconds(park)
         if role == .region, peers?.listen == nil {
             throw ConfigurationError("a region needs peers.listen, or nobody can forward to it; or set node.role to pop")
         }

@@ -28,6 +28,10 @@ public struct AffinityDemand: Hashable, Sendable, Codable {
     public var value: String?
     /// The container that the caller's token names, its signature and time having been checked.
     public var container: UInt64?
+    /// The node that has it; `nil`: the one that runs the call.
+    public var node: String?
+    /// Which launcher of that node gave the container its number; the next one gives the same numbers to others.
+    public var generation: UInt64?
     /// A token came that is forged, expired or of another node: the call is placed as if without, and told so.
     public var tokenIsVoid: Bool
     public var source: Source
@@ -39,16 +43,31 @@ public struct AffinityDemand: Hashable, Sendable, Codable {
     public static let valueBytesMax = 256
 
     public init(
-        value: String?, container: UInt64? = nil, tokenIsVoid: Bool = false, source: Source, mode: Mode = .prefer, busy: Busy = .wait,
-        waitMax: Duration = .seconds(3)
+        value: String?, container: UInt64? = nil, node: String? = nil, generation: UInt64? = nil, tokenIsVoid: Bool = false,
+        source: Source, mode: Mode = .prefer, busy: Busy = .wait, waitMax: Duration = .seconds(3)
     ) {
         self.value = value
         self.container = container
+        self.node = node
+        self.generation = generation
         self.tokenIsVoid = tokenIsVoid
         self.source = source
         self.mode = mode
         self.busy = busy
         self.waitMax = waitMax
+    }
+
+    /// The demand as the pool of `node` is to take it: a token of another node, or of a launcher that is no more, is void there.
+    ///
+    /// - Parameter generation: the launcher's that runs now.
+    public func settled(at node: String, generation: UInt64) -> AffinityDemand {
+        guard container != nil, self.node.map({ $0 != node }) ?? false || self.generation.map({ $0 != generation }) ?? false else {
+            return self
+        }
+        var settled = self
+        settled.container = nil
+        settled.tokenIsVoid = true
+        return settled
     }
 
     /// The caller is told this of every call that wanted a particular container (`Wayside-Affinity-Result`).

@@ -1,8 +1,8 @@
 /// How a function's owner says which requests belong together (STICK-02, STICK-09). Part of the function's settings.
 public struct AffinityRule: Hashable, Sendable, Codable {
-    /// Where in a request its routing value is.
+    /// Where in a request its routing value is. Written `header:NAME`, `query:NAME`, `body:PATH` or `account`.
     public enum Source: Hashable, Sendable, Codable {
-        /// A header of the request, by its name.
+        /// A header of the request, by its name in lower case.
         case header(String)
         /// An item of the query, by its name.
         case query(String)
@@ -24,7 +24,10 @@ public struct AffinityRule: Hashable, Sendable, Codable {
     public var waitMilliseconds: Int
 
     public static let patternsMax = 32
+    /// Bytes of one pattern.
+    public static let patternBytesMax = 128
     public static let bucketsMax = 65_536
+    public static let waitMillisecondsMax = 900_000
 
     public init(
         source: Source, patterns: [String] = [], buckets: Int? = nil, mode: AffinityDemand.Mode = .prefer,

@@ -70,6 +70,8 @@ public struct InvocationRecord: Sendable, Codable {
         public var subPool: SubPoolID?
         public var instance: UInt64?
         public var container: UInt64?
+        /// Which launcher gave the container its number; set where affinity is.
+        public var generation: UInt64?
         public var branch: CapacityBranch?
         /// What it waited for, if it did.
         public var waitedFor: CapacityWait?
@@ -92,7 +94,8 @@ public struct InvocationRecord: Sendable, Codable {
         public var tokenIsVoid: Bool
 
         public init(
-            source: AffinityDemand.Source, value: String?, result: AffinityDemand.Result, isOverflow: Bool = false, tokenIsVoid: Bool = false
+            source: AffinityDemand.Source, value: String?, result: AffinityDemand.Result, isOverflow: Bool = false,
+            tokenIsVoid: Bool = false
         ) {
             self.source = source
             self.value = value
@@ -132,12 +135,15 @@ public struct InvocationRecord: Sendable, Codable {
         public var reason: DecisionReason
         public var startLevel: StartLevel?
         public var spans: Spans
+        /// How the call came by its container there.
+        public var capacity: Capacity?
 
-        public init(node: String, reason: DecisionReason, startLevel: StartLevel?, spans: Spans) {
+        public init(node: String, reason: DecisionReason, startLevel: StartLevel?, spans: Spans, capacity: Capacity? = nil) {
             self.node = node
             self.reason = reason
             self.startLevel = startLevel
             self.spans = spans
+            self.capacity = capacity
         }
     }
 

@@ -1,3 +1,5 @@
+public import EngineCore
+
 /// What the owner of a function declares about it, apart from its code.
 ///
 /// The catalog keeps what it is given; the API checks ranges before.
@@ -23,11 +25,13 @@ public struct FunctionSettings: Hashable, Sendable, Codable {
     public var egress: [String]
     /// The only system calls the function may make; `nil` for what its runtime may.
     public var systemCalls: [String]?
+    /// Which requests belong to one container; `nil`: whatever is idle serves any.
+    public var affinity: AffinityRule?
 
     public init(
         runtime: String, handler: String, role: String, description: String = "", timeoutSeconds: Int = 3,
         memoryMebibytes: Int = 128, temporaryStorageMebibytes: Int = 512, environment: [String: String] = [:],
-        architecture: String = "x86_64", egress: [String] = [], systemCalls: [String]? = nil
+        architecture: String = "x86_64", egress: [String] = [], systemCalls: [String]? = nil, affinity: AffinityRule? = nil
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -40,6 +44,7 @@ public struct FunctionSettings: Hashable, Sendable, Codable {
         self.architecture = architecture
         self.egress = egress
         self.systemCalls = systemCalls
+        self.affinity = affinity
     }
 
     /// What was stored before a setting existed has its default.
@@ -54,6 +59,7 @@ public struct FunctionSettings: Hashable, Sendable, Codable {
             environment: try values.decode([String: String].self, forKey: .environment),
             architecture: try values.decode(String.self, forKey: .architecture),
             egress: try values.decodeIfPresent([String].self, forKey: .egress) ?? [],
-            systemCalls: try values.decodeIfPresent([String].self, forKey: .systemCalls))
+            systemCalls: try values.decodeIfPresent([String].self, forKey: .systemCalls),
+            affinity: try values.decodeIfPresent(AffinityRule.self, forKey: .affinity))
     }
 }

@@ -1,8 +1,11 @@
 // One invocation from its arrival to its answer.
 //
-//     arrived ──decide──► run ─────► leased ──► answered ──► recorded
+//     arrived ──wants a container of another frontend──► forward there ──► …as below
+//        │
+//        └─────decide──► run ─────► leased ──► answered ──► recorded
 //                │         ├─ no capacity ──► decide again, knowing that nothing is free
 //                │         └─ surely not started ──► decide again, a few times
+//                │         ├─ no permission here ──► decide again, as if nothing were free
 //                ├──────► forward ─► sent ────► answered ──► recorded
 //                │         └─ surely not started there ──► decide again, without that region
 //                └──────► refuse ──────────────────────────► recorded
@@ -31,7 +34,9 @@ public final class InvocationRouter: Sendable {
     private let frequency: Mutex<DecayedFrequency>
     private let pool: ContainerPool
     private let regions: RegionDirectory?
+    private let site: Site?
     let records: RecordStore
+    private let recorded: @Sendable (InvocationRecord) -> Void
     private let logger: Logger
     private let draining = Atomic(false)
     private let underWay = Atomic(0)
@@ -39,9 +44,11 @@ public final class InvocationRouter: Sendable {
     /// - Parameters:
     ///   - node: the name of this node, which records carry.
     ///   - regions: where a POP can forward to; `nil` at a region, and at a node that stands alone.
+    ///   - site: the other frontends of this site, if there are any.
+    ///   - recorded: told of every record that is left.
     public init(
-        node: String, role: NodeRole, policy: PlacementPolicy, pool: ContainerPool, regions: RegionDirectory?, records: RecordStore,
-        logger: Logger
+        node: String, role: NodeRole, policy: PlacementPolicy, pool: ContainerPool, regions: RegionDirectory?, site: Site? = nil,
+        records: RecordStore, logger: Logger, recorded: @escaping @Sendable (InvocationRecord) -> Void = { _ in }
     ) {
         self.node = node
         self.role = role
@@ -49,7 +56,9 @@ public final class InvocationRouter: Sendable {
         frequency = Mutex(DecayedFrequency(configuration: policy.configuration))
         self.pool = pool
         self.regions = regions
+        self.site = site
         self.records = records
+        self.recorded = recorded
         self.logger = logger
     }
 
@@ -77,8 +86,12 @@ public final class InvocationRouter: Sendable {
             frequency.record(request.function.key, at: request.arrival)
             return frequency.isFrequent(request.function.key, at: request.arrival)
         }
+        var request = request
+        if request.affinity != nil, let result = try await followAffinity(&request, &record) { return result }
         var excluded: Set<String> = []
         var isFull = false
+        /// What this node said of the call's capacity: no region's refusal says it better.
+        var refusal: InvocationError?
         var restarts = 0
         while true {
             let decision = policy.decide(inputs(request, isFrequent: isFrequent, excluded: excluded, isFull: isFull))
@@ -91,14 +104,15 @@ public final class InvocationRouter: Sendable {
                 case .forward(let plan):
                     return try await forward(request, to: plan.region, &record)
                 case .refuse(.overloaded):
-                    throw InvocationError(.overloaded, "No capacity is free here, and no region can take the call. Try again later.")
+                    throw refusal ?? InvocationError(.overloaded, "No capacity is free here, and no region can take the call. Try again later.")
                 case .refuse(.hopLimit):
                     throw InvocationError(.hopLimit, "The call has been forwarded as often as permitted. Check the peers' configuration.")
                 }
             } catch {
                 switch decision {
-                case .run where error.code == .overloaded && !isFull:
+                case .run where (error.code == .overloaded || error.code == .noPermission) && !isFull && request.affinity == nil:
                     isFull = true
+                    refusal = error
                 case .run where error.code == .startFailed && restarts < Self.restartsMax && !Task.isCancelled:
                     restarts += 1
                 case .forward(let plan) where error.surelyNotStarted && !Task.isCancelled:
@@ -132,13 +146,13 @@ public final class InvocationRouter: Sendable {
             freeMemory: .zero, freeSlots: 0, hasRegions: regions != nil, reachableRegions: [])
         let decision = policy.decide(inputs)
         guard case .run = decision else {
-            pool.giveBack(lease, keep: true)
+            pool.giveBack(lease, ContainerPool.GiveBack(keep: true))
             underWay.subtract(1, ordering: .relaxed)
             return nil
         }
         let decided = EngineInstant.now()
         lease.container.invoke(request) { [self] answer in
-            pool.giveBack(lease, keep: answer.isReusable)
+            pool.giveBack(lease, ContainerPool.GiveBack(answer))
             var record = InvocationRecord(request, node: node)
             record.decision = .run
             record.reason = decision.reason
@@ -167,9 +181,46 @@ public final class InvocationRouter: Sendable {
     private func inputs(_ request: InvocationRequest, isFrequent: Bool, excluded: Set<String>, isFull: Bool) -> PlacementInputs {
         let here = isFull ? nil : pool.availability(for: request.function)
         return PlacementInputs(
-            role: role, origin: request.origin, hasWarmContainer: here?.hasWarm ?? false, isFrequent: isFrequent,
+            role: role, origin: request.origin, hasWarmContainer: here?.hasWarm ?? false,
+            hasAffinity: request.affinity.map { pool.hasContainer($0, of: request.function) } ?? false,
+ isFrequent: isFrequent,
             functionMemory: request.function.memory, freeMemory: here?.freeMemory ?? .zero, freeSlots: here?.freeSlots ?? 0,
-            hasRegions: regions != nil, reachableRegions: regions?.reachableRegions() ?? [], excludedRegions: excluded)
+            isPermitted: here?.isPermitted ?? true, hasTerms: !isFull && pool.hasTerms(for: request), hasRegions: regions != nil, reachableRegions: regions?.reachableRegions() ?? [], excludedRegions: excluded)
+    }
+
+    // MARK: - Affinity
+
+    /// Looked up before it is decided whether the call runs here or in a region: where the container is, there the call goes.
+    ///
+    /// - Returns: what another frontend of this site answered; `nil` when the call stays here, whose wish is then settled.
+    private func followAffinity(
+        _ request: inout InvocationRequest, _ record: inout InvocationRecord
+    ) async throws(InvocationError) -> InvocationResult? {
+        var excluded: Set<String> = []
+        while let owner = site?.owner(of: request, excluding: excluded, now: .now()) {
+            record.decision = .forward
+            record.reason = .affinityElsewhere
+            do throws(InvocationError) {
+                return try await forward(request, by: owner, &record)
+            } catch {
+                // That the container cannot have the call is an answer; that the node cannot is none.
+                guard error.surelyNotStarted, CapacityRefusal(error.code) == nil || error.code == .overloaded, !Task.isCancelled else {
+                    throw leave(record, error, request)
+                }
+                logger.warning("a frontend of this site did not take a call", metadata: ["node": "\(owner.name)", "error": "\(error)"])
+                excluded.insert(owner.name)
+            }
+        }
+        request.affinity = request.affinity?.settled(at: node, generation: pool.generation)
+        if let demand = request.affinity, demand.mode == .require, demand.tokenIsVoid {
+            record.decision = .refuse
+            record.reason = .affinity
+            throw leave(
+                record,
+                InvocationError(.affinity, "The token names no container that can serve this call. Call without it, or without requiring it."),
+                request)
+        }
+        return nil
     }
 
     // MARK: - The two ways
@@ -177,9 +228,9 @@ public final class InvocationRouter: Sendable {
     private func run(_ request: InvocationRequest, _ record: inout InvocationRecord) async throws(InvocationError) -> InvocationResult {
         record.site = node
         record.spans.decide = (EngineInstant.now() - request.arrival).inMilliseconds
-        let (answer, lease) = try await pool.withLease(for: request.function, deadline: request.deadline) { lease in
+        let (answer, lease) = try await pool.withLease(for: request) { lease in
             let answer = await lease.container.invoke(request)
-            return ((answer, lease), answer.isReusable)
+            return ((answer, lease), ContainerPool.GiveBack(answer))
         }
         return try conclude(&record, lease, answer, request)
     }
@@ -188,6 +239,7 @@ public final class InvocationRouter: Sendable {
         _ record: inout InvocationRecord, _ lease: ContainerLease, _ answer: ContainerAnswer, _ request: InvocationRequest
     ) throws(InvocationError) -> InvocationResult {
         record.startLevel = lease.level
+        record.capacity = lease.capacity
         record.spans.wait = lease.wait.inMilliseconds
         record.spans.fetch = lease.fetch.inMilliseconds
         record.spans.start = lease.start.inMilliseconds
@@ -214,6 +266,12 @@ public final class InvocationRouter: Sendable {
         guard let client = regions?.client(region) else {
             throw InvocationError(.internalFailure, "A call was to be forwarded to \(region), which is not configured.")
         }
+        return try await forward(request, by: client, &record)
+    }
+
+    private func forward(
+        _ request: InvocationRequest, by client: RegionClient, _ record: inout InvocationRecord
+    ) async throws(InvocationError) -> InvocationResult {
         let sent = EngineInstant.now()
         record.spans.decide = (sent - request.arrival).inMilliseconds
         record.endingParty = .region
@@ -239,6 +297,7 @@ public final class InvocationRouter: Sendable {
         record.responseByteCount = outcome.payload.readableBytes
         record.spans.total = (EngineInstant.now() - request.arrival).inMilliseconds
         records.add(RecordStore.Entry(record: record, log: log))
+        recorded(record)
         return InvocationResult(outcome: outcome, log: log, record: record)
     }
 
@@ -252,7 +311,37 @@ public final class InvocationRouter: Sendable {
         default: record.endingParty = .engine
         }
         record.spans.total = (EngineInstant.now() - request.arrival).inMilliseconds
+        if let refusal = CapacityRefusal(error.code) { record.capacity = record.capacity ?? InvocationRecord.Capacity(refusal: refusal) }
         records.add(RecordStore.Entry(record: record, log: InvocationLog()))
+        recorded(record)
         return error
+    }
+}
+
+extension ContainerPool.GiveBack {
+    init(_ answer: ContainerAnswer) {
+        self.init(keep: answer.isReusable, state: answer.stateHeld, ran: answer.outcome == nil ? nil : answer.run)
+    }
+}
+
+extension CapacityRefusal {
+    /// Why the pool refused, where an error is a refusal of its.
+    init?(_ code: InvocationError.Code) {
+        switch code {
+        case .overloaded: self = .noCapacity
+        case .rejectedByPolicy: self = .rejectedByPolicy
+        case .noPermission: self = .noPermission
+        case .reservedConcurrency: self = .reservedConcurrency
+        case .variableCapacity: self = .variableCapacity
+        case .affinity: self = .affinity
+        default: return nil
+        }
+    }
+}
+
+extension InvocationRecord.Capacity {
+    init(refusal: CapacityRefusal) {
+        self.init()
+        self.refusal = refusal
     }
 }

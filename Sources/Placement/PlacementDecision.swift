@@ -30,10 +30,11 @@ public enum PlacementDecision: Hashable, Sendable {
 /// Run here.
 public struct RunPlan: Hashable, Sendable {
     public enum Reason: Hashable, Sendable, CaseIterable {
-        case warm, frequent, region, noRegionConfigured, regionOutage, regionsDeclined
+        case affinity, warm, frequent, region, noRegionConfigured, regionOutage, regionsDeclined
 
         public var decisionReason: DecisionReason {
             switch self {
+            case .affinity: .affinity
             case .warm: .warm
             case .frequent: .frequent
             case .region: .region
@@ -50,12 +51,13 @@ public struct RunPlan: Hashable, Sendable {
 /// Run in a region.
 public struct ForwardPlan: Hashable, Sendable {
     public enum Reason: Hashable, Sendable, CaseIterable {
-        case uncommon, noCapacity, profile
+        case uncommon, noCapacity, noPermission, profile
 
         public var decisionReason: DecisionReason {
             switch self {
             case .uncommon: .uncommon
             case .noCapacity: .noCapacity
+            case .noPermission: .noPermission
             case .profile: .profile
             }
         }

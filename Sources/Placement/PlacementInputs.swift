@@ -15,6 +15,8 @@ public struct PlacementInputs: Hashable, Sendable {
     public var origin: InvocationRequest.Origin
     /// A container of the pinned version is idle here. Starting in it takes no further slot or memory.
     public var hasWarmContainer: Bool
+    /// The call wants one particular container, and it is here.
+    public var hasAffinity: Bool
     /// `DecayedFrequency.isFrequent`, asked after this call was recorded.
     public var isFrequent: Bool
     /// The memory the function needs.
@@ -23,6 +25,11 @@ public struct PlacementInputs: Hashable, Sendable {
     public var freeMemory: ByteCount
     /// New containers that can be started now.
     public var freeSlots: Int
+    /// The account may be given one more container here.
+    public var isPermitted: Bool
+    /// The call or its account has terms of its own for capacity (a bid, a deferral, dedicated containers), so that the pool alone can say
+    /// whether it waits.
+    public var hasTerms: Bool
     /// Any region is configured, reachable or not.
     public var hasRegions: Bool
     /// Node names of the regions that answer and hold the pinned version, best first.
@@ -31,17 +38,20 @@ public struct PlacementInputs: Hashable, Sendable {
     public var excludedRegions: Set<String>
 
     public init(
-        role: NodeRole, origin: InvocationRequest.Origin, hasWarmContainer: Bool, isFrequent: Bool,
-        functionMemory: ByteCount, freeMemory: ByteCount, freeSlots: Int, hasRegions: Bool, reachableRegions: [String],
-        excludedRegions: Set<String> = []
+        role: NodeRole, origin: InvocationRequest.Origin, hasWarmContainer: Bool, hasAffinity: Bool = false, isFrequent: Bool,
+        functionMemory: ByteCount, freeMemory: ByteCount, freeSlots: Int, isPermitted: Bool = true, hasTerms: Bool = false,
+        hasRegions: Bool, reachableRegions: [String], excludedRegions: Set<String> = []
     ) {
         self.role = role
         self.origin = origin
         self.hasWarmContainer = hasWarmContainer
+        self.hasAffinity = hasAffinity
         self.isFrequent = isFrequent
         self.functionMemory = functionMemory
         self.freeMemory = freeMemory
         self.freeSlots = freeSlots
+        self.isPermitted = isPermitted
+        self.hasTerms = hasTerms
         self.hasRegions = hasRegions
         self.reachableRegions = reachableRegions
         self.excludedRegions = excludedRegions

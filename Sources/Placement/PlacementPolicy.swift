@@ -5,16 +5,19 @@
 // start cold, and would push out one that is called all the time. The rules, first match wins:
 //
 //     more hops than permitted                  refuse   hop_limit     a loop; shown even if the call could run
+//     the container the call wants is here      run      affinity      its state is here, busy or not
 //     a container is idle here                  run      warm          costs no capacity, no start and no hop
 //     region, or forwarded to here: fits        run      region        nothing is ever forwarded twice
 //                                   does not    refuse   overloaded    the sender decides again without this node
 //     larger than any function may be here ┐             profile
+//     no more for this account here        │             no_permission
 //     not frequent                         ├ forward     uncommon
 //     no memory or slot free               ┘             no_capacity
 //     otherwise                                 run      frequent
 //
 //     forward, but no region is left to try: it runs if it fits (no_region_configured, region_outage when none is
-//     reachable, regions_declined when all that are have refused this call), else overloaded.
+//     reachable, regions_declined when all that are have refused this call), else overloaded. Where permission or the call's own terms
+//     stand in the way, the pool is asked all the same: it alone knows whether the call waits, and says why not.
 //
 // Among the reasons to forward, the one that lasts longest is named: a profile outlives a habit, a habit outlives a full
 // pool. So `no_capacity` counts exactly the calls that more capacity would have kept here.
@@ -39,6 +42,7 @@ public struct PlacementPolicy: Hashable, Sendable {
     /// - Complexity: O(number of reachable regions).
     public func decide(_ inputs: PlacementInputs) -> PlacementDecision {
         if inputs.origin.hops > configuration.hopLimit { return .refuse(.hopLimit) }
+        if inputs.hasAffinity { return .run(RunPlan(reason: .affinity)) }
         if inputs.hasWarmContainer { return .run(RunPlan(reason: .warm)) }
         if inputs.role == .region || inputs.origin.hops > 0 { return runIfItFits(.region, inputs) }
 
@@ -53,12 +57,14 @@ public struct PlacementPolicy: Hashable, Sendable {
     /// Why a POP would rather not run this; `nil` if it would.
     private func reasonToForward(_ inputs: PlacementInputs) -> ForwardPlan.Reason? {
         if inputs.functionMemory > configuration.largestFunctionMemory { return .profile }
+        if !inputs.isPermitted { return .noPermission }
         if !inputs.isFrequent { return .uncommon }
-        return fits(inputs) ? nil : .noCapacity
+        return fits(inputs) || inputs.hasTerms ? nil : .noCapacity
     }
 
     private func runIfItFits(_ reason: RunPlan.Reason, _ inputs: PlacementInputs) -> PlacementDecision {
-        fits(inputs) ? .run(RunPlan(reason: reason)) : .refuse(.overloaded)
+        let isForThePool = inputs.origin.hops == 0 && (!inputs.isPermitted || inputs.hasTerms)
+        return fits(inputs) || isForThePool ? .run(RunPlan(reason: reason)) : .refuse(.overloaded)
     }
 
     private func fits(_ inputs: PlacementInputs) -> Bool {

@@ -20,6 +20,9 @@ public import HTTPTypes
 ///   wayside-reason                      why the sender forwards: a DecisionReason
 ///   wayside-trace-id
 ///   wayside-client-context              base64; absent if the caller sent none
+///   wayside-affinity                    base64 of the JSON of an AffinityDemand; absent if any container will do
+///   wayside-defer-ms                    by how much it may begin later; absent if it should begin at once
+///                                       A node that does not know these two runs the call as if they were absent.
 ///
 /// HEAD /wayside/v1/bundles/<digest>     200 when the package is held, 404 when not
 /// PUT  /wayside/v1/bundles/<digest>     body: the package (zip); taken only if that is its SHA-256; 204
@@ -64,6 +67,9 @@ public enum ForwardWire {
     /// The largest value of any field of a request, and the largest client context.
     static let fieldBytesMax = 512
     static let clientContextBytesMax = 8 << 10
+    /// A routing value of 256 bytes, each written as six in JSON, and the rest of a demand, in base64.
+    static let affinityBytesMax = 4 << 10
+    static let deferralMillisecondsMax = 900_000
 }
 
 extension HTTPField.Name {
@@ -82,6 +88,8 @@ extension HTTPField.Name {
     static let waysideReason = known("wayside-reason")
     static let waysideTraceID = known("wayside-trace-id")
     static let waysideClientContext = known("wayside-client-context")
+    static let waysideAffinity = known("wayside-affinity")
+    static let waysideDeferral = known("wayside-defer-ms")
 
     /// A name spelled in this file.
     private static func known(_ name: String) -> HTTPField.Name {

@@ -12,7 +12,8 @@ public struct ForwardedAnswer: Sendable {
     /// The part of the region's record that explains the call in the sender's.
     public var remote: InvocationRecord.RemoteRecord {
         let record = result.record
-        return .init(node: record.node, reason: record.reason, startLevel: record.startLevel, spans: record.spans)
+        return .init(
+            node: record.node, reason: record.reason, startLevel: record.startLevel, spans: record.spans, capacity: record.capacity)
     }
 
     private enum Kind: UInt8 {

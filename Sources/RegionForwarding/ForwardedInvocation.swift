@@ -20,10 +20,15 @@ public struct ForwardedInvocation: Hashable, Sendable {
     public var traceID: String
     /// JSON text.
     public var clientContext: String?
+    /// The container the call wants.
+    public var affinity: AffinityDemand?
+    /// What is left of the time by which it may begin later, in milliseconds, when it was sent.
+    public var deferralMilliseconds: Int?
 
     public init(
         id: RequestID, function: FunctionKey, version: FunctionVersion, revision: String, invokedARN: String,
-        remainingMilliseconds: Int, hops: Int, origin: String, reason: DecisionReason, traceID: String, clientContext: String?
+        remainingMilliseconds: Int, hops: Int, origin: String, reason: DecisionReason, traceID: String, clientContext: String?,
+        affinity: AffinityDemand? = nil, deferralMilliseconds: Int? = nil
     ) {
         self.id = id
         self.function = function
@@ -36,6 +41,8 @@ public struct ForwardedInvocation: Hashable, Sendable {
         self.reason = reason
         self.traceID = traceID
         self.clientContext = clientContext
+        self.affinity = affinity
+        self.deferralMilliseconds = deferralMilliseconds
     }
 
     /// `request` as the node `origin` forwards it at `now`, one hop further than it came.
@@ -45,10 +52,12 @@ public struct ForwardedInvocation: Hashable, Sendable {
             case .client: 1
             case .peer(_, let hops): hops + 1
             }
+        let deferral = request.deferral.map { Int(($0 - (now - request.arrival)).wholeNanoseconds / 1_000_000) }
         self.init(
             id: request.id, function: request.function.key, version: request.function.version, revision: request.function.revision,
             invokedARN: request.invokedARN, remainingMilliseconds: Int((request.deadline - now).wholeNanoseconds / 1_000_000),
-            hops: hops, origin: origin, reason: reason, traceID: request.traceID, clientContext: request.clientContext)
+            hops: hops, origin: origin, reason: reason, traceID: request.traceID, clientContext: request.clientContext,
+            affinity: request.affinity, deferralMilliseconds: deferral.flatMap { $0 > 0 ? $0 : nil })
     }
 
     // MARK: - Fields
@@ -72,6 +81,8 @@ public struct ForwardedInvocation: Hashable, Sendable {
         fields[.waysideReason] = reason.rawValue
         fields[.waysideTraceID] = traceID
         fields[.waysideClientContext] = clientContext.map { Data($0.utf8).base64EncodedString() }
+        fields[.waysideAffinity] = affinity.flatMap(Self.encoded)
+        fields[.waysideDeferral] = deferralMilliseconds.map { String($0) }
         return fields
     }
 
@@ -91,7 +102,11 @@ public struct ForwardedInvocation: Hashable, Sendable {
             hops: try Self.parsed(fields, .waysideHops) { text in Int(text).flatMap { $0 >= 1 ? $0 : nil } },
             origin: try Self.parsed(fields, .waysideOrigin) { NodeName.isValid($0) ? $0 : nil },
             reason: try Self.parsed(fields, .waysideReason) { DecisionReason(rawValue: $0) },
-            traceID: try Self.text(fields, .waysideTraceID, bytesMax: Self.traceIDBytesMax), clientContext: try Self.clientContext(fields))
+            traceID: try Self.text(fields, .waysideTraceID, bytesMax: Self.traceIDBytesMax), clientContext: try Self.clientContext(fields),
+            affinity: try Self.optional(fields, .waysideAffinity, bytesMax: ForwardWire.affinityBytesMax) { Self.demand($0) },
+            deferralMilliseconds: try Self.optional(fields, .waysideDeferral) { text in
+                Int(text).flatMap { (1...ForwardWire.deferralMillisecondsMax).contains($0) ? $0 : nil }
+            })
     }
 
     /// - Throws: `unsupportedProtocol` unless the fields name the protocol's version 1.
@@ -106,10 +121,24 @@ public struct ForwardedInvocation: Hashable, Sendable {
     }
 
     private static func clientContext(_ fields: HTTPFields) throws(ForwardingError) -> String? {
-        guard fields[.waysideClientContext] != nil else { return nil }
-        return try parsed(fields, .waysideClientContext, bytesMax: ForwardWire.clientContextBytesMax) { text in
+        try optional(fields, .waysideClientContext, bytesMax: ForwardWire.clientContextBytesMax) { text in
             Data(base64Encoded: text).flatMap { String(bytes: $0, encoding: .utf8) }
         }
+    }
+
+    private static func encoded(_ demand: AffinityDemand) -> String? {
+        do { return try JSONEncoder().encode(demand).base64EncodedString() } catch {
+            preconditionFailure("Texts and whole numbers can be written as JSON: \(error)")
+        }
+    }
+
+    private static func demand(_ text: String) -> AffinityDemand? {
+        guard let data = Data(base64Encoded: text), let demand = try? JSONDecoder().decode(AffinityDemand.self, from: data),
+            demand.value.map({ (1...AffinityDemand.valueBytesMax).contains($0.utf8.count) }) ?? true,
+            demand.node.map({ NodeName.isValid($0) }) ?? true,
+            (0...AffinityRule.waitMillisecondsMax).contains(Int(demand.waitMax.wholeNanoseconds / 1_000_000))
+        else { return nil }
+        return demand
     }
 
     private static func text(
@@ -123,6 +152,13 @@ public struct ForwardedInvocation: Hashable, Sendable {
             throw ForwardingError(.invalidRequest, "The value of \(name) is longer than \(bytesMax) bytes.")
         }
         return value
+    }
+
+    private static func optional<Value>(
+        _ fields: HTTPFields, _ name: HTTPField.Name, bytesMax: Int = ForwardWire.fieldBytesMax, _ parse: (String) -> Value?
+    ) throws(ForwardingError) -> Value? {
+        guard fields[name] != nil else { return nil }
+        return try parsed(fields, name, bytesMax: bytesMax, parse)
     }
 
     private static func parsed<Value>(
@@ -154,6 +190,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
     public func request(of function: PinnedVersion, payload: ByteBuffer, arrival: EngineInstant) -> InvocationRequest {
         InvocationRequest(
             id: id, function: function, invokedARN: invokedARN, payload: payload, clientContext: clientContext, traceID: traceID,
-            arrival: arrival, deadline: arrival + .milliseconds(remainingMilliseconds), origin: .peer(node: origin, hops: hops))
+            arrival: arrival, deadline: arrival + .milliseconds(remainingMilliseconds), origin: .peer(node: origin, hops: hops),
+            affinity: affinity, deferral: deferralMilliseconds.map { .milliseconds($0) })
     }
 }

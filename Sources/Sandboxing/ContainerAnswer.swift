@@ -17,6 +17,8 @@ public struct ContainerAnswer: Sendable {
     public let run: Duration
     /// The most memory the container has used in its life; `nil` where no cgroup is usable.
     public let memoryPeak: ByteCount?
+    /// What calls have left in the container, in memory and files, since it was initialised; `nil` unless the call wanted this container.
+    public let stateHeld: ByteCount?
     /// Whether the container can take another call. If not, it is ending already or has to be killed.
     public let isReusable: Bool
     /// Whether it is certain that the function never saw this call, so that it may be tried elsewhere. Only with `outcome == nil`.
@@ -25,7 +27,7 @@ public struct ContainerAnswer: Sendable {
     init(
         outcome: InvocationResult.Outcome?, endingParty: InvocationRecord.EndingParty, errorType: String? = nil,
         output: InvocationLog = InvocationLog(), initialise: Duration? = nil, thaw: Duration? = nil, run: Duration = .zero,
-        memoryPeak: ByteCount? = nil, isReusable: Bool = false, surelyNotStarted: Bool = false
+        memoryPeak: ByteCount? = nil, stateHeld: ByteCount? = nil, isReusable: Bool = false, surelyNotStarted: Bool = false
     ) {
         self.outcome = outcome
         self.endingParty = endingParty
@@ -35,6 +37,7 @@ public struct ContainerAnswer: Sendable {
         self.thaw = thaw
         self.run = run
         self.memoryPeak = memoryPeak
+        self.stateHeld = stateHeld
         self.isReusable = isReusable
         self.surelyNotStarted = surelyNotStarted
     }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import SystemPackage
 
 /// The files of one container's cgroup that the daemon holds open. Where no cgroup is usable there are none.
@@ -7,10 +8,13 @@ struct ContainerCgroup {
     let memoryPeak: SystemPackage.FileDescriptor?
     let cpuTime: SystemPackage.FileDescriptor?
     let freezer: SystemPackage.FileDescriptor?
+    /// What is used now; beside the file of the peak, and open to all for reading.
+    private let memoryUsage: SystemPackage.FileDescriptor?
 
     init(_ given: ContainerDescriptors, version: Int) {
         self.version = version
         (memoryPeak, cpuTime, freezer) = (given.memoryPeak, given.cpuTime, given.freezer)
+        memoryUsage = given.memoryPeak.flatMap { Self.openUsage(beside: $0, version: version) }
     }
 
     /// Stops every process of the container where it is (freezer-subsystem.rst; cgroup-v2.rst, `cgroup.freeze`). The kernel brings
@@ -31,6 +35,16 @@ struct ContainerCgroup {
     /// The most memory used so far, in bytes.
     func readMemoryPeak() -> Int? { memoryPeak.flatMap(CgroupFile.number) }
 
+    /// The memory used now, files included, in bytes.
+    func readMemoryUsage() -> Int? { memoryUsage.flatMap(CgroupFile.number) }
+
+    /// - Returns: `nil` where the launcher's file system is not ours.
+    private static func openUsage(beside peak: SystemPackage.FileDescriptor, version: Int) -> SystemPackage.FileDescriptor? {
+        guard let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(peak.rawValue)") else { return nil }
+        let file = FilePath(path).removingLastComponent().appending(version == 2 ? "memory.current" : "memory.usage_in_bytes")
+        return try? SystemPackage.FileDescriptor.open(file, .readOnly, options: .closeOnExec)
+    }
+
     /// The processor time used so far.
     func readCPUTime() -> Duration? {
         guard let number = cpuTime.flatMap(CgroupFile.number) else { return nil }
@@ -38,7 +52,7 @@ struct ContainerCgroup {
     }
 
     func close() {
-        for file in [memoryPeak, cpuTime, freezer].compactMap({ $0 }) {
+        for file in [memoryPeak, cpuTime, freezer, memoryUsage].compactMap({ $0 }) {
             // A file of a cgroup is gone after close(2) whatever it answers.
             try? file.close()
         }

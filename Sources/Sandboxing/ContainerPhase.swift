@@ -20,6 +20,8 @@ enum ContainerPhase {
     case busy(ContainerCall)
     /// Nothing new begins. The call, if any, waits for the launcher to say how the process ended.
     case ending(ContainerCall?)
+    /// Left, or about to be left, to the launcher for the next process; for this one it has ended.
+    case parked
     /// Gone before its first call, which is still to be told why.
     case stillborn(Stillbirth)
     case gone
@@ -35,7 +37,7 @@ enum ContainerPhase {
     var isCapturing: Bool {
         switch self {
         case .assigned, .initialising, .busy, .ending: true
-        case .preparing, .spare, .idle, .freezing, .frozen, .thawing, .stillborn, .gone: false
+        case .preparing, .spare, .idle, .freezing, .frozen, .thawing, .parked, .stillborn, .gone: false
         }
     }
 }

@@ -42,15 +42,20 @@ final class FrameRuntimeChannel: RuntimeChannel {
     private let onEvent: @Sendable (RuntimeEvent) -> Void
 
     /// Can be written to at once; ``open()`` makes it listen. From any thread.
+    ///
+    /// - Parameter sequence: of the last call, where an earlier process has left a runtime that is idle; `nil`: it is not booted yet.
     init(
-        _ socket: SystemPackage.FileDescriptor, on eventLoop: any EventLoop, onEvent: @escaping @Sendable (RuntimeEvent) -> Void
+        _ socket: SystemPackage.FileDescriptor, on eventLoop: any EventLoop, resuming sequence: UInt32? = nil,
+        onEvent: @escaping @Sendable (RuntimeEvent) -> Void
     ) {
         self.socket = socket
         self.eventLoop = eventLoop
         self.onEvent = onEvent
         // Without one, for want of descriptors, all is written by the event loop.
         let writer = fcntl(socket.rawValue, F_DUPFD_CLOEXEC, 0)
-        link = Mutex(Link(writer: writer < 0 ? nil : SystemPackage.FileDescriptor(rawValue: writer)))
+        var new = Link(writer: writer < 0 ? nil : SystemPackage.FileDescriptor(rawValue: writer))
+        if let sequence { (new.isBooted, new.initialisation, new.sequence) = (true, .done, sequence) }
+        link = Mutex(new)
     }
 
     /// Takes over the socket, also when the future fails. On the event loop, once.
@@ -98,6 +103,15 @@ final class FrameRuntimeChannel: RuntimeChannel {
         if let rest { finish(rest) }
         // This may be any thread, and events belong on the event loop.
         if !fits { eventLoop.execute { self.onEvent(.failed(.callTooLarge)) } }
+    }
+
+    func park() -> ParkedChannel? {
+        link.withLock { link in
+            guard let writer = link.writer, !link.isOver, link.initialisation == .done, link.awaited == nil, link.backlog == 0 else {
+                return nil
+            }
+            return ParkedChannel(channel: writer, state: link.sequence)
+        }
     }
 
     func processEnded() {

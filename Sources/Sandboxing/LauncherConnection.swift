@@ -1,7 +1,7 @@
 internal import CSandboxProtocol
 internal import Foundation
 internal import Synchronization
-internal import SystemPackage
+public import SystemPackage
 
 /// The connection to `wayside-launcher`.
 ///
@@ -17,14 +17,15 @@ public final class LauncherConnection: Sendable {
     /// `WS_REPORT_MAX`; an expression in C that is not imported. No report is longer.
     static let reportBytesMax = 256 << 10
 
-    private struct Reply {
+    struct Reply {
         var processID: Int32 = 0
         var descriptors = ReplyDescriptors.none
         var capabilities: LauncherCapabilities?
+        var kept: KeptContainer?
     }
 
-    private typealias Answer = Result<Reply, SandboxError>
-    private typealias Completion = @Sendable (Answer) -> Void
+    typealias Answer = Result<Reply, SandboxError>
+    typealias Completion = @Sendable (Answer) -> Void
 
     private struct State {
         var isOpen = true
@@ -40,10 +41,12 @@ public final class LauncherConnection: Sendable {
     ///
     /// - Parameters:
     ///   - helloTimeout: how long the launcher may take to accept and to greet; its socket exists before anybody serves it.
+    ///   - messages: where the launcher's messages go from now on; stays the caller's. `nil`: where they went before.
     ///   - onEvent: called on the connection's thread, in order; must not block. Its last call is `disconnected`.
     /// - Throws: `unreachable`, `versionMismatch`, `disconnected`.
     public static func connect(
-        path: String, helloTimeout: Duration = .seconds(10), onEvent: @escaping @Sendable (LauncherEvent) -> Void
+        path: String, helloTimeout: Duration = .seconds(10), messages: FileDescriptor? = nil,
+        onEvent: @escaping @Sendable (LauncherEvent) -> Void
     ) async throws(SandboxError) -> (connection: LauncherConnection, capabilities: LauncherCapabilities) {
         let socket = ws_socket_connect(path)
         guard socket >= 0 else {
@@ -55,7 +58,7 @@ public final class LauncherConnection: Sendable {
         let connection = LauncherConnection(socket: FileDescriptor(rawValue: socket), onEvent: onEvent)
         connection.limitReceiving(to: helloTimeout)
         Thread.detachNewThread { connection.receive() }
-        guard let capabilities = try await connection.request(.hello).capabilities else {
+        guard let capabilities = try await connection.request(.hello(messages: messages)).capabilities else {
             connection.close()
             throw SandboxError(.versionMismatch, "the launcher at \(path) speaks another protocol; install matching versions")
         }
@@ -147,14 +150,14 @@ public final class LauncherConnection: Sendable {
         _ = try await request(.killContainer(id))
     }
 
-    private func request(_ request: LauncherRequest) async throws(SandboxError) -> Reply {
+    func request(_ request: LauncherRequest) async throws(SandboxError) -> Reply {
         let answer = await withCheckedContinuation { (continuation: CheckedContinuation<Answer, Never>) in
             self.request(request) { continuation.resume(returning: $0) }
         }
         return try answer.get()
     }
 
-    private func request(_ request: LauncherRequest, _ completion: @escaping Completion) {
+    func request(_ request: LauncherRequest, _ completion: @escaping Completion) {
         if let failure = send(request, completion) { completion(.failure(failure)) }
     }
 
@@ -167,7 +170,8 @@ public final class LauncherConnection: Sendable {
         }
         do throws(SandboxError) {
             let message = try request.encoded(requestID: id)
-            guard ws_socket_send(socket.rawValue, message, message.count, nil, 0) == message.count else {
+            let descriptors = request.descriptors
+            guard ws_socket_send(socket.rawValue, message, message.count, descriptors, descriptors.count) == message.count else {
                 let error = errno
                 throw SandboxError(.disconnected, "the launcher takes no message (\(Errno(rawValue: error)))", systemError: error)
             }
@@ -241,6 +245,14 @@ extension LauncherConnection {
             unclaimed = []
             let processID = Int32(bitPattern: reply.process_id)
             completion(.success(Reply(processID: processID, descriptors: given)))
+        case .adopted(let id, let kept):
+            guard let completion = take(id) else { break }
+            guard let kept else { return completion(.success(Reply())) }
+            guard let given = ReplyDescriptors(bits: kept.bits, descriptors).flatMap({ ContainerDescriptors($0) }) else {
+                return completion(.failure(SandboxError(.stepFailed, "what came with container \(kept.container) is not all there")))
+            }
+            unclaimed = []
+            completion(.success(Reply(kept: KeptContainer(message: kept, descriptors: given))))
         case .event(let event):
             onEvent(event)
         case nil:

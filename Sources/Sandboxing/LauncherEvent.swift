@@ -13,6 +13,17 @@ public struct LauncherCapabilities: Hashable, Sendable {
     public let landlockABI: Int
     public let instancesMax: Int
     public let containersMax: Int
+    /// What an earlier connection has left.
+    public let parked: ParkedContainers
+}
+
+/// Containers that wait at the launcher to be adopted.
+public struct ParkedContainers: Hashable, Sendable {
+    public static let none = ParkedContainers(count: 0, highestNumber: 0)
+
+    public let count: Int
+    /// The highest of their and their instances' numbers, 0 when there are none: new ones have to be above it.
+    public let highestNumber: UInt64
 }
 
 /// The descriptors of a prepared container. The receiver owns them and closes each exactly once.
@@ -29,6 +40,8 @@ public struct ContainerDescriptors: Sendable {
     public let freezer: FileDescriptor?
     /// A listening socket in the container's network namespace; `nil` unless a port was asked for.
     public let egress: FileDescriptor?
+    /// Of a container that was parked: the connection of its Runtime API on which it waits.
+    let connection: FileDescriptor?
 
     /// - Returns: `nil` when the reply brought no channel or no log.
     init?(_ reply: ReplyDescriptors) {
@@ -39,10 +52,11 @@ public struct ContainerDescriptors: Sendable {
         cpuTime = reply[WS_DESCRIPTOR_CPU]
         freezer = reply[WS_DESCRIPTOR_FREEZER]
         egress = reply[WS_DESCRIPTOR_EGRESS]
+        connection = reply[WS_DESCRIPTOR_CONNECTION]
     }
 
     public func close() {
-        for descriptor in [channel, log, memoryPeak, cpuTime, freezer, egress].compactMap({ $0 }) {
+        for descriptor in [channel, log, memoryPeak, cpuTime, freezer, egress, connection].compactMap({ $0 }) {
             // A descriptor of a socket, pipe or cgroup file is gone after close(2) whatever it answers.
             try? descriptor.close()
         }
@@ -107,8 +121,21 @@ public struct ContainerExit: Hashable, Sendable {
 
 /// A message of the launcher, taken apart.
 enum LauncherMessage {
+    /// A container that was parked, without its descriptors.
+    struct Kept: Hashable {
+        var instance: UInt64
+        var container: UInt64
+        var runtime: String
+        var state: UInt32
+        /// Those of the descriptors that come with it.
+        var bits: UInt32
+        var label: [UInt8]
+    }
+
     case capabilities(requestID: UInt64, LauncherCapabilities)
     case reply(requestID: UInt64, ws_reply)
+    /// What was parked; `nil` when nothing is any more.
+    case adopted(requestID: UInt64, Kept?)
     case event(LauncherEvent)
 
     /// - Returns: `nil` for a message that is too short, of another version or of no known type.
@@ -124,10 +151,19 @@ enum LauncherMessage {
                 LauncherCapabilities(
                     processID: Int32(bitPattern: body.launcher_pid), isPrivileged: body.privileged != 0,
                     cgroupVersion: Int(body.cgroup_version), landlockABI: Int(body.landlock_abi),
-                    instancesMax: Int(body.instances_max), containersMax: Int(body.containers_max)))
+                    instancesMax: Int(body.instances_max), containersMax: Int(body.containers_max),
+                    parked: ParkedContainers(count: Int(body.parked), highestNumber: body.parked_number_max)))
         case WS_REPLY:
             guard let body = Self.load(ws_reply.self, bytes) else { return nil }
             self = .reply(requestID: header.request_id, body)
+        case WS_ADOPTED:
+            guard let body = Self.load(ws_adopted.self, bytes) else { return nil }
+            let label = bytes[MemoryLayout<ws_adopted>.size...]
+            guard label.count == Int(body.label_length) else { return nil }
+            let kept = Kept(
+                instance: body.instance_id, container: body.container_id, runtime: Self.text(body.runtime), state: body.state,
+                bits: body.descriptors, label: Array(label))
+            self = .adopted(requestID: header.request_id, kept.instance == 0 ? nil : kept)
         case WS_CONTAINER_EXIT:
             guard let body = Self.load(ws_container_exit.self, bytes), let exit = ContainerExit(body) else { return nil }
             self = .event(.containerExited(body.container_id, exit))
@@ -141,11 +177,15 @@ enum LauncherMessage {
             self = .event(.instanceExited(body.instance_id))
         case WS_ZYGOTE_EXIT:
             guard let body = Self.load(ws_zygote_exit.self, bytes) else { return nil }
-            let runtime = withUnsafeBytes(of: body.runtime) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            self = .event(.zygoteExited(runtime: runtime, waitStatus: body.wait_status))
+            self = .event(.zygoteExited(runtime: Self.text(body.runtime), waitStatus: body.wait_status))
         default:
             return nil
         }
+    }
+
+    /// A fixed array of C characters, up to its NUL.
+    private static func text<Field>(_ field: Field) -> String {
+        withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 
     private static func load<Body: BitwiseCopyable>(_: Body.Type, _ bytes: UnsafeRawBufferPointer) -> Body? {

@@ -9,9 +9,9 @@ internal import Glibc
 
 /// The launcher as a child process.
 ///
-/// It lives and dies with this process: its standard input is a pipe that only this process holds open, and the kernel is asked to
-/// send it SIGTERM when that pipe's last writer is gone (`F_SETSIG`, fcntl(2)), however that comes about. `PR_SET_PDEATHSIG` would
-/// not do: it follows the thread that started the child, and threads of pools come and go.
+/// It lives and dies with this process, unless something is parked with it: its standard input is a pipe that only this process holds
+/// open, and it sees when that pipe's last writer is gone, however that comes about (`--lifeline`). `PR_SET_PDEATHSIG` would not do:
+/// it follows the thread that started the child, and threads of pools come and go.
 final class LauncherProcess: Sendable {
     /// How long it may take to end by itself after SIGTERM.
     private static let terminationMax: TimeAmount = .seconds(5)
@@ -34,16 +34,13 @@ final class LauncherProcess: Sendable {
     init(_ arguments: [String], on eventLoop: any EventLoop, logger: Logger) throws(SandboxError) {
         let input = try Self.makePipe()
         let errors = try Self.makePipe()
-        let (status, pid) = Self.spawn(arguments, input: input[0], errors: errors[1])
+        let (status, pid) = Self.spawn(arguments + ["--lifeline"], input: input[0], errors: errors[1])
         close(errors[1])
         guard status == 0 else {
             for descriptor in [input[0], input[1], errors[0]] { close(descriptor) }
             let reason = String(cString: strerror(status))
             throw SandboxError(.unreachable, "\(arguments[0]) cannot be started (\(reason)); install it", systemError: status)
         }
-        _ = fcntl(input[0], F_SETOWN, pid)
-        _ = fcntl(input[0], Self.setSignal, SIGTERM)
-        _ = fcntl(input[0], F_SETFL, O_ASYNC)
         close(input[0])
         processID = pid
         lifeline = input[1]
@@ -72,8 +69,8 @@ final class LauncherProcess: Sendable {
         }
     }
 
-    /// `F_SETSIG` of the kernel's fcntl.h, which is the same on all its architectures.
-    private static let setSignal: Int32 = 10
+    /// `POSIX_SPAWN_SETSID` of glibc's spawn.h.
+    private static let setSession: Int16 = 0x80
 
     private static func spawn(_ arguments: [String], input: Int32, errors: Int32) -> (status: Int32, pid_t) {
         var actions = posix_spawn_file_actions_t()
@@ -88,15 +85,14 @@ final class LauncherProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, errors, 1)
         posix_spawn_file_actions_adddup2(&actions, errors, 2)
         for descriptor in openDescriptors() { posix_spawn_file_actions_addclose(&actions, descriptor) }
-        // Signals as in a fresh process, whatever this one ignores or blocks; and none from a terminal, for this process ends it.
+        // Signals as in a fresh process, whatever this one ignores or blocks; and a session of its own, for no terminal ends it.
         var all = sigset_t()
         var none = sigset_t()
         sigfillset(&all)
         sigemptyset(&none)
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK) | Self.setSession)
         let words = arguments.map { strdup($0) }
         let variables = [strdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")]
         defer { for word in words + variables { free(word) } }
@@ -118,7 +114,7 @@ final class LauncherProcess: Sendable {
     }
 
     /// - Returns: the reading end and the writing end, both closed in other children.
-    private static func makePipe() throws(SandboxError) -> [Int32] {
+    static func makePipe() throws(SandboxError) -> [Int32] {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else {
             throw SandboxError(.unreachable, "no pipe for the launcher (\(String(cString: strerror(errno))))", systemError: errno)
@@ -131,46 +127,5 @@ final class LauncherProcess: Sendable {
     private static func openDescriptors() -> [Int32] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
         return names.compactMap { Int32($0) }.filter { $0 > 2 }
-    }
-}
-
-/// What the launcher writes to its standard error, line by line, into the engine's log.
-private final class LauncherLog: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-
-    /// Longer lines are cut.
-    private static let lineBytesMax = 4096
-
-    private let logger: Logger
-    private var line: [UInt8] = []
-
-    private init(_ logger: Logger) { self.logger = logger }
-
-    /// Takes over `descriptor`.
-    static func read(_ descriptor: Int32, on eventLoop: any EventLoop, logger: Logger) {
-        NIOPipeBootstrap(group: eventLoop)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(LauncherLog(logger)) }
-            }
-            .takingOwnershipOfDescriptor(input: descriptor)
-            .whenFailure { error in
-                logger.warning("the launcher's messages cannot be read: \(error)")
-                close(descriptor)
-            }
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        for byte in unwrapInboundIn(data).readableBytesView {
-            if byte == UInt8(ascii: "\n") { flush() } else if line.count < Self.lineBytesMax { line.append(byte) }
-        }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) { flush() }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
-
-    private func flush() {
-        if !line.isEmpty { logger.warning("\(String(decoding: line, as: UTF8.self))") }
-        line.removeAll(keepingCapacity: true)
     }
 }

@@ -1,5 +1,6 @@
 internal import CSandboxProtocol
 public import EngineCore
+internal import SystemPackage
 
 /// The limits the kernel enforces on an instance or a container. `nil` means none.
 public struct SandboxLimits: Hashable, Sendable {
@@ -91,12 +92,15 @@ public struct ContainerSpecification: Hashable, Sendable {
 
 /// A request as bytes (`wayside_protocol.h`).
 enum LauncherRequest {
-    case hello
+    /// - Parameter messages: where the launcher's messages are to go from now on.
+    case hello(messages: FileDescriptor?)
     case createInstance(id: UInt64, SandboxLimits)
     case killInstance(UInt64)
     case startContainer(ContainerSpecification)
     case killContainer(UInt64)
     case inspectContainer(UInt64)
+    case parkContainer(ContainerParking)
+    case adopt
 
     /// - Throws: `invalidArgument` when a value does not fit into the message.
     func encoded(requestID: UInt64) throws(SandboxError) -> [UInt8] {
@@ -114,6 +118,25 @@ enum LauncherRequest {
             return Self.bytes(of: ws_container_inspect(header: ws_header(), container_id: id), WS_CONTAINER_INSPECT, requestID)
         case .startContainer(let specification):
             return try Self.bytes(of: specification, requestID)
+        case .parkContainer(let parking):
+            guard parking.label.count <= ContainerParking.labelBytesMax else {
+                throw SandboxError(.invalidArgument, "a label of \(parking.label.count) bytes; at most \(ContainerParking.labelBytesMax)")
+            }
+            let body = ws_container_park(
+                header: ws_header(), container_id: parking.container, seconds: parking.seconds, descriptors: parking.bits,
+                state: parking.state, label_length: UInt32(parking.label.count))
+            return Self.bytes(of: body, WS_CONTAINER_PARK, requestID, trailing: parking.label)
+        case .adopt:
+            return Self.bytes(of: ws_header(), WS_ADOPT, requestID)
+        }
+    }
+
+    /// What travels beside the message; the receiver gets descriptors of its own.
+    var descriptors: [Int32] {
+        switch self {
+        case .hello(let messages?): [messages.rawValue]
+        case .parkContainer(let parking): parking.ordered
+        default: []
         }
     }
 

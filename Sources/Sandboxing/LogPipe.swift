@@ -22,7 +22,7 @@ final class LogPipe: ChannelInboundHandler {
         let completion: (InvocationLog) -> Void
     }
 
-    private let descriptor: SystemPackage.FileDescriptor
+    let descriptor: SystemPackage.FileDescriptor
     private var channel: (any Channel)?
     private var capture: LogCapture
     /// Bytes read since the start.
@@ -57,6 +57,9 @@ final class LogPipe: ChannelInboundHandler {
         guard end > position || !endings.isEmpty else { return completion(capture.take()) }
         endings.append(Ending(position: end, completion: completion))
     }
+
+    /// Whether the descriptor is open still, and no call waits for what is in it.
+    var isQuiet: Bool { channel != nil && endings.isEmpty }
 
     /// Stops reading, once all calls have their output.
     func close() {

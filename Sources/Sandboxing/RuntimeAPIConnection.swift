@@ -99,6 +99,21 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
         if !isReading { flush() }
     }
 
+    /// The socket, when the connection waits for the answer to its request and for nothing else; and whether it stays open behind it.
+    func park() -> (socket: CInt, isKeptAlive: Bool)? {
+        guard let head, isWritable, !hasUnflushed, !isReading else { return nil }
+        let socket = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }
+        return socket.map { ($0, head.isKeepAlive) }
+    }
+
+    /// The connection has asked for its next event in an earlier process.
+    func resume(isKeptAlive: Bool) {
+        head = HTTPRequestHead(
+            version: .http1_1, method: .GET, uri: "/2018-06-01/runtime/invocation/next",
+            headers: isKeptAlive ? [:] : ["connection": "close"])
+        request = .next
+    }
+
     /// Whether the runtime has read what it was sent, but for less than NIO's high water mark.
     var isWritable: Bool { channel.isWritable }
 

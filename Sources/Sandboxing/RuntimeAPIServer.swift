@@ -34,10 +34,10 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
 
     private let eventLoop: any EventLoop
     private let onEvent: @Sendable (RuntimeEvent) -> Void
-    private var listener: (any Channel)?
-    private var connections: [ObjectIdentifier: RuntimeAPIConnection] = [:]
+    private(set) var listener: (any Channel)?
+    private(set) var connections: [ObjectIdentifier: RuntimeAPIConnection] = [:]
     /// Connections that have asked for an event, in the order they asked.
-    private var asking: [RuntimeAPIConnection] = []
+    private(set) var asking: [RuntimeAPIConnection] = []
     private var call: Call?
     /// The connection whose request's body is being kept. There is one at most, so that a container, however it behaves, makes
     /// this process hold no more than one answer.
@@ -60,7 +60,7 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         return ServerBootstrap(group: eventLoop)
             // Inherited from the listener only by connections that come after this; a program that runs already may be quicker.
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try server.admit(channel) } }
+            .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { _ = try server.admit(channel) } }
             .withBoundSocket(listener.rawValue)
             .map { channel in
                 server.listener = channel
@@ -69,7 +69,8 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     }
 
     /// Sets up a connection; on the event loop.
-    func admit(_ channel: any Channel) throws {
+    @discardableResult
+    func admit(_ channel: any Channel) throws -> RuntimeAPIConnection {
         eventLoop.assertInEventLoop()
         guard connections.count < Self.connectionsMax, !isOver else { throw ChannelError.inappropriateOperationForState }
         let connection = RuntimeAPIConnection(self, channel)
@@ -77,6 +78,18 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         // Answers are written as bytes, so there is a decoder and no encoder.
         try channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
         try channel.pipeline.syncOperations.addHandler(connection)
+        return connection
+    }
+
+    /// Whether the runtime waits for its next call, as far as is known here.
+    var isIdle: Bool { hasAsked && !hasFailed && !isEnding && !isOver && call == nil && collecting == nil }
+
+    /// The runtime has asked for its next event in an earlier process.
+    ///
+    /// - Parameter connection: on which it waits; `nil` when it had none and is about to connect.
+    func resume(_ connection: RuntimeAPIConnection?) {
+        hasAsked = true
+        if let connection { asking.append(connection) }
     }
 
     // MARK: The container's side

@@ -38,6 +38,9 @@ protocol RuntimeChannel: AnyObject, Sendable {
     ///
     /// - Parameter deadline: when the call will be ended as timed out, in milliseconds since 1970.
     func invoke(_ request: InvocationRequest, deadline: Int64)
+    /// What another process can go on from, for a runtime that waits for its next call; `nil` when there is more to it than that. The
+    /// descriptors stay the channel's, until ``close()``. On the event loop.
+    func park() -> ParkedChannel?
     /// The runtime process is gone: what it has sent is still delivered, then `closed`. On the event loop.
     func processEnded()
     /// Gives everything back; no event follows. On the event loop.

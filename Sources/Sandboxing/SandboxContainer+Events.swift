@@ -12,10 +12,12 @@ extension SandboxContainer {
 
     /// Takes over the container's descriptors, in every case. From any thread: a runtime that speaks frames is told its function
     /// there and then, and the event loop listens as soon as it gets to it.
-    func attach(_ given: ContainerDescriptors) -> EventLoopFuture<Void> {
+    ///
+    /// - Parameter parked: what ``ParkedChannel/state`` said, of a runtime that an earlier process has left idle.
+    func attach(_ given: ContainerDescriptors, resuming parked: UInt32? = nil) -> EventLoopFuture<Void> {
         // Weak, because the channel is held by the container and by the event loop.
         let onEvent: @Sendable (RuntimeEvent) -> Void = { [weak self] event in self?.handle(event) }
-        let frames = manifest.bootsEarly ? FrameRuntimeChannel(given.channel, on: eventLoop, onEvent: onEvent) : nil
+        let frames = manifest.bootsEarly ? FrameRuntimeChannel(given.channel, on: eventLoop, resuming: parked, onEvent: onEvent) : nil
         if let frames { state.withLock { $0.channel = frames } }
         initialise()
         return eventLoop.flatSubmit {
@@ -32,12 +34,16 @@ extension SandboxContainer {
                     self.adopt(given, bound.value).flatMapErrorThrowing { error in
                         // Nobody takes it over any more; a socket is gone after close(2) whatever it answers.
                         try? given.channel.close()
+                        try? given.connection?.close()
                         throw error
                     }
                 }
                 .flatMap { () -> EventLoopFuture<any RuntimeChannel> in
                     if let frames { return frames.open().map { $0 } }
-                    return RuntimeAPIServer.open(given.channel, on: self.eventLoop, onEvent: onEvent).map { $0 }
+                    guard let parked else { return RuntimeAPIServer.open(given.channel, on: self.eventLoop, onEvent: onEvent).map { $0 } }
+                    return RuntimeAPIServer.open(
+                        given.channel, resuming: given.connection, state: parked, on: self.eventLoop, onEvent: onEvent
+                    ).map { $0 }
                 }
                 .map { self.attached($0) }
                 .flatMapErrorThrowing { error in
@@ -64,6 +70,8 @@ extension SandboxContainer {
             try? given.egress?.close()
             return eventLoop.makeSucceededVoidFuture()
         }
+        // Without one, for want of descriptors, the container ends with this process.
+        descriptors.value?.egressListener = try? listener.duplicate()
         return egress.serve(listener: listener.rawValue, for: version, container: id, on: eventLoop).map { session in
             // The container may have ended while its proxy was being opened.
             if self.descriptors.value == nil { session.end() } else { self.descriptors.value?.egress = session }
@@ -119,6 +127,7 @@ extension SandboxContainer {
     /// A start has failed for a reason that is the function's own, and nothing is left of it.
     func beStillborn(_ reason: Stillbirth.Reason) {
         state.withLock { $0.phase = .stillborn(Stillbirth(reason: reason, output: InvocationLog())) }
+        abandonPreloading()
     }
 
     /// Gives everything back. On the event loop.
@@ -130,6 +139,7 @@ extension SandboxContainer {
         channel?.close()
         descriptors.value?.log?.close()
         descriptors.value?.egress?.end()
+        try? descriptors.value?.egressListener?.close()
         descriptors.value?.cgroup.close()
         descriptors.value = nil
     }
@@ -138,6 +148,8 @@ extension SandboxContainer {
 
     private func handle(_ event: RuntimeEvent) {
         eventLoop.assertInEventLoop()
+        // Whatever it is, it is the next process's to learn, which sees the same channel.
+        guard !isBeingParked else { return }
         switch event {
         case .booted: booted()
         case .ready: ready()
@@ -169,6 +181,7 @@ extension SandboxContainer {
 
     private func ready() {
         startMetering()
+        descriptors.value?.memoryReady = descriptors.value?.cgroup.readMemoryUsage()
         let call = state.withLock { state -> ContainerCall? in
             switch state.phase {
             case .assigned:
@@ -178,7 +191,7 @@ extension SandboxContainer {
             default: return nil
             }
         }
-        guard var call else { return }
+        guard var call else { return beIdle() }
         let now = EngineInstant.now()
         call.initialise = now - call.began
         handOver(call, now: now)
@@ -255,7 +268,7 @@ extension SandboxContainer {
         let waiter = state.withLock { state -> CheckedContinuation<Result<Void, SandboxError>, Never>? in
             switch state.phase {
             case .initialising(let call), .thawing(let call), .busy(let call): state.phase = .ending(call)
-            case .spare, .assigned, .idle, .freezing, .frozen: state.phase = .ending(nil)
+            case .spare, .assigned, .idle, .freezing, .frozen, .parked: state.phase = .ending(nil)
             case .preparing(let waiter):
                 state.phase = .ending(nil)
                 return waiter
@@ -264,6 +277,7 @@ extension SandboxContainer {
             return nil
         }
         waiter?.resume(returning: .failure(bootFailure))
+        abandonPreloading()
     }
 
     /// Ends the container and answers its call now: nobody waits for the process to be gone.
@@ -362,7 +376,13 @@ extension SandboxContainer {
                 outcome: verdict.outcome, endingParty: verdict.party, errorType: verdict.errorType,
                 output: output.adding(line: verdict.logLine),
                 initialise: call.handedOver == nil && !call.foundFrozen ? now - call.began : call.initialise, thaw: call.thaw,
-                run: call.handedOver.map { now - $0 } ?? .zero, memoryPeak: peak, isReusable: isReusable, surelyNotStarted: notStarted))
+                run: call.handedOver.map { now - $0 } ?? .zero, memoryPeak: peak,
+                stateHeld: call.request.affinity == nil ? nil : stateHeld(), isReusable: isReusable, surelyNotStarted: notStarted))
+    }
+
+    private func stateHeld() -> ByteCount? {
+        guard let own = descriptors.value, let before = own.memoryReady, let now = own.cgroup.readMemoryUsage() else { return nil }
+        return ByteCount(max(0, now - before))
     }
 
     private func memoryPeak() -> ByteCount? {

@@ -17,6 +17,8 @@ internal import SystemPackage
 ///                                  thawing ◄──call── frozen ◄──(written)── freezing ◄──time── idle
 ///                                     └──(written, handed over)──► busy
 ///
+///     idle, frozen, assigned and ready ── parked with the launcher ──► parked;  in the next process: (adopted) ──► frozen, or idle
+///
 ///     each of them ── time-out, violation, abort, kill, end of the process ──► ending ── the launcher's report ──► gone
 ///                                                 (assigned, by itself: stillborn until its first call ──► gone)
 ///
@@ -57,6 +59,8 @@ public final class SandboxContainer: Sendable {
         var stillbirth: Stillbirth.Reason?
         var hadCall = false
         var isKilled = false
+        /// The launcher has it, and keeps it beyond this process.
+        var isParked = false
         var isConcluding = false
         /// A call whose client has gone before it began.
         var aborted: RequestID?
@@ -65,6 +69,8 @@ public final class SandboxContainer: Sendable {
         /// Whether it may be frozen at all: it has a freezer, and nobody is ending it.
         var isFreezable = false
         var isFreezeTimerSet = false
+        /// Waits for the function to be initialised without a call; told once.
+        var preloading: Latch<Bool>?
         /// What its calls are recorded in.
         var profile: FunctionProfiles.Entry?
         /// Calls since the cpu time was read.
@@ -80,9 +86,13 @@ public final class SandboxContainer: Sendable {
     struct Descriptors {
         var log: LogPipe?
         var cgroup: ContainerCgroup
+        /// The memory used when the function was ready; `nil` before, and for one of an earlier process.
+        var memoryReady: Int?
         /// The cpu time when it was last read; `nil` before the function is ready.
         var cpuTime: Duration?
         var egress: (any EgressSession)?
+        /// A second descriptor of the listener that the session serves.
+        var egressListener: SystemPackage.FileDescriptor?
     }
 
     public let id: UInt64
@@ -177,14 +187,17 @@ public final class SandboxContainer: Sendable {
         eventLoop.execute { self.end(only: request) { _ in CallVerdict(nil, .client) } }
     }
 
-    /// Ends the container, whatever it does. A call under way is answered as the engine's doing.
+    /// Ends the container, whatever it does. A call under way is answered as the engine's doing. One that is parked is not this
+    /// process's to end any more.
     func kill() {
-        let wasStillborn = state.withLock { state in
+        let (wasStillborn, isParked) = state.withLock { state -> (Bool, Bool) in
+            guard !state.isParked else { return (false, true) }
             state.isKilled = true
-            guard case .stillborn = state.phase else { return false }
+            guard case .stillborn = state.phase else { return (false, false) }
             state.phase = .gone
-            return true
+            return (true, false)
         }
+        guard !isParked else { return }
         if wasStillborn { owner.onEnded(id) } else { owner.launcher.postKillContainer(id) }
     }
 
@@ -307,7 +320,7 @@ public final class SandboxContainer: Sendable {
         case .stillborn(let stillbirth):
             state.phase = .gone
             return .stillborn(stillbirth)
-        case .preparing, .spare, .initialising, .thawing, .busy, .ending, .gone:
+        case .preparing, .spare, .initialising, .thawing, .busy, .parked, .ending, .gone:
             return .answer(.notStarted)
         }
     }

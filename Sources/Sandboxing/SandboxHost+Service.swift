@@ -18,7 +18,7 @@ extension SandboxHost {
     /// Tasks that wait for the launcher at once.
     private static let waitersMax = 1024
 
-    /// Starts the launcher and keeps it running until the task is cancelled; then ends it, and with it every sandbox.
+    /// Starts the launcher and keeps it running until the task is cancelled; then ends it, and with it every sandbox but those parked.
     public func run() async throws {
         var failures = 0
         while !Task.isCancelled {
@@ -63,28 +63,46 @@ extension SandboxHost {
 
     // MARK: One life of the launcher
 
-    /// Starts the launcher's process and serves its connections: its worker may be replaced while it lives.
+    /// A connection that takes requests.
+    struct Link {
+        let connection: LauncherConnection
+        let capabilities: LauncherCapabilities
+        /// Opens when it has ended.
+        let isOver: Latch<Void>
+    }
+
+    /// Starts the launcher's process, or takes over one that keeps what an earlier process has parked, and serves its connections: its
+    /// worker may be replaced while it lives.
     private func serve() async throws(SandboxError) {
         // A launcher of somebody else's is only connected to, again and again.
-        if configuration.launcherSocket != nil { return try await serveConnection(nil) }
-        try await endLeftover()
-        let process = try LauncherProcess(
-            configuration.arguments(manifests, peer: geteuid()), on: eventLoopGroup.next(), logger: logger)
+        if configuration.launcherSocket != nil { return await serve(try await connect(nil)) }
+        let arguments = configuration.ownArguments(manifests, peer: geteuid())
+        if let (link, launcher) = try await takeOver(arguments) {
+            await serve(link)
+            // It ends by itself, unless we have parked something too.
+            if !hasParked { await end(launcher) }
+            return
+        }
+        let process = try LauncherProcess(arguments, on: eventLoopGroup.next(), logger: logger)
         let result = await withTaskCancellationHandler {
             await keepConnected(process)
         } onCancel: {
-            process.terminate()
+            if !hasParked { process.terminate() }
         }
+        // It lives on for those that are parked, and ends by itself; its process is nobody's child then.
+        guard !hasParked else { return }
         process.terminate()
         // The exit is only ever fulfilled, and is certain to come.
         _ = try? await process.exit.get()
         try result.get()
     }
 
+    private var hasParked: Bool { state.withLock { !$0.parkedInstances.isEmpty } }
+
     private func keepConnected(_ process: LauncherProcess) async -> Result<Void, SandboxError> {
         while !Task.isCancelled {
             do throws(SandboxError) {
-                try await serveConnection(process)
+                await serve(try await connect(process))
             } catch {
                 return .failure(error)
             }
@@ -93,38 +111,29 @@ extension SandboxHost {
         return .success(())
     }
 
-    private func serveConnection(_ process: LauncherProcess?) async throws(SandboxError) {
-        let (connection, capabilities, isOver) = try await connect(process)
+    private func serve(_ link: Link) async {
         state.withLock { state in
-            state.connection = connection
-            state.cgroupVersion = capabilities.cgroupVersion
+            state.connection = link.connection
+            state.cgroupVersion = link.capabilities.cgroupVersion
+            state.parked = link.capabilities.parked
+            state.generation = Self.generation(of: link.capabilities.processID)
         }
         onEvent(.launcherReady)
         tellWaiters(.success(()))
         await withTaskCancellationHandler {
-            _ = await isOver.wait()
+            _ = await link.isOver.wait()
         } onCancel: {
-            connection.close()
+            link.connection.close()
         }
-        connection.close()
+        link.connection.close()
         lost()
     }
 
-    /// - Returns: the connection, what its launcher can do, and a latch that opens when it has ended.
-    private func connect(
-        _ process: LauncherProcess?
-    ) async throws(SandboxError) -> (LauncherConnection, LauncherCapabilities, Latch<Void>) {
+    private func connect(_ process: LauncherProcess?) async throws(SandboxError) -> Link {
         let limit = EngineInstant.now() + configuration.startTimeout
         while true {
-            let isOver = Latch<Void>()
             do throws(SandboxError) {
-                let (connection, capabilities) = try await LauncherConnection.connect(
-                    path: configuration.socketPath, helloTimeout: configuration.startTimeout
-                ) { [weak self] event in
-                    if case .disconnected = event { isOver.open(()) } else { self?.take(event) }
-                }
-                logger.info("launcher ready", metadata: capabilities.metadata)
-                return (connection, capabilities, isOver)
+                return try await connect(within: configuration.startTimeout)
             } catch {
                 guard process?.hasEnded != true else {
                     throw SandboxError(.unreachable, "the launcher ended while it started; its messages are in the log")
@@ -133,6 +142,20 @@ extension SandboxHost {
             }
             try? await Task.sleep(for: Self.connectionRetry)
         }
+    }
+
+    /// One attempt.
+    ///
+    /// - Parameter messages: where the launcher's messages are to go; `nil`: where they go already.
+    func connect(within limit: Duration, messages: SystemPackage.FileDescriptor? = nil) async throws(SandboxError) -> Link {
+        let isOver = Latch<Void>()
+        let (connection, capabilities) = try await LauncherConnection.connect(
+            path: configuration.socketPath, helloTimeout: limit, messages: messages
+        ) { [weak self] event in
+            if case .disconnected = event { isOver.open(()) } else { self?.take(event) }
+        }
+        logger.info("launcher ready", metadata: capabilities.metadata)
+        return Link(connection: connection, capabilities: capabilities, isOver: isOver)
     }
 
     // MARK: Events
@@ -172,8 +195,12 @@ extension SandboxHost {
     }
 
     private func lost() {
+        let isOver = Task.isCancelled
         let (containers, instances) = state.withLock { state in
             state.connection = nil
+            state.parked = .none
+            // A launcher that is lost, and not only let go of, has kept nothing.
+            if !isOver { state.parkedInstances = [] }
             defer { state.instances = [] }
             return (state.containers.values, state.instances)
         }
@@ -184,49 +211,13 @@ extension SandboxHost {
         for instance in instances { report(.instanceEnded(instance)) }
         onEvent(.launcherLost)
     }
-
-    // MARK: Leftovers
-
-    /// Ends a launcher that an earlier daemon has left at our socket: the kernel ends it with its daemon, but for the moment
-    /// between its start and the request for that.
-    private func endLeftover() async throws(SandboxError) {
-        guard let (connection, capabilities) = try? await LauncherConnection.connect(
-            path: configuration.socketPath, helloTimeout: .seconds(1), onEvent: { _ in })
-        else { return }
-        connection.close()
-        guard let supervisor = Self.parent(of: capabilities.processID), Self.name(of: supervisor) == Self.name(of: capabilities.processID)
-        else {
-            throw SandboxError(.unreachable, "another launcher serves \(configuration.socketPath); stop it first")
-        }
-        logger.warning("ending a launcher that was left over", metadata: ["pid": "\(supervisor)"])
-        let limit = EngineInstant.now() + configuration.startTimeout
-        var signal = SIGTERM
-        while kill(supervisor, signal) == 0, EngineInstant.now() < limit, !Task.isCancelled {
-            try? await Task.sleep(for: .milliseconds(50))
-            signal = 0
-        }
-    }
-
-    private static func parent(of process: Int32) -> Int32? {
-        // The name in parentheses may contain anything; what follows the last one is numbers (proc(5)).
-        guard let text = read("/proc/\(process)/stat"), let end = text.lastIndex(of: ")") else { return nil }
-        let fields = text[text.index(after: end)...].split(separator: " ")
-        return fields.count > 1 ? Int32(fields[1]).flatMap { $0 > 1 ? $0 : nil } : nil
-    }
-
-    private static func name(of process: Int32) -> String? { read("/proc/\(process)/comm") }
-
-    private static func read(_ path: String) -> String? {
-        guard let file = try? SystemPackage.FileDescriptor.open(SystemPackage.FilePath(path), .readOnly) else { return nil }
-        defer { try? file.close() }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        guard let count = try? bytes.withUnsafeMutableBytes({ try file.read(into: $0) }) else { return nil }
-        return String(decoding: bytes[..<count], as: UTF8.self)
-    }
 }
 
 extension LauncherCapabilities {
     fileprivate var metadata: Logger.Metadata {
-        ["pid": "\(processID)", "privileged": "\(isPrivileged)", "cgroups": "\(cgroupVersion)", "landlock": "\(landlockABI)"]
+        [
+            "pid": "\(processID)", "privileged": "\(isPrivileged)", "cgroups": "\(cgroupVersion)", "landlock": "\(landlockABI)",
+            "parked": "\(parked.count)",
+        ]
     }
 }

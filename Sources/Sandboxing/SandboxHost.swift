@@ -9,21 +9,26 @@ internal import Glibc
 
 /// All sandboxes of this node: the launcher process, the instances and containers made through it, and what becomes of them.
 ///
-///     down ──started, connected──► up ──connection or process ended──► down (after a pause)
+///     down ──started, or taken over, and connected──► up ──connection or process ended──► down (after a pause)
 ///                                  └──cancelled──► over
 ///
-/// Going down ends everything: each container's call is answered, each container and instance is reported, then `launcherLost`.
+/// Going down ends everything but what is parked: each container's call is answered, each container and instance is reported, then `launcherLost`.
 public final class SandboxHost: Sendable {
     struct State {
         var connection: LauncherConnection?
         /// Of the launcher that is connected.
         var cgroupVersion = 0
+        var generation: UInt64 = 0
         var instances: Set<UInt64> = []
         var containers: [UInt64: SandboxContainer] = [:]
         var waiters: [Latch<Result<Void, SandboxError>>] = []
         /// The one container beside the pools, if there is one.
         var probe: Probe?
         var lastProbe: UInt64 = 0
+        /// What the launcher has kept of an earlier process.
+        var parked = ParkedContainers.none
+        /// With containers that this process has parked.
+        var parkedInstances: Set<UInt64> = []
     }
 
     public let manifests: [RuntimeManifest]
@@ -160,12 +165,17 @@ public final class SandboxHost: Sendable {
         return made
     }
 
-    /// Ends an instance with everything in it. `instanceEnded` follows, unless it is gone already.
+    /// Ends an instance with everything in it, but for what is parked. `instanceEnded` follows, unless it is gone already; of one that
+    /// lives on for a parked container, when the host ends.
     public func killInstance(_ instance: UInt64) {
-        let (connection, containers) = state.withLock { state in
+        let (connection, containers, isParked) = state.withLock { state in
             state.instances.contains(instance)
-                ? (state.connection, state.containers.values.filter { $0.owner.instance == instance }) : (nil, [])
+                ? (
+                    state.connection, state.containers.values.filter { $0.owner.instance == instance },
+                    state.parkedInstances.contains(instance)
+                ) : (nil, [], false)
         }
+        if isParked { return containers.forEach { $0.kill() } }
         for container in containers { container.stopFreezing() }
         connection?.postKillInstance(instance)
     }
@@ -188,7 +198,7 @@ public final class SandboxHost: Sendable {
         return connection
     }
 
-    private func makeContainer(
+    func makeContainer(
         _ id: UInt64, in instance: UInt64, _ manifest: RuntimeManifest
     ) throws(SandboxError) -> SandboxContainer {
         var cgroupVersion = 0
@@ -267,7 +277,7 @@ public final class SandboxHost: Sendable {
         }
     }
 
-    private func containerEnded(_ id: UInt64) {
+    func containerEnded(_ id: UInt64) {
         let known = state.withLock { $0.containers.removeValue(forKey: id) }
         if known != nil { report(.containerEnded(id)) }
     }

@@ -70,6 +70,14 @@ public struct SandboxHostConfiguration: Sendable {
         arguments(try RuntimeManifest.all(in: runtimes).installed, peer: peer)
     }
 
+    static let mark = "--mark"
+
+    /// The command line of a launcher that the host starts itself, and by which the next process tells whether it would start the same.
+    func ownArguments(_ manifests: [RuntimeManifest], peer: UInt32) -> [String] {
+        let arguments = arguments(manifests, peer: peer)
+        return arguments + [Self.mark, LauncherMark(self, manifests, arguments: arguments).text]
+    }
+
     /// The launcher's command line, its own name first.
     func arguments(_ manifests: [RuntimeManifest], peer: UInt32) -> [String] {
         let options = [

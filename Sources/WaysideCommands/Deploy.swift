@@ -31,6 +31,7 @@ struct Deploy: AsyncParsableCommand {
     var environment: [String] = []
 
     @OptionGroup(title: "Sandbox") var sandbox: SandboxSettingsOptions
+    @OptionGroup(title: "Sticky containers") var affinity: AffinitySettingsOptions
 
     @Flag(help: "Publishes a version.")
     var publish = false
@@ -93,7 +94,9 @@ struct Deploy: AsyncParsableCommand {
             }
             settings["Environment"] = ["Variables": variables]
         }
-        if let sandbox = try sandbox.member() { settings["Wayside"] = sandbox }
+        var own = try sandbox.member() ?? [:]
+        if let affinity = affinity.member() { own["Affinity"] = affinity }
+        if !own.isEmpty { settings["Wayside"] = own }
         return settings
     }
 

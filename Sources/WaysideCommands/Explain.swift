@@ -25,14 +25,18 @@ struct Explain: AsyncParsableCommand {
         let client = node.client()
         if let requestID {
             let record = try await client.record(requestID)
-            print(node.output == .json ? try json(record) : InvocationTimeline(record: record).render())
+            print(node.output == .json ? try JSONText.of(record) : InvocationTimeline(record: record).render())
             return
         }
         let records = try await client.records(limit: limit, function: function, account: account)
         if node.output == .json {
-            print(try json(records))
+            print(try JSONText.of(records))
         } else {
-            var table = Table(header: ["REQUEST", "ACCOUNT", "FUNCTION", "DECISION", "REASON", "SITE", "START", "OUTCOME", "TOTAL MS"])
+            var table = Table(columns: [
+                .init("REQUEST", importance: 10), .init("ACCOUNT", importance: 3), .init("FUNCTION", importance: 7, shortest: 8),
+                .init("DECISION", importance: 6), .init("REASON", importance: 4), .init("SITE", importance: 2),
+                .init("START", importance: 5), .init("OUTCOME", importance: 8), .init("MS", importance: 8),
+            ])
             for record in records {
                 table.rows.append([
                     record.requestID.description, record.account.description,
@@ -41,13 +45,7 @@ struct Explain: AsyncParsableCommand {
                     String(format: "%.3f", record.spans.total),
                 ])
             }
-            print(table.render())
+            print(table.render(width: Terminal.width))
         }
-    }
-
-    private func json(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }

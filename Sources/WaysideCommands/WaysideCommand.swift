@@ -10,7 +10,8 @@ public struct WaysideCommand: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Serve.self, LauncherCommand.self, Deploy.self, Invoke.self, Logs.self, Explain.self, FunctionCommand.self, PoolCommand.self,
+            Serve.self, LauncherCommand.self, Deploy.self, Invoke.self, Logs.self, Explain.self, WhyCold.self, Top.self,
+            FunctionCommand.self, PoolCommand.self, InstanceCommand.self, ContainerCommand.self, StickyCommand.self,
             SandboxCommand.self, SimulateCommand.self, AccountCommand.self, CertCommand.self,
         ])
 

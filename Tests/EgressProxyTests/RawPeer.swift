@@ -31,7 +31,16 @@ final class RawPeer: Sendable {
     /// Sends without waiting until it has been taken.
     func begin(sending bytes: ByteBuffer) -> EventLoopFuture<Void> { channel.writeAndFlush(bytes) }
     func halfClose() async throws { try await channel.close(mode: .output) }
-    func close() async throws { try await channel.close() }
+
+    /// Closes it, unless the other end was quicker.
+    func close() async throws {
+        do {
+            try await channel.close()
+        } catch ChannelError.alreadyClosed {
+            // Which is what was wanted.
+            return
+        }
+    }
 
     /// Waits until what has come holds `mark`, and takes everything up to its end.
     func receive(through mark: String) async throws -> String {
@@ -53,12 +62,17 @@ final class RawPeer: Sendable {
         return String(buffer: bytes)
     }
 
+    /// A future knows nothing of tasks: without the handler a test that waits in vain would go on after its time limit, for ever.
     private func wait(_ take: @escaping @Sendable (inout ByteBuffer, _ isOver: Bool) -> ByteBuffer?) async throws -> ByteBuffer {
-        try await channel.eventLoop.flatSubmit { [channel, inbox] in
-            let promise = channel.eventLoop.makePromise(of: ByteBuffer.self)
-            inbox.value.wait(take, promise)
-            return promise.futureResult
-        }.get()
+        try await withTaskCancellationHandler {
+            try await channel.eventLoop.flatSubmit { [channel, inbox] in
+                let promise = channel.eventLoop.makePromise(of: ByteBuffer.self)
+                inbox.value.wait(take, promise, isOver: !channel.isActive)
+                return promise.futureResult
+            }.get()
+        } onCancel: {
+            channel.close(promise: nil)
+        }
     }
 
     private final class Inbox: ChannelInboundHandler {
@@ -69,8 +83,9 @@ final class RawPeer: Sendable {
         private var isOver = false
         private var waiter: (take: Take, promise: EventLoopPromise<ByteBuffer>)?
 
-        func wait(_ take: @escaping Take, _ promise: EventLoopPromise<ByteBuffer>) {
+        func wait(_ take: @escaping Take, _ promise: EventLoopPromise<ByteBuffer>, isOver: Bool) {
             waiter = (take, promise)
+            self.isOver = self.isOver || isOver
             settle()
         }
 

@@ -48,7 +48,7 @@ struct LambdaNode: Sendable {
         invoke: @escaping Invoke = { request throws(InvocationError) in .test(request, .success(request.payload)) },
         invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
         provisionedStatus: @escaping @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus = { _, _ in .inProgress },
-        clock: LambdaClock = .system, identity: NodeIdentity? = nil,
+        clock: LambdaClock = .system, identity: NodeIdentity? = nil, tokens: AffinityTokens? = nil,
         configure: (inout LambdaServerConfiguration) -> Void = { _ in },
         _ body: (LambdaNode) async throws -> Void
     ) async throws {
@@ -79,7 +79,7 @@ struct LambdaNode: Sendable {
                 KnownRuntime(identifier: "provided.al2023", needsHandler: false),
             ],
             invoke: invoke, invokeWarm: invokeWarm, isWarm: isWarm, functionChanged: { changes.add($0) },
-            provisionedStatus: provisionedStatus, clock: clock)
+            provisionedStatus: provisionedStatus, clock: clock, affinityTokens: tokens)
         let (ports, bound) = AsyncStream<Int>.makeStream()
         let server = LambdaServer(
             configuration: configuration, services: services, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,

@@ -106,7 +106,8 @@ PROGRAMS = [
                  [*NIO, "CSandboxProtocol", "CSystem", "EgressProxy", "EngineCore", "Logging", "SystemPackage"]),
     SwiftProgram("EngineCore", ["egress_policy"], NIO),
     SwiftProgram("EgressProxy", ["egress_requests"], [*NIO, "EngineCore", "Logging"]),
-    SwiftProgram("Frontend", ["json"], [*NIO, "EngineCore"], ["JSON/JSONEscape.swift", "JSON/JSONScanner.swift", "JSON/JSONValue.swift"]),
+    SwiftProgram("Frontend", ["json"], [*NIO, "EngineCore"],
+                 ["Affinity/JSONPath.swift", "JSON/JSONEscape.swift", "JSON/JSONScanner.swift", "JSON/JSONValue.swift"]),
 ]
 TARGETS = [target for program in PROGRAMS for target in program.targets]
 

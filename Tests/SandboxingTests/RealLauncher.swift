@@ -1,21 +1,24 @@
 import Foundation
-import Sandboxing
+import Logging
+import NIOCore
+import NIOPosix
 import Testing
+
+@testable import Sandboxing
 
 /// The real `wayside-launcher`, as built by `make build`, with a folder of its own that goes with it.
 ///
-/// Needs root, as the launcher does where it is to enforce everything.
-final class RealLauncher {
+/// Needs root, as the launcher does where it is to enforce everything. It ends with the test process at the latest, however that ends,
+/// and writes to a pipe of its own: one that lived on with this process's output would keep `swift test` reading for ever.
+final class RealLauncher: Sendable {
     let folder: URL
-    private let process = Process()
+    let arguments: [String]
+    private let process: LauncherProcess?
 
     var socketPath: String { folder.appending(path: "launcher.sock").path }
     var content: URL { folder.appending(path: "content") }
 
-    let arguments: [String]
-
-    /// - Parameter isStarted: false only prepares its folder and its command line.
-    init(isStarted: Bool = true) throws {
+    private init(isStarted: Bool) throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let binaries = root.appending(path: ".build/sandbox")
         folder = FileManager.default.temporaryDirectory.appending(path: "wayside-\(UUID().uuidString)")
@@ -30,9 +33,33 @@ final class RealLauncher {
             "--runtime", "python:fork:\(root.path)/Runtimes/python:/usr/bin/python3 -I -S -B -X utf8 /var/runtime/bootstrap.py",
             "--runtime", "provided:exec_late:\(root.path)/Runtimes/provided:/var/task/bootstrap",
         ]
-        process.executableURL = URL(filePath: arguments[0])
-        process.arguments = Array(arguments.dropFirst())
-        if isStarted { try process.run() }
+        process =
+            isStarted
+            ? try LauncherProcess(arguments, on: MultiThreadedEventLoopGroup.singleton.next(), logger: Logger(label: "test")) : nil
+    }
+
+    /// Runs `body` with a launcher, and ends it afterwards, whatever becomes of `body`.
+    ///
+    /// - Parameter isStarted: false only prepares its folder and its command line.
+    static func with(isStarted: Bool = true, _ body: (RealLauncher) async throws -> Void) async throws {
+        let launcher = try RealLauncher(isStarted: isStarted)
+        do {
+            try await body(launcher)
+        } catch {
+            await launcher.end()
+            throw error
+        }
+        await launcher.end()
+    }
+
+    /// Takes as long as the launcher takes to end, and no longer than it may (`LauncherProcess`).
+    private func end() async {
+        if let process {
+            process.terminate()
+            // The exit is only ever fulfilled, and is certain to come.
+            _ = try? await process.exit.get()
+        }
+        try? FileManager.default.removeItem(at: folder)
     }
 
     /// Connects, waiting for the launcher to listen.
@@ -53,16 +80,5 @@ final class RealLauncher {
         let file = bundle.appending(path: "bootstrap")
         try script.write(to: file, atomically: false, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
-    }
-
-    func stop() {
-        process.terminate()
-        process.waitUntilExit()
-        remove()
-    }
-
-    /// Removes the folder of a launcher that somebody else ends.
-    func remove() {
-        try? FileManager.default.removeItem(at: folder)
     }
 }

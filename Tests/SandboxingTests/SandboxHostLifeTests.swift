@@ -217,33 +217,33 @@ import Glibc
 
     /// The launcher's only tie to this process is the pipe that the kernel closes with it, however it ends.
     @Test func `the launcher ends when the process that started it is gone`() async throws {
-        let launcher = try RealLauncher(isStarted: false)
-        defer { launcher.remove() }
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        var process: LauncherProcess? = try LauncherProcess(launcher.arguments, on: loop, logger: Logger(label: "test"))
-        let exit = try #require(process).exit
-        let (connection, _) = try await launcher.connect { _ in }
-        try await connection.createInstance(1, limits: SandboxLimits())
-        process = nil
-        #expect(try await exit.get() == 0)
-        #expect(Self.processes(withArgument: launcher.socketPath).isEmpty)
+        try await RealLauncher.with(isStarted: false) { launcher in
+            let loop = MultiThreadedEventLoopGroup.singleton.next()
+            var process: LauncherProcess? = try LauncherProcess(launcher.arguments, on: loop, logger: Logger(label: "test"))
+            let exit = try #require(process).exit
+            let (connection, _) = try await launcher.connect { _ in }
+            try await connection.createInstance(1, limits: SandboxLimits())
+            process = nil
+            #expect(try await exit.get() == 0)
+            #expect(Self.processes(withArgument: launcher.socketPath).isEmpty)
+        }
     }
 
     @Test func `a launcher that was left over is ended first`() async throws {
-        let leftover = try RealLauncher()
-        defer { leftover.remove() }
-        let (connection, _) = try await leftover.connect { _ in }
-        connection.close()
-        let path = leftover.socketPath
-        let before = Self.processes(withArgument: path)
-        try await TestHost.with({ configuration in
-            configuration.socketDirectory = leftover.folder.path
-            configuration.state = leftover.folder.appending(path: "state").path
-        }) { test in
-            let after = Self.processes(withArgument: path)
-            #expect(!after.isEmpty && Set(after).isDisjoint(with: before))
-            let container = try await test.python("def handler(event, context): return 1")
-            #expect(await container.invoke(TestHost.request()).result == "1")
+        try await RealLauncher.with { leftover in
+            let (connection, _) = try await leftover.connect { _ in }
+            connection.close()
+            let path = leftover.socketPath
+            let before = Self.processes(withArgument: path)
+            try await TestHost.with({ configuration in
+                configuration.socketDirectory = leftover.folder.path
+                configuration.state = leftover.folder.appending(path: "state").path
+            }) { test in
+                let after = Self.processes(withArgument: path)
+                #expect(!after.isEmpty && Set(after).isDisjoint(with: before))
+                let container = try await test.python("def handler(event, context): return 1")
+                #expect(await container.invoke(TestHost.request()).result == "1")
+            }
         }
     }
 

@@ -19,6 +19,17 @@
  *     ── WS_CONTAINER_KILL ─────────►
  *     ◄─────────────────── WS_REPLY ──   the kill was sent
  *     ◄───────── WS_CONTAINER_EXIT ──    everything of the container is gone
+ *
+ * What outlives the connection:
+ *
+ *     ── WS_CONTAINER_PARK + fds ───►   the descriptors go back; the launcher only keeps them
+ *     ◄─────────────────── WS_REPLY ──
+ *     ── end of the connection ─────►   all that is not parked is killed
+ *
+ *     ── WS_HELLO ──────────────────►   the next daemon, the same user
+ *     ◄───────────── WS_HELLO_REPLY ──   how many are parked, and the highest number among them
+ *     ── WS_ADOPT ──────────────────►
+ *     ◄─────────── WS_ADOPTED + fds ──   one of them, again this connection's; again and again, until none is left
  */
 #ifndef WAYSIDE_PROTOCOL_H
 #define WAYSIDE_PROTOCOL_H
@@ -26,7 +37,7 @@
 #include <stdint.h>
 
 #define WS_PROTOCOL_MAGIC 0x314C5357u /* "WSL1" */
-#define WS_PROTOCOL_VERSION 2u
+#define WS_PROTOCOL_VERSION 3u
 #define WS_MESSAGE_MAX 65536u
 #define WS_FDS_MAX 8u
 #define WS_RUNTIME_NAME_MAX 32u
@@ -36,9 +47,11 @@
 #define WS_SYSCALLS_MAX 512u
 #define WS_SYSCALL_NAME_MAX 64u
 #define WS_REPORT_MAX (256u * 1024u)
+#define WS_LABEL_MAX 4096u
+#define WS_PARK_SECONDS_MAX 86400u
 
 enum ws_message_type {
-    WS_HELLO = 1,           /* daemon: header only */
+    WS_HELLO = 1,           /* daemon: header only; a descriptor beside it is where the launcher's messages go from now on */
     WS_HELLO_REPLY = 2,     /* launcher: struct ws_hello_reply */
     WS_REPLY = 3,           /* launcher: struct ws_reply, descriptors as the request says */
     WS_INSTANCE_CREATE = 4, /* daemon: struct ws_instance_create; no descriptors come back */
@@ -50,6 +63,9 @@ enum ws_message_type {
     WS_ZYGOTE_EXIT = 10,    /* launcher, event: struct ws_zygote_exit; the launcher boots a new one by itself */
     WS_CONTAINER_SYSCALLS = 11, /* launcher, event: struct ws_container_syscalls + strings; just before WS_CONTAINER_EXIT */
     WS_CONTAINER_INSPECT = 12,  /* daemon: struct ws_container_inspect; the report comes back as a descriptor */
+    WS_CONTAINER_PARK = 13,     /* daemon: struct ws_container_park + label, descriptors as it says */
+    WS_ADOPT = 14,              /* daemon: header only */
+    WS_ADOPTED = 15,            /* launcher, to WS_ADOPT: struct ws_adopted + label, descriptors as it says */
 };
 
 struct ws_header {
@@ -93,7 +109,8 @@ struct ws_header {
     X(SECCOMP, "seccomp")                                                                                              \
     X(EXEC, "exec")                                                                                                    \
     X(ZYGOTE, "zygote")                   /* the zygote is down or did not answer */                                  \
-    X(TIMEOUT, "timeout")                 /* a step took longer than the launcher's bound */
+    X(TIMEOUT, "timeout")                 /* a step took longer than the launcher's bound */                          \
+    X(PARK, "park")                       /* the container cannot outlive the connection */
 
 enum ws_step {
 #define WS_STEP_ENUM(name, text) WS_STEP_##name,
@@ -115,6 +132,9 @@ struct ws_hello_reply {
     uint32_t landlock_abi;   /* 0: not supported by this kernel */
     uint32_t instances_max;
     uint32_t containers_max;
+    uint32_t parked; /* containers that wait to be adopted */
+    uint32_t reserved;
+    uint64_t parked_number_max; /* the highest id of them and of their instances; new ones must be above it. 0: none */
 };
 
 /* What travels beside a WS_REPLY, in this order; `descriptors` says which of them are there. */
@@ -127,6 +147,7 @@ enum ws_descriptor {
     WS_DESCRIPTOR_FREEZER = 16, /* for writing: v1 freezer.state ("FROZEN", "THAWED"), v2 cgroup.freeze ("1", "0") */
     WS_DESCRIPTOR_EGRESS = 32,  /* a listening TCP socket on 127.0.0.1:egress_port inside the container */
     WS_DESCRIPTOR_REPORT = 64,  /* WS_CONTAINER_INSPECT: a sealed memfd with text, at most WS_REPORT_MAX bytes */
+    WS_DESCRIPTOR_CONNECTION = 128, /* parked, kind exec_late: what was accepted from the listener, with a request that waits */
 };
 
 struct ws_reply {
@@ -234,6 +255,31 @@ struct ws_container_inspect {
     uint64_t container_id;
 };
 
+/* Makes a container outlive the connection: READY, with its function, not learned from. The descriptors are those that its start
+ * brought, and the connection that waits where there is one; CHANNEL and LOG have to be among them. The launcher neither reads nor
+ * writes them. Whoever parks freezes first: nothing is thawed but what ends. When `seconds` have passed since this message, the
+ * container is killed. Refused with WS_STEP_PARK: EBUSY (not READY), EALREADY, EINVAL (the descriptors). */
+struct ws_container_park {
+    struct ws_header header;
+    uint64_t container_id;
+    uint32_t seconds;      /* 1…WS_PARK_SECONDS_MAX */
+    uint32_t descriptors;  /* bits of enum ws_descriptor */
+    uint32_t state;        /* of the channel; the daemon's own, given back as it is */
+    uint32_t label_length; /* bytes that follow, at most WS_LABEL_MAX; the daemon's own, given back as they are */
+};
+
+/* A parked container is this connection's now, under its old number, and so are its instance and the numbers of both. */
+struct ws_adopted {
+    struct ws_header header;
+    uint64_t instance_id; /* 0: nothing is parked any more, and the rest says nothing */
+    uint64_t container_id;
+    uint32_t process_id;
+    uint32_t descriptors;
+    uint32_t state;
+    uint32_t label_length; /* bytes that follow */
+    char runtime[WS_RUNTIME_NAME_MAX];
+};
+
 struct ws_instance_exit {
     struct ws_header header;
     uint64_t instance_id;
@@ -248,11 +294,13 @@ struct ws_zygote_exit {
 
 _Static_assert(sizeof(struct ws_header) == 24, "wire size");
 _Static_assert(sizeof(struct ws_reply) == 40, "wire size");
-_Static_assert(sizeof(struct ws_hello_reply) == 48, "wire size");
+_Static_assert(sizeof(struct ws_hello_reply) == 64, "wire size");
 _Static_assert(sizeof(struct ws_instance_create) == 56, "wire size");
 _Static_assert(sizeof(struct ws_container_start) == 272, "wire size");
 _Static_assert(sizeof(struct ws_container_syscalls) == 40, "wire size");
 _Static_assert(sizeof(struct ws_container_exit) == 56, "wire size");
+_Static_assert(sizeof(struct ws_container_park) == 48, "wire size");
+_Static_assert(sizeof(struct ws_adopted) == 88, "wire size");
 _Static_assert(sizeof(struct ws_zygote_exit) == 64, "wire size");
 
 #endif

@@ -64,7 +64,8 @@ extension AffinityTable {
             linked += slots.count
         }
         let ofContainers = containers.mapValues { containerLinks.slots(of: $0) }
-        guard linked == rows, ofContainers.values.reduce(0, { $0 + $1.count }) == rows else { return "\(linked) rows are linked, not \(rows)" }
+        let mapped = ofContainers.values.reduce(0) { $0 + $1.count }
+        guard linked == rows, mapped == rows else { return "\(linked) and \(mapped) rows are linked, not \(rows)" }
         for (container, slots) in ofContainers {
             guard !slots.isEmpty, slots.allSatisfy({ entries[$0]?.row.container == container }) else {
                 return "the rows of container \(container.number) are not its own"

@@ -11,8 +11,8 @@ struct SlotLinks: Sendable {
         var isEmpty: Bool { first < 0 }
     }
 
-    private var before: [Int] = []
-    private var after: [Int] = []
+    private(set) var before: [Int] = []
+    private(set) var after: [Int] = []
 
     mutating func append(_ slot: Int, to list: inout List) {
         while before.count <= slot {

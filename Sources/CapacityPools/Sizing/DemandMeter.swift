@@ -13,6 +13,8 @@ struct DemandMeter: Sendable {
     static let fast = 5.0
     static let slow = 30.0
     static let long = 300.0
+    /// Standard deviations that are no news.
+    private static let chanceDeviations = 1.5
     /// Periods of a lead that are counted.
     static let windowMax = 64
 
@@ -69,11 +71,19 @@ struct DemandMeter: Sendable {
         self.number = current
     }
 
-    /// Takes per second that are to be expected after `lead` seconds.
+    /// Takes per second that are to be expected after `lead` seconds: the mean of the last minutes, unless a faster one says otherwise by
+    /// more than chance does it.
     func rate(after lead: Double) -> Double {
-        let chance = (max(fastRate, slowRate) * max(1, min(peakedness, BaseStock.peakednessMax)) / (2 * Self.fast)).squareRoot()
-        let slope = max(0, fastRate - slowRate - chance) / (Self.slow - Self.fast)
-        return max(slowRate, fastRate + slope * (Self.fast + lead))
+        let usual = abs(slowRate - longRate) > chance(slowRate, Self.slow) ? slowRate : longRate
+        guard fastRate - usual > chance(fastRate, Self.fast) else { return usual }
+        let slope = max(0, fastRate - slowRate) / (Self.slow - Self.fast)
+        return fastRate + slope * (Self.fast + lead)
+    }
+
+    /// How far chance, or one batch of calls, takes a mean from what it is the mean of.
+    private func chance(_ rate: Double, _ constant: Double) -> Double {
+        let batch = min(max(peakedness, 1), BaseStock.peakednessMax)
+        return max((rate * batch / (2 * constant)).squareRoot() * Self.chanceDeviations, batch / constant)
     }
 
     /// Variance ÷ mean of the takes of a period: 1 when they come at random, n when they come in batches of n.

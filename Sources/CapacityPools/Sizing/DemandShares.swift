@@ -17,7 +17,9 @@ enum DemandShares {
     ///
     /// - Returns: a share for each claim. Their sum exceeds `total` only by floors. O(claims²).
     static func split(_ claims: [Claim], total: Int?, previous: [Int]? = nil) -> [Int] {
-        guard let total, claims.reduce(0, { $0 + max($1.floor, $1.want) }) > total else { return claims.map { max($0.floor, $0.want) } }
+        guard let total, claims.reduce(0, { $0 + max($1.floor, $1.want) }) > total else {
+            return claims.map { max($0.floor, $0.want) }
+        }
         guard claims.reduce(0, { $0 + $1.least }) < total else { return oneEach(claims, total) }
         let ideal = idealShares(claims, total)
         if let previous, stays(previous, ideal, claims, total) { return previous }

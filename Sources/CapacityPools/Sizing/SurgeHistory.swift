@@ -58,7 +58,9 @@ struct SurgeHistory: Hashable, Sendable {
 
     private static func bin(of epochSeconds: Int64) -> Int64 { floorDivide(epochSeconds, binSeconds) }
     private static func day(of epochSeconds: Int64) -> Int64 { floorDivide(epochSeconds, secondsOfDay) }
-    private static func place(of epochSeconds: Int64) -> Int { Int(bin(of: epochSeconds) - day(of: epochSeconds) * Int64(binsOfDay)) }
+    private static func place(of epochSeconds: Int64) -> Int {
+        Int(bin(of: epochSeconds) - day(of: epochSeconds) * Int64(binsOfDay))
+    }
 
     private static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
         let (quotient, remainder) = value.quotientAndRemainder(dividingBy: divisor)

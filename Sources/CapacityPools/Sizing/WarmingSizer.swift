@@ -44,7 +44,8 @@ public struct WarmingSizer: Sendable {
         var hold: HoldWindow
         var history = SurgeHistory()
         var lastTake: EngineInstant?
-        var target: Int
+        /// What was answered last; `nil` before the first answer.
+        var target: Int?
     }
 
     public let configuration: WarmingSizerConfiguration
@@ -76,7 +77,7 @@ public struct WarmingSizer: Sendable {
         } else if order.count < configuration.subPoolsMax {
             var subPool = SubPool(
                 floor: floor, ceiling: ceiling, meter: DemandMeter(period: configuration.period),
-                hold: HoldWindow(length: configuration.hold), target: floor)
+                hold: HoldWindow(length: configuration.hold))
             subPool.history = saved.subPools.removeValue(forKey: id) ?? SurgeHistory()
             subPools[id] = subPool
             order.append(id)
@@ -108,14 +109,14 @@ public struct WarmingSizer: Sendable {
         subPools[id]?.lead.measured(min(duration, configuration.leadMax).inSeconds)
     }
 
-    /// The targets that have changed. Does nothing until a period is over.
+    /// The targets that have changed, or are the first. Does nothing until a period is over, except after ``configure(_:floor:ceiling:)``.
     public mutating func targets(at moment: WallMoment) -> [(subPool: SubPoolID, target: Int)] {
         epochOffset = moment.epochMilliseconds - moment.instant.nanoseconds / 1_000_000
         guard moment.instant >= due else { return [] }
         due = moment.instant + configuration.period
         let claims = order.compactMap { claim(of: $0, at: moment) }
-        let previous = order.compactMap { subPools[$0]?.target }
-        let shares = DemandShares.split(claims, total: configuration.totalMax, previous: previous)
+        let previous = order.map { subPools[$0]?.target }
+        let shares = DemandShares.split(claims, total: configuration.totalMax, previous: previous.compactMap { $0 })
         var changed: [(subPool: SubPoolID, target: Int)] = []
         for (index, id) in order.enumerated() where shares[index] != previous[index] {
             subPools[id]?.target = shares[index]
@@ -124,6 +125,7 @@ public struct WarmingSizer: Sendable {
         return changed
     }
 
+    /// The last answer for a sub-pool.
     public func target(of id: SubPoolID) -> Int? { subPools[id]?.target }
 
     /// What is to be kept over a restart. O(sub-pools × days).
@@ -147,7 +149,8 @@ public struct WarmingSizer: Sendable {
         var needed = 0
         if let lastTake = subPool.lastTake, now - lastTake < configuration.quietMax {
             needed = BaseStock.level(
-                load: subPool.meter.rate(after: lead) * lead, peakedness: subPool.meter.peakedness, loss: 1 - configuration.serviceLevel,
+                load: subPool.meter.rate(after: lead) * lead, peakedness: subPool.meter.peakedness,
+                loss: 1 - configuration.serviceLevel,
                 limit: subPool.ceiling)
         }
         let held = subPool.hold.add(needed, at: now)

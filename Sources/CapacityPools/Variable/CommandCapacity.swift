@@ -39,25 +39,30 @@ public struct CommandCapacity: VariableCapacityDriver {
     private let logger: Logger
 
     /// - Throws: `settingsInvalid` when the path is not absolute or a limit is out of range.
-    public init(settings: CommandCapacitySettings, logger: Logger) throws(VariableCapacityError) {
+    public init(settings: CommandCapacitySettings, logger: Logger = Logger(label: "wayside.capacity")) throws(VariableCapacityError)
+    {
         guard let program = settings.arguments.first, program.hasPrefix("/"), settings.arguments.count <= 64,
             settings.arguments.allSatisfy({ !$0.utf8.contains(0) })
         else {
             throw VariableCapacityError(
-                .settingsInvalid, "The command for variable capacity must begin with the absolute path of a program, and be 64 words at most.")
+                .settingsInvalid,
+                "The command for variable capacity must begin with a program's absolute path, and be 64 words at most.")
         }
         guard settings.interval >= .milliseconds(100), settings.timeLimit >= .milliseconds(10), settings.outputBytesMax > 0,
             settings.staleAfter >= settings.interval
         else {
             throw VariableCapacityError(
-                .settingsInvalid, "The command for variable capacity needs an interval of 100 ms or more, a time limit of 10 ms or more, an "
-                    + "output limit, and offers that hold for one interval at least.")
+                .settingsInvalid,
+                "The command for variable capacity needs an interval of 100 ms or more, a time limit of 10 ms or more, an output limit, "
+                    + "and offers that hold for one interval at least.")
         }
         self.settings = settings
         self.logger = logger
     }
 
-    public var summary: String { "variable capacity as \(settings.arguments.first ?? "a program") says, asked every \(settings.interval)" }
+    public var summary: String {
+        "variable capacity as \(settings.arguments.first ?? "a program") says, asked every \(settings.interval)"
+    }
 
     public func run(_ deliver: @Sendable (VariableOffer) -> Void) async {
         let command = OperatorCommand(
@@ -78,7 +83,9 @@ public struct CommandCapacity: VariableCapacityDriver {
                 if !isFailing { logger.warning("the command for variable capacity: \(error.message)") }
                 isFailing = true
                 let withdrawn = keeper.failed(now: .now())
-                if !withdrawn.isEmpty { logger.warning("variable capacity is withdrawn: its command has failed for \(settings.staleAfter)") }
+                if !withdrawn.isEmpty {
+                    logger.warning("variable capacity is withdrawn: its command has failed for \(settings.staleAfter)")
+                }
                 for offer in withdrawn { deliver(offer) }
             }
             // A cancelled pause ends the loop.

@@ -33,9 +33,11 @@ struct OfferDocument: Decodable {
         do {
             document = try JSONDecoder().decode(OfferDocument.self, from: Data(bytes))
         } catch {
-            throw refusal("it is no such document as {\"offers\": [{\"name\": …, \"memoryMebibytes\": …, \"pricePerGibibyteHour\": …}]}")
+            throw refusal(
+                "it is no such document as {\"offers\": [{\"name\": …, \"memoryMebibytes\": …, \"pricePerGibibyteHour\": …}]}")
         }
-        guard document.offers.count <= VariableOffer.namesMax, Set(document.offers.map(\.name)).count == document.offers.count else {
+        guard document.offers.count <= VariableOffer.namesMax, Set(document.offers.map(\.name)).count == document.offers.count
+        else {
             throw refusal("it must offer at most \(VariableOffer.namesMax) sub-pools, each once")
         }
         var offers: [VariableOffer] = []
@@ -58,18 +60,23 @@ extension OfferDocument.Offer {
         }
         let periods = forecast ?? []
         guard periods.count <= VariableOffer.periodsMax,
-            periods.allSatisfy({ 0 <= $0.from && $0.from < $0.to && $0.to < 1 << 40 && VariableOffer.isPrice($0.pricePerGibibyteHour) }),
+            periods.allSatisfy({
+                0 <= $0.from && $0.from < $0.to && $0.to < 1 << 40 && VariableOffer.isPrice($0.pricePerGibibyteHour)
+            }),
             zip(periods, periods.dropFirst()).allSatisfy({ $0.to <= $1.from })
         else {
             throw OfferDocument.refusal(
-                "the forecast of \(name) must be at most \(VariableOffer.periodsMax) periods in order of time, in seconds since 1970")
+                "the forecast of \(name) must be at most \(VariableOffer.periodsMax) periods in order of time, in seconds since 1970"
+            )
         }
         let reached = periods.map { period in
             PricePeriod(
-                from: moment.instant(atEpochMilliseconds: period.from * 1000), to: moment.instant(atEpochMilliseconds: period.to * 1000),
+                from: moment.instant(atEpochMilliseconds: period.from * 1000),
+                to: moment.instant(atEpochMilliseconds: period.to * 1000),
                 price: period.pricePerGibibyteHour)
         }
         return VariableOffer(
-            name: name, price: pricePerGibibyteHour, memory: .mebibytes(memoryMebibytes), forecast: reached.filter { $0.from < $0.to })
+            name: name, price: pricePerGibibyteHour, memory: .mebibytes(memoryMebibytes),
+            forecast: reached.filter { $0.from < $0.to })
     }
 }

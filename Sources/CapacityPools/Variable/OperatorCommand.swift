@@ -84,7 +84,8 @@ private final class CommandProcess: Sendable {
         guard status == 0 else {
             for end in [ends[0], ends[2], ends[4], ends[5]] { close(end) }
             let reason = String(cString: strerror(status))
-            throw VariableCapacityError(.commandNotStarted, "\(arguments[0]) cannot be started (\(reason)). Look at its path and mode.")
+            throw VariableCapacityError(
+                .commandNotStarted, "\(arguments[0]) cannot be started (\(reason)). Look at its path and mode.")
         }
         for end in [ends[0], ends[2], ends[4], ends[5]] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
         processID = pid

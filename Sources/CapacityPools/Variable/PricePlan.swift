@@ -36,7 +36,8 @@ public struct PricePlan: Hashable, Sendable {
     /// - Parameter forecast: empty periods and those that begin within an earlier one are passed over; only the first 96 count.
     public init(forecast: [PricePeriod]) {
         var kept: [PricePeriod] = []
-        for period in forecast.sorted(by: { $0.from < $1.from }) where period.from < period.to && kept.count < VariableOffer.periodsMax {
+        for period in forecast.sorted(by: { $0.from < $1.from })
+        where period.from < period.to && kept.count < VariableOffer.periodsMax {
             if let last = kept.last, period.from < last.to { continue }
             kept.append(period)
         }
@@ -49,7 +50,8 @@ public struct PricePlan: Hashable, Sendable {
     ///   - latest: the last moment at which the run may begin: its deadline less its usual duration.
     ///   - duration: of the run, as is usual.
     ///   - current: the price of now; `nil` when nothing is offered.
-    public func cheapestStart(now: EngineInstant, guard latest: EngineInstant, duration: Duration, current: Double?) -> PlannedStart {
+    public func cheapestStart(now: EngineInstant, guard latest: EngineInstant, duration: Duration, current: Double?) -> PlannedStart
+    {
         guard latest > now else { return PlannedStart(at: now, cause: .guard, price: current) }
         let segments = segments(now: now, current: current)
         // A run that outlasts what is known is reckoned to pay the dearest known price for the rest.
@@ -76,7 +78,9 @@ public struct PricePlan: Hashable, Sendable {
         return [PricePeriod(from: now, to: end, price: current)] + coming
     }
 
-    private func meanPrice(_ segments: [PricePeriod], from start: EngineInstant, to end: EngineInstant, otherwise dearest: Double) -> Double {
+    private func meanPrice(_ segments: [PricePeriod], from start: EngineInstant, to end: EngineInstant, otherwise dearest: Double)
+        -> Double
+    {
         let length = (end - start).inSeconds
         var known = 0.0
         var paid = 0.0

@@ -23,7 +23,8 @@ public struct ScheduledCapacity: VariableCapacityDriver {
     public init(name: String, windows: [String]) throws(VariableCapacityError) {
         guard VariableOffer.isName(name) else {
             throw VariableCapacityError(
-                .settingsInvalid, "'\(name.prefix(80))' cannot name variable capacity. Use up to 64 letters, digits, '-', '_' and '.'.")
+                .settingsInvalid,
+                "'\(name.prefix(80))' cannot name variable capacity. Use up to 64 letters, digits, '-', '_' and '.'.")
         }
         guard (1...Self.windowsMax).contains(windows.count) else {
             throw VariableCapacityError(.settingsInvalid, "variable/\(name) needs 1 to \(Self.windowsMax) windows.")
@@ -33,7 +34,8 @@ public struct ScheduledCapacity: VariableCapacityDriver {
             let window = try DailyWindow(text)
             guard !parsed.contains(where: { $0.overlaps(window) }) else {
                 throw VariableCapacityError(
-                    .settingsInvalid, "The window '\(text)' of variable/\(name) overlaps another. Let each begin where one ends, or later.")
+                    .settingsInvalid,
+                    "The window '\(text)' of variable/\(name) overlaps another. Let each begin where one ends, or later.")
             }
             parsed.append(window)
         }
@@ -63,7 +65,8 @@ public struct ScheduledCapacity: VariableCapacityDriver {
         }
         let open = occurrences.first { $0.from <= moment.epochMilliseconds }?.window
         return VariableOffer(
-            name: name, price: open?.price ?? occurrences.first?.window.price ?? 0, memory: open?.memory ?? .zero, forecast: periods)
+            name: name, price: open?.price ?? occurrences.first?.window.price ?? 0, memory: open?.memory ?? .zero, forecast: periods
+        )
     }
 
     /// The next time at which a window opens or closes, in milliseconds since 1970.
@@ -83,6 +86,8 @@ public struct ScheduledCapacity: VariableCapacityDriver {
                 return (from: from, to: from + window.length * 1000, window: window)
             }
         }
-        return all.filter { $0.to > epochMilliseconds && $0.from < epochMilliseconds + Self.horizon * 1000 }.sorted { $0.from < $1.from }
+        return all.filter { $0.to > epochMilliseconds && $0.from < epochMilliseconds + Self.horizon * 1000 }.sorted {
+            $0.from < $1.from
+        }
     }
 }

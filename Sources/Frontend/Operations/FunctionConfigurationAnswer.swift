@@ -46,13 +46,23 @@ struct FunctionConfigurationAnswer {
             logging.member("LogGroup", "/aws/lambda/\(entry.key.name)")
         }
         // Only where it says something, so that AWS clients see what AWS answers.
-        if !settings.egress.isEmpty || settings.systemCalls != nil || entry.isolation != .shared {
+        if !settings.egress.isEmpty || settings.systemCalls != nil || settings.affinity != nil || entry.isolation != .shared {
             json.member("Wayside") { wayside in
                 if !settings.egress.isEmpty { wayside.member("Egress", settings.egress) }
                 if let systemCalls = settings.systemCalls { wayside.member("SystemCalls", systemCalls) }
                 if entry.isolation != .shared { wayside.member("Isolation", entry.isolation.rawValue) }
+                if let rule = settings.affinity { wayside.member("Affinity") { Self.write(rule, to: &$0) } }
             }
         }
+    }
+
+    private static func write(_ rule: AffinityRule, to json: inout JSONWriter) {
+        json.member("Source", rule.source.description)
+        if !rule.patterns.isEmpty { json.member("Patterns", rule.patterns) }
+        if let buckets = rule.buckets { json.member("Buckets", buckets) }
+        json.member("Mode", rule.mode.rawValue)
+        json.member("Busy", rule.busy.rawValue)
+        json.member("WaitMilliseconds", rule.waitMilliseconds)
     }
 
     /// `2026-01-02T03:04:05.678+0000`

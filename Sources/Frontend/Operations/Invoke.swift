@@ -33,17 +33,28 @@ extension LambdaResponder {
         let reference = try call.reference()
         let key = try call.key(reference)
         let pinned = try pinned(key, reference)
-        let request = InvocationRequest(
-            id: call.id, function: pinned, invokedARN: key.arn(qualifier: reference.qualifier), payload: try event(call.body),
+        let event = try event(call.body)
+        var request = InvocationRequest(
+            id: call.id, function: pinned, invokedARN: key.arn(qualifier: reference.qualifier), payload: event,
             clientContext: head.clientContext,
             traceID: head.traceID ?? TraceID.make(epochSeconds: services.clock.epochSeconds(), request: call.id), arrival: call.arrival,
-            deadline: call.arrival + (pinned.timeout + configuration.startAllowance), origin: .client)
+            deadline: call.arrival + (pinned.timeout + configuration.startAllowance + (head.affinity?.deferral ?? .zero)), origin: .client)
+        if AffinityReader.isNeeded(pinned, head) {
+            let reader = AffinityReader(
+                function: pinned, head: head, call: call, event: event, tokens: services.affinityTokens,
+                epochSeconds: services.clock.epochSeconds())
+            request.affinity = try reader.demand()
+            request.deferral = head.affinity?.deferral
+        }
         return PreparedInvocation(type: head.type, wantsLog: head.wantsLog, request: request)
     }
 
     func answer(_ result: Result<InvocationResult, InvocationError>, to prepared: PreparedInvocation) -> LambdaAnswer {
         switch result {
-        case .success(let result): return answer(result, traceID: prepared.request.traceID, wantsLog: prepared.wantsLog)
+        case .success(let result):
+            var answer = answer(result, traceID: prepared.request.traceID, wantsLog: prepared.wantsLog)
+            if prepared.request.affinity != nil { addAffinity(result.record, to: &answer, function: prepared.request.function) }
+            return answer
         case .failure(let error):
             var answer = LambdaAnswer(LambdaError(error))
             answer.add(.waysideError, error.code.rawValue)

@@ -16,9 +16,11 @@ struct InvokeHead {
     private(set) var clientContext: String?
     /// `nil` when there is none, or one so long that the call is to get a new one.
     private(set) var traceID: String?
+    /// `nil` when there is none of them.
+    private(set) var affinity: AffinityHeaders?
 
     /// - Throws: `ValidationException` for types that are none, `InvalidRequestContentException` for a client context that is not
-    ///   JSON in base64 or too long.
+    ///   JSON in base64 or too long, `InvalidParameterValueException` for a header of this engine's own that is wrong.
     init(_ fields: HTTPFields, limits: LambdaLimits) throws(LambdaError) {
         var typeText: String?
         var logText: String?
@@ -28,7 +30,11 @@ struct InvokeHead {
             case "x-amz-log-type": logText = field.value
             case "x-amz-client-context": clientContext = try Self.decode(clientContext: field.value, limits: limits)
             case "x-amzn-trace-id": traceID = field.value.utf8.count <= limits.traceIDBytes.bytes ? field.value : nil
-            default: continue
+            default:
+                guard AffinityHeaders.mayBe(field.name) else { continue }
+                var headers = affinity ?? AffinityHeaders()
+                try headers.take(field)
+                affinity = headers
             }
         }
         if typeText == nil, logText == nil { return }

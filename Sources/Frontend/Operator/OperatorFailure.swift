@@ -24,10 +24,23 @@ struct OperatorFailure: Error {
     init(_ error: InvocationError) {
         let status: HTTPResponse.Status =
             switch error.code {
-            case .codeUnavailable, .startFailed, .versionNotHeld, .rejectedByPolicy, .noPermission, .reservedConcurrency, .affinity: .conflict
+            case .codeUnavailable, .startFailed, .versionNotHeld, .rejectedByPolicy, .noPermission, .reservedConcurrency, .affinity:
+                .conflict
             case .overloaded, .variableCapacity, .draining, .launcherLost, .hopLimit: .serviceUnavailable
             case .deadlineExceeded: .gatewayTimeout
             case .aborted, .regionFailed, .internalFailure: .internalServerError
+            }
+        self.init(status, error.code.rawValue, error.message)
+    }
+
+    /// What is not there is 404, what cannot be is 400, what something stands in the way of 409, what passes 503.
+    init(_ error: CapacityFailure) {
+        let status: HTTPResponse.Status =
+            switch error.code {
+            case .unknownSubPool, .notFound: .notFound
+            case .invalidSetting: .badRequest
+            case .notEnoughMemory, .conflict: .conflict
+            case .unavailable: .serviceUnavailable
             }
         self.init(status, error.code.rawValue, error.message)
     }

@@ -1,5 +1,4 @@
 import EngineCore
-import FunctionCatalog
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
@@ -59,42 +58,9 @@ extension OperatorResponder {
         guard let sandbox = services.sandbox else {
             throw OperatorFailure(.serviceUnavailable, "no_sandboxes", "This node starts no sandboxes for its operator.")
         }
-        let reference: FunctionReference
-        do throws(LambdaError) {
-            reference = try FunctionReference(target.parameter("function") ?? "", queryQualifier: target.parameter("qualifier"))
-        } catch {
-            throw OperatorFailure(.badRequest, "invalid_function", error.message)
-        }
-        let owner = try account(target) ?? reference.account
-        let keys = try sandbox.reading { (catalog) throws(CatalogError) in
-            try catalog.keys(named: reference.name, account: owner, region: reference.region)
-        }
-        guard keys.count < 2 else {
-            throw OperatorFailure(
-                .conflict, "function_ambiguous",
-                "\(keys.count) functions are named '\(reference.name)'. Give the account, or one of the ARNs: "
-                    + keys.prefix(5).map(\.arn).joined(separator: ", "))
-        }
-        guard let key = keys.first, let version = FunctionVersion(reference.qualifier ?? "$LATEST") else {
-            let name = reference.name + (reference.qualifier.map { ":\($0)" } ?? "")
-            let of = owner.map { " of account \($0)" } ?? ""
-            throw OperatorFailure(.notFound, "function_not_found", "There is no function '\(name)'\(of) on this node.")
-        }
-        return (sandbox, try sandbox.reading { (catalog) throws(CatalogError) in try catalog.pinned(key, version) })
-    }
-
-    /// The parameter `account`, if it is there.
-    func account(_ target: RequestTarget) throws(OperatorFailure) -> AccountID? {
-        guard let text = target.parameter("account") else { return nil }
-        guard let account = AccountID(text) else {
-            throw OperatorFailure(.badRequest, "invalid_account", "'\(text)' is no account: 12 digits.")
-        }
-        return account
-    }
-}
-
-extension SandboxServices {
-    fileprivate func reading<Value>(_ work: (Catalog) throws(CatalogError) -> Value) throws(OperatorFailure) -> Value {
-        do throws(CatalogError) { return try work(catalog) } catch { throw OperatorFailure(error) }
+        let (key, named) = try function(
+            named: target.parameter("function") ?? "", qualifier: target.parameter("qualifier"), account: try account(target),
+            in: sandbox.catalog)
+        return (sandbox, try pinned(key, named ?? .latest, in: sandbox.catalog))
     }
 }

@@ -7,7 +7,7 @@ import Telemetry
 
 /// The answers of the operator's API.
 struct OperatorResponder: Sendable {
-    /// Records in one answer, whatever the caller asks for.
+    /// Records, or rows, in one answer, whatever the caller asks for.
     static let recordsMax = 1000
 
     let services: OperatorServices
@@ -27,8 +27,17 @@ struct OperatorResponder: Sendable {
         case (.get, "records", 2): return try records(target)
         case (.get, "records", 3): return json(RecordAnswer(try found(parts[2])))
         case (.get, "logs", 3): return text(try found(parts[2]).log.text)
-        case (.get, "pools", 2): return json(await services.pools())
         case (.get, "status", 2): return json(await services.status())
+        case (.get, "pools", 2): return json(await pools())
+        case (_, "pools", 3...): return json(try await changePool(request, target, parts.dropFirst(2)))
+        case (.post, "reserve", 2): return json(try await reserve(request.body))
+        case (.get, "instances", 2): return json(try await instances(target))
+        case (.get, "instances", 3): return json(try await instance(parts[2]))
+        case (.delete, "instances", 3): return json(try await killInstance(parts[2]))
+        case (.delete, "containers", 3): return json(try await killContainer(parts[2]))
+        case (.get, "sticky", 2): return json(try await sticky(target))
+        case (.delete, "sticky", 3): return json(try await removeSticky(parts[2]))
+        case (.get, "why-cold", 2): return json(try await coldStarts(target))
         case (.get, "sandbox", 2): return json(try await explainSandbox(target))
         case (.post, "sandbox", 3) where parts[2] == "learn": return json(try await learnSandbox(target, request.body))
         default: throw Self.unknown(target)
@@ -50,12 +59,9 @@ struct OperatorResponder: Sendable {
     private struct Failure: Encodable { let error, message: String }
 
     private func records(_ target: RequestTarget) throws(OperatorFailure) -> Response {
-        let limit = target.parameter("limit") ?? "20"
-        guard let count = Int(limit), count > 0 else {
-            throw OperatorFailure(.badRequest, "invalid_limit", "The limit '\(limit)' is no positive number.")
-        }
+        let count = try limit(target, default: 20)
         let filter = RecordFilter(function: target.parameter("function"), account: try account(target)?.description)
-        let entries = services.newest(min(count, Self.recordsMax), filter)
+        let entries = services.newest(count, filter)
         return json(RecordsAnswer(records: entries.map(\.record)))
     }
 
@@ -71,11 +77,25 @@ struct OperatorResponder: Sendable {
         return entry
     }
 
-    private static func unknown(_ target: RequestTarget) -> OperatorFailure {
+    /// The parameter `limit`, at most ``recordsMax``.
+    func limit(_ target: RequestTarget, default standard: Int) throws(OperatorFailure) -> Int {
+        guard let text = target.parameter("limit") else { return standard }
+        guard let count = Int(text), count > 0 else {
+            throw OperatorFailure(.badRequest, "invalid_limit", "The limit '\(text)' is no positive number.")
+        }
+        return min(count, Self.recordsMax)
+    }
+
+    private func pools() async -> any Encodable & Sendable {
+        guard let capacity = services.capacity else { return await services.pools() }
+        return await capacity.pools()
+    }
+
+    static func unknown(_ target: RequestTarget) -> OperatorFailure {
         OperatorFailure(.notFound, "unknown_path", "The operator's API has no \(target.path.prefix(200)).")
     }
 
-    private func json(_ value: any Encodable, _ status: HTTPResponse.Status = .ok) -> Response {
+    func json(_ value: any Encodable, _ status: HTTPResponse.Status = .ok) -> Response {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         guard let document = try? encoder.encode(value) else {

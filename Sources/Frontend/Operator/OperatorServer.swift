@@ -10,11 +10,21 @@ public import ServiceLifecycle
 /// | `GET /v1/records/REQUEST` | `{"record":{…},"droppedLogBytes":0}` |
 /// | `GET /v1/records?function=NAME&account=ID&limit=20` | `{"records":[…]}`, newest first; the function by name or ARN |
 /// | `GET /v1/logs/REQUEST` | the log as text |
-/// | `GET /v1/pools`, `GET /v1/status` | what the engine says |
+/// | `GET /v1/status` | what the engine says |
+/// | `GET /v1/pools` | a ``PoolsReport`` |
+/// | `PUT /v1/pools/SUB-POOL`, body `{"floor":1,"ceiling":9}` or `{"memoryMebibytes":512}` | a ``SubPoolAnswer`` |
+/// | `POST /v1/pools/SUB-POOL/drain`, `…/resume` | a ``SubPoolAnswer`` |
+/// | `POST /v1/pools/fixed/NAME/lend`, body `{"mebibytes":256,"seconds":600}` | a ``SubPoolAnswer`` |
+/// | `POST /v1/reserve`, body `{"function":"NAME","version":"3","account":"ID","count":2}` | a ``SubPoolAnswer`` |
+/// | `GET /v1/instances?account=ID`, `GET /v1/instances/NUMBER` | an ``InstancesAnswer``, an ``InstanceReport`` |
+/// | `DELETE /v1/instances/NUMBER`, `DELETE /v1/containers/NUMBER` | a ``KillAnswer`` |
+/// | `GET /v1/sticky?account=ID&function=NAME&limit=1000` | a ``StickyAnswer`` |
+/// | `DELETE /v1/sticky/ROW` | the ``StickyRow`` that is no more |
+/// | `GET /v1/why-cold?function=NAME&account=ID` | a ``ColdStartsAnswer`` |
 /// | `GET /v1/sandbox?function=NAME&account=ID&qualifier=VERSION` | a ``SandboxAnswer`` |
 /// | `POST /v1/sandbox/learn?function=…`, body `{"events":[…]}` | a `LearnedProfile` |
 ///
-/// Errors are `{"error":CODE,"message":TEXT}`.
+/// Errors are `{"error":CODE,"message":TEXT}`. A sub-pool is written as ``SubPoolID`` writes it, its slashes dividing the path.
 public final class OperatorServer: Service {
     private let socketPath: String
     private let responder: OperatorResponder

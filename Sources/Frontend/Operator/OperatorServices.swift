@@ -13,18 +13,22 @@ public struct OperatorServices: Sendable {
     public var status: @Sendable () async -> any Encodable & Sendable
     /// `nil` where no sandbox can be started for the operator; asking is then answered with 503.
     public var sandbox: SandboxServices?
+    /// `nil` where capacity is not shown or changed beyond ``pools``; asking is then answered with 503.
+    public var capacity: CapacityServices?
 
     public init(
         record: @escaping @Sendable (RequestID) -> RecordStore.Entry?,
         newest: @escaping @Sendable (_ limit: Int, _ filter: RecordFilter) -> [RecordStore.Entry],
         pools: @escaping @Sendable () async -> any Encodable & Sendable,
-        status: @escaping @Sendable () async -> any Encodable & Sendable, sandbox: SandboxServices? = nil
+        status: @escaping @Sendable () async -> any Encodable & Sendable, sandbox: SandboxServices? = nil,
+        capacity: CapacityServices? = nil
     ) {
         self.record = record
         self.newest = newest
         self.pools = pools
         self.status = status
         self.sandbox = sandbox
+        self.capacity = capacity
     }
 }
 

@@ -13,10 +13,14 @@ public struct RecordFilter: Hashable, Sendable {
     }
 
     public func includes(_ record: InvocationRecord) -> Bool {
-        if let account, record.account.description != account { return false }
+        includes(account: record.account, arn: record.functionARN, version: record.version)
+    }
+
+    /// - Parameter arn: without a version.
+    func includes(account owner: AccountID, arn: String, version: FunctionVersion) -> Bool {
+        if let account, owner.description != account { return false }
         guard let function else { return true }
-        let arn = record.functionARN
-        if function.utf8.contains(UInt8(ascii: ":")) { return function == arn || function == "\(arn):\(record.version)" }
+        if function.utf8.contains(UInt8(ascii: ":")) { return function == arn || function == "\(arn):\(version)" }
         return arn.hasSuffix(":function:\(function)")
     }
 }

@@ -29,6 +29,15 @@ extension HTTPField.Name {
     /// The engine's own code of an invocation it could not bring to a result.
     static let waysideError = known("Wayside-Error")
 
+    /// A token that names the container a sticky call ran in; as a request's header, the container it wants.
+    static let waysideContainer = known("Wayside-Container")
+    /// `hit`, `moved`, `gone` or `new`.
+    static let waysideAffinityResult = known("Wayside-Affinity-Result")
+    /// `true` when the container was busy and another one served the call.
+    static let waysideAffinityOverflow = known("Wayside-Affinity-Overflow")
+    /// `void` when the caller's token named no container that could be had.
+    static let waysideAffinityToken = known("Wayside-Affinity-Token")
+
     /// A name spelled in this file.
     private static func known(_ name: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is not a legal field name.") }

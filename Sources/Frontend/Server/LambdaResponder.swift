@@ -95,7 +95,9 @@ final class LambdaResponder: Sendable {
             let claim = try verifier.claim(of: head, now: Int64(services.clock.epochSeconds()))
             let reference = try FunctionReference(route.resource, queryQualifier: target.parameter("Qualifier"))
             let key = try reference.key(account: claim.access.account, region: claim.scope.region, action: route.operation.action)
-            guard services.isWarm(try pinned(key, reference)) else { return nil }
+            let version = try pinned(key, reference)
+            // A call that wants a particular container may have to wait for it.
+            guard version.affinity == nil, services.isWarm(version) else { return nil }
             return WarmCandidate(resource: route.resource, target: target, claim: claim)
         } catch {
             return nil
@@ -119,7 +121,7 @@ final class LambdaResponder: Sendable {
                 LambdaCall(
                     id: RequestID(), operation: .invoke, resource: candidate.resource, target: candidate.target, head: head,
                     caller: caller, body: body, arrival: services.clock.now(), channel: channel))
-            return prepared.type == .requestResponse ? prepared : nil
+            return prepared.type == .requestResponse && prepared.request.affinity == nil ? prepared : nil
         } catch {
             return nil
         }

@@ -28,6 +28,8 @@ public struct LambdaServices: Sendable {
     /// For what blocks: the catalog's writes and the bundle store.
     public var threadPool: NIOThreadPool
     public var clock: LambdaClock
+    /// Makes and opens the tokens of containers; `nil`: there are none, and every one that comes is void.
+    public var affinityTokens: AffinityTokens?
 
     public init(
         catalog: Catalog, bundles: BundleStore, runtimes: [KnownRuntime],
@@ -35,7 +37,7 @@ public struct LambdaServices: Sendable {
         invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
         functionChanged: @escaping @Sendable (FunctionChange) -> Void = { _ in },
         provisionedStatus: @escaping @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus = { _, _ in .inProgress },
-        threadPool: NIOThreadPool = .singleton, clock: LambdaClock = .system
+        threadPool: NIOThreadPool = .singleton, clock: LambdaClock = .system, affinityTokens: AffinityTokens? = nil
     ) {
         self.catalog = catalog
         self.bundles = bundles
@@ -47,6 +49,7 @@ public struct LambdaServices: Sendable {
         self.provisionedStatus = provisionedStatus
         self.threadPool = threadPool
         self.clock = clock
+        self.affinityTokens = affinityTokens
     }
 }
 

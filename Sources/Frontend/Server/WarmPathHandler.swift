@@ -108,7 +108,7 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(wrapInboundOut(head))
     }
 
-    /// An invocation with a body of known, small size on a connection that stays.
+    /// An invocation with a body of known, small size on a connection that stays, without headers that ask for a container or a time.
     private static func isEligible(_ head: HTTPRequest) -> Bool {
         guard head.method == .post, let path = head.path, path.utf8.starts(with: "/2015-03-31/functions/".utf8) else { return false }
         var length: Int?
@@ -116,7 +116,7 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
             switch field.name.canonicalName {
             case "content-length": length = Int(field.value)
             case "connection", "expect", "transfer-encoding", "upgrade": return false
-            default: continue
+            default: if AffinityHeaders.mayBe(field.name) { return false }
             }
         }
         return length.map { $0 <= bodyBytesMax } ?? false

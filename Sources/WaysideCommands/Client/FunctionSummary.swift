@@ -12,9 +12,29 @@ struct FunctionSummary: Codable {
     /// This engine's own member; absent where it says nothing.
     let Wayside: Sandbox?
 
+    struct AffinityRule: Codable {
+        let Source: String
+        let Patterns: [String]?
+        let Buckets: Int?
+        let Mode: String
+        let Busy: String
+        let WaitMilliseconds: Int
+
+        /// On one line, for people.
+        var text: String {
+            var parts = [Source]
+            if let Patterns { parts.append("patterns " + Patterns.joined(separator: " ")) }
+            if let Buckets { parts.append("\(Buckets) buckets") }
+            parts.append(Mode)
+            parts.append(Busy == "wait" ? "busy: wait \(WaitMilliseconds) ms" : "busy: \(Busy)")
+            return parts.joined(separator: ", ")
+        }
+    }
+
     struct Sandbox: Codable {
         let Egress: [String]?
         let SystemCalls: [String]?
         let Isolation: String?
+        let Affinity: AffinityRule?
     }
 }

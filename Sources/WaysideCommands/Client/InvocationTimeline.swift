@@ -16,6 +16,7 @@ struct InvocationTimeline {
             "  \(record.outcome.rawValue), ended by \(record.endingParty.rawValue)" + (record.errorType.map { " (\($0))" } ?? ""),
         ]
         if let forwardedBy = record.forwardedBy { lines.append("  came from \(forwardedBy), hop \(record.hops)") }
+        if let capacity = record.capacity { lines += Self.capacity(capacity).map { "  \($0)" } }
         lines += bars(record.spans, indent: "  ", node: record.node)
         if let remote = record.remote {
             lines.append(
@@ -27,6 +28,27 @@ struct InvocationTimeline {
             "  memory \(peak)\(record.memoryLimit), request \(ByteCount(record.requestByteCount)), "
                 + "response \(ByteCount(record.responseByteCount))")
         return lines.joined(separator: "\n")
+    }
+
+    /// How it came by its container, or why it did not, in sentences.
+    static func capacity(_ capacity: InvocationRecord.Capacity) -> [String] {
+        var lines: [String] = []
+        if let container = capacity.container {
+            let way = capacity.branch.map { ", \(CapacityWords.way($0))" } ?? ""
+            let instance = capacity.instance.map { " in instance \($0)" } ?? ""
+            lines.append("container \(container)\(instance)" + (capacity.subPool.map { " of \($0)" } ?? "") + way)
+        }
+        if let wait = capacity.waitedFor { lines.append("waited for \(CapacityWords.wait(wait))") }
+        if let refusal = capacity.refusal { lines.append("got no capacity: \(CapacityWords.refusal(refusal))") }
+        if let cause = capacity.coldCause { lines.append("began cold, because \(CapacityWords.cause(cause))") }
+        if let affinity = capacity.affinity {
+            let value = affinity.value.map { " '\(Terminal.printable($0))'" } ?? ""
+            let remarks = [affinity.isOverflow ? "its container was busy" : nil, affinity.tokenIsVoid ? "the token was void" : nil]
+            lines.append(
+                "routed by \(affinity.source.rawValue)\(value): \(affinity.result.rawValue)"
+                    + remarks.compactMap { $0.map { ", \($0)" } }.joined())
+        }
+        return lines
     }
 
     private func bars(_ spans: InvocationRecord.Spans, indent: String, node: String) -> [String] {

@@ -81,6 +81,7 @@ struct FunctionShow: AsyncParsableCommand {
         paragraph.add("egress", egress.isEmpty ? "none" : egress.joined(separator: " "))
         paragraph.add("system calls", profile ?? "those of its runtime")
         paragraph.add("isolation", function.Wayside?.Isolation ?? "shared")
+        paragraph.add("affinity", function.Wayside?.Affinity?.text ?? "none")
         return paragraph.lines.joined(separator: "\n")
     }
 }

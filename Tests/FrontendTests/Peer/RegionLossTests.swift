@@ -16,6 +16,14 @@ import Testing
         }
     }
 
+    /// Looks until it is so, or the test's time is over: only who asks learns of that.
+    private func until(_ condition: () -> Bool) async throws {
+        while !condition() {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+    }
+
     static func code(_ error: any Error) -> InvocationError.Code? { (error as? InvocationError)?.code }
 
     @Test func `PLACE-16 a region that is gone surely did not start the call, and is passed over`() async throws {
@@ -23,7 +31,7 @@ import Testing
             try await TestRegion.with(fleet) { region in
                 try await Relay.with(to: region.now.port) { relay in
                     relay.cut()
-                    while await Relay.accepts(relay.port) { await Task.yield() }
+                    while await Relay.accepts(relay.port) { try Task.checkCancellation() }
                     try await fleet.withClient(port: relay.port) { client in
                         #expect(client.isReachable())
                         await #expect {
@@ -52,6 +60,7 @@ import Testing
                         relay.cut()
                         // Until the loss is noticed here, a call may still be handed to the lost connection.
                         while client.isReachable() {
+                            try Task.checkCancellation()
                             await #expect {
                                 try await client.forward(try Fleet.request(), reason: .uncommon)
                             } throws: {
@@ -148,7 +157,7 @@ import Testing
                 Self.code($0) == .draining
             }
             await region.now.shutDown()
-            while await Relay.accepts(region.now.port) { await Task.yield() }
+            while await Relay.accepts(region.now.port) { try Task.checkCancellation() }
             leave.fire()
             let answer = try await call.value
             #expect(answer.result.outcome.payload == ByteBuffer(string: "{}"))
@@ -177,14 +186,14 @@ import Testing
                         peers: [second, first].map { RegionPeer(name: $0.name, url: "https://127.0.0.1:\($0.now.port)") },
                         identity: try fleet.identity("pop-1"), configuration: quick, logger: Fleet.logger,
                         package: { _ in ByteBuffer() })
-                    await withTaskGroup { group in
+                    try await withThrowingTaskGroup { group in
                         group.addTask { await directory.run() }
                         #expect(directory.reachableRegions() == ["region-2", "region-1"])
                         second.change { $0.isDraining = true }
-                        while directory.reachableRegions() != ["region-1"] { await Task.yield() }
+                        try await until { directory.reachableRegions() == ["region-1"] }
                         second.change { $0.isDraining = false }
-                        while directory.reachableRegions() != ["region-2", "region-1"] { await Task.yield() }
-                        while directory.states().contains(where: { $0.health == nil }) { await Task.yield() }
+                        try await until { directory.reachableRegions() == ["region-2", "region-1"] }
+                        try await until { directory.states().allSatisfy { $0.health != nil } }
                         let states = directory.states()
                         #expect(states.map(\.health?.node) == ["region-2", "region-1"])
                         #expect(states.allSatisfy { $0.health?.load == 0.25 && $0.health?.role == .region && $0.roundTrip != nil })

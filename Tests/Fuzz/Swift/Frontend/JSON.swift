@@ -2,6 +2,8 @@ internal import NIOCore
 
 /// Bytes into the scanner every event goes through, and into the reader of request bodies, with the grammar itself as the other opinion.
 func fuzzJSON(_ bytes: UnsafeRawBufferPointer) {
+    let paths = ["a", "0", "a.b", "0.a", "a.0.b"]
+    let texts = paths.map { JSONPath($0).text(in: ByteBuffer(bytes: bytes), bytesMax: 16) }
     let isJSON = (try? JSONScanner.validate(bytes)) != nil
     let isShallow = (try? JSONScanner.validate(bytes, depthMax: JSONValue.depthMax)) != nil
     check(isJSON || !isShallow, "a lower limit accepts more")
@@ -10,9 +12,33 @@ func fuzzJSON(_ bytes: UnsafeRawBufferPointer) {
     check((value != nil) == isShallow, "the reader and the scanner do not agree")
     guard let value else { return }
     _ = (value.text, value.integer)
+    for (path, text) in zip(paths, texts) {
+        check(text == follow(path.split(separator: ".")[...], from: value), "the path and the tree do not agree")
+    }
     let written = value.json
     guard let again = try? JSONValue(parsing: written) else { return check(false, "what is written cannot be read") }
     check(again.json == written, "what is written is read as something else")
+}
+
+/// What a path should find, from the whole tree.
+private func follow(_ path: ArraySlice<Substring>, from value: JSONValue) -> String? {
+    if let part = path.first {
+        switch value {
+        case .object(let members): return members[String(part)].flatMap { follow(path.dropFirst(), from: $0) }
+        case .array(let elements):
+            guard let index = Int(part), elements.indices.contains(index) else { return nil }
+            return follow(path.dropFirst(), from: elements[index])
+        default: return nil
+        }
+    }
+    let text: String? =
+        switch value {
+        case .string: value.text
+        case .number(let raw): String(buffer: raw)
+        case .bool(let truth): truth ? "true" : "false"
+        case .null, .array, .object: nil
+        }
+    return text.flatMap { (1...16).contains($0.utf8.count) ? $0 : nil }
 }
 
 /// RFC 8259 as it stands there, rule by rule, each a function that consumes what it matches. Slow, recursive, and obvious.

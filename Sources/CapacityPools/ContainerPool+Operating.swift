@@ -1,0 +1,89 @@
+public import EngineCore
+internal import Logging
+internal import Synchronization
+
+// What operators and owners ask of the pools while they run.
+extension ContainerPool {
+    public func snapshot() -> PoolSnapshot { state.withLock { $0.machine.snapshot(now: .now()) } }
+
+    /// Why the last starts of a function that calls had to wait for were needed, newest last.
+    public func coldStarts(of function: FunctionKey) -> [ColdStart] { state.withLock { $0.machine.whyCold(function) } }
+
+    /// - Throws: `unknownSubPool`, `wrongKind`, `badNumber`, `notEnoughMemory`.
+    public func configure(_ id: SubPoolID, _ settings: SubPoolSettings?) throws(PoolError) {
+        try change { state, now throws(PoolError) in
+            let actions = try state.machine.configure(id, settings, now: now)
+            if case .general = id {
+                let bounds = state.machine.bounds(of: id)
+                if let bounds { state.sizer.configure(id, floor: bounds.floor, ceiling: bounds.ceiling) } else { state.sizer.remove(id) }
+            }
+            return actions
+        }
+    }
+
+    /// - Parameter until: when the memory comes back by itself; `nil`: when it is recalled by lending nothing.
+    public func lend(from name: String, memory: ByteCount, until: EngineInstant?) throws(PoolError) {
+        try change { state, now throws(PoolError) in try state.machine.lend(from: name, memory: memory, until: until, now: now) }
+    }
+
+    public func drain(_ id: SubPoolID) throws(PoolError) {
+        try change { state, now throws(PoolError) in try state.machine.drain(id, now: now) }
+    }
+
+    public func resume(_ id: SubPoolID) throws(PoolError) {
+        try change { state, now throws(PoolError) in try state.machine.resume(id, now: now) }
+    }
+
+    /// Keeps so many containers of a version started and initialised; 0 ends that.
+    public func dedicate(_ version: PinnedVersion, count: Int) {
+        guard let kind = kind(of: version) else {
+            state.withLock {
+                $0.noteDedicatedFailure(AffinityScope(version), "This node has no runtime for '\(version.runtime)'.")
+            }
+            return
+        }
+        perform(
+            state.withLock { state in
+                state.remember(version)
+                state.dedicatedFailures[AffinityScope(version)] = nil
+                return state.machine.dedicate(kind, count: count, now: .now())
+            })
+    }
+
+    /// Ends what is dedicated to a version that is no more.
+    public func release(_ key: FunctionKey, _ version: FunctionVersion) {
+        perform(state.withLock { $0.machine.endDedication(key, version, now: .now()) })
+    }
+
+    /// The containers dedicated to a version: how many there are to be, are initialised, and wait for a call; `nil` when none are.
+    public func dedicated(_ key: FunctionKey, _ version: FunctionVersion) -> (target: Int, allocated: Int, ready: Int)? {
+        state.withLock { $0.machine.dedicated(key, version) }
+    }
+
+    /// Why a dedicated container could not be started the last time; `nil` if it could.
+    public func dedicatedFailure(_ key: FunctionKey, _ version: FunctionVersion) -> String? {
+        state.withLock { $0.dedicatedFailures[AffinityScope(function: key, version: version)] }
+    }
+
+    public func kill(instance: UInt64) { perform(state.withLock { $0.machine.kill(InstanceID(number: instance), now: .now()) }) }
+
+    public func kill(container: UInt64) { perform(state.withLock { $0.machine.kill(ContainerID(number: container), now: .now()) }) }
+
+    /// Rows of routing values, the last used first.
+    public func affinityRows(function: FunctionKey? = nil, limit: Int = .max) -> [AffinityRow] {
+        state.withLock { $0.machine.affinityRows(function: function, container: nil, limit: limit) }
+    }
+
+    /// - Returns: the row that was removed; its value's next call gets a new container.
+    public func removeAffinity(_ key: AffinityKey) -> AffinityRow? { state.withLock { $0.machine.removeAffinity(key) } }
+
+    /// How the pools learned demand by the time of day, to be kept over a restart.
+    public var sizingHistory: SizingHistory { state.withLock { $0.sizer.history } }
+
+    private func change(_ body: (inout sending State, EngineInstant) throws(PoolError) -> [PoolAction]) throws(PoolError) {
+        let result = state.withLock { state -> Result<[PoolAction], PoolError> in
+            do throws(PoolError) { return .success(try body(&state, .now())) } catch { return .failure(error) }
+        }
+        perform(try result.get())
+    }
+}

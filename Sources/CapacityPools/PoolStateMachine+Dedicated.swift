@@ -1,0 +1,47 @@
+public import EngineCore
+
+// Containers that are ready before they are asked for, for one function alone.
+extension PoolStateMachine {
+    /// Keeps so many containers of this class started and initialised ahead of calls, for its function alone (POOL-04).
+    ///
+    /// Another revision of the function takes the place of the one before, whose idle containers end. Zero ends it.
+    /// - Complexity: O(containers) when fewer are wanted.
+    public mutating func dedicate(_ kind: ContainerClass, count: Int, now: EngineInstant) -> [PoolAction] {
+        var actions: [PoolAction] = []
+        let index = intern(kind)
+        let function = classes[index].function
+        let id = SubPoolID.dedicated(kind.function, kind.version)
+        let pool = poolIndex[id] ?? addPool(SubPool(id: id, area: Self.common))
+        pools[pool].isRemoved = count <= 0
+        pools[pool].floor = max(count, 0)
+        pools[pool].ceiling = max(count, 0)
+        pools[pool].target = max(count, 0)
+        functions[function].dedicated = count > 0 ? pool : -1
+        noteVacancy(function)
+        let before = pools[pool].kind
+        pools[pool].kind = index
+        for slot in containers.indices where containers[slot].isDedicated && containers[slot].pool == pool {
+            guard containers[slot].kind != index || pools[pool].live > pools[pool].target else { continue }
+            pools[pool].live -= 1
+            containers[slot].isDedicated = false
+            if containers[slot].state == .idle { end(slot, cause: .changed, now: now, actions: &actions) }
+        }
+        if before >= 0, before != index { forgetIfUnused(classIndex: before) }
+        pools[pool].retryAt = nil
+        pools[pool].failures = 0
+        serveDedicatedWaiters(index, now: now, actions: &actions)
+        serveWaiters(now: now, actions: &actions)
+        replenish(pool, now: now, actions: &actions)
+        dropIfRemoved(pool)
+        return actions
+    }
+
+    /// Who waits for a dedicated container may take others if there are to be none.
+    private mutating func serveDedicatedWaiters(_ kind: Int, now: EngineInstant, actions: inout [PoolAction]) {
+        guard pools[functions[classes[kind].function].dedicated < 0 ? Self.common : functions[classes[kind].function].dedicated].target == 0
+        else { return }
+        for waiter in waiters.all where waiter.reason == .dedicated && waiter.kind == kind {
+            _ = serve(waiter, now: now, actions: &actions)
+        }
+    }
+}

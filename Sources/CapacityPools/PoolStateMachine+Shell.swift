@@ -1,0 +1,78 @@
+public import EngineCore
+
+// What the shell asks of the machine for its own work.
+extension PoolStateMachine {
+    /// The sub-pool an instance was made for; `nil`: none, or the instance is not known.
+    public func subPool(of instance: InstanceID) -> SubPoolID? { instances[instance].flatMap { pools[$0.pool].id } }
+
+    /// The floor and ceiling of a sub-pool; `nil` when it is not there.
+    public func bounds(of id: SubPoolID) -> (floor: Int, ceiling: Int)? {
+        guard let pool = poolIndex[id], !pools[pool].isRemoved else { return nil }
+        return (pools[pool].floor, pools[pool].ceiling)
+    }
+
+    /// Whether containers are dedicated to a version. O(1).
+    public func isDedicated(_ key: FunctionKey, _ version: FunctionVersion) -> Bool {
+        functionIndices[AffinityScope(function: key, version: version)].map { functions[$0].dedicated >= 0 } ?? false
+    }
+
+    /// The containers dedicated to a version: how many there are to be, are initialised, and wait for a call; `nil` when none are.
+    /// O(containers).
+    public func dedicated(_ key: FunctionKey, _ version: FunctionVersion) -> (target: Int, allocated: Int, ready: Int)? {
+        guard let function = functionIndices[AffinityScope(function: key, version: version)], functions[function].dedicated >= 0 else {
+            return nil
+        }
+        let pool = functions[function].dedicated
+        var (allocated, ready) = (0, 0)
+        for container in containers where container.isDedicated && container.pool == pool {
+            if container.state == .idle { ready += 1 }
+            if container.state == .idle || container.state == .busy { allocated += 1 }
+        }
+        return (pools[pool].target, allocated, ready)
+    }
+
+    /// Ends what is dedicated to a version, whatever its revision.
+    public mutating func endDedication(_ key: FunctionKey, _ version: FunctionVersion, now: EngineInstant) -> [PoolAction] {
+        guard let pool = poolIndex[.dedicated(key, version)], pools[pool].kind >= 0 else { return [] }
+        return dedicate(classes[pools[pool].kind].kind, count: 0, now: now)
+    }
+
+    /// Whether the container that a call wants is here and will serve calls of this class, be it busy or idle. O(1).
+    public func hasContainer(_ demand: AffinityDemand, _ kind: ContainerClass) -> Bool {
+        guard let index = classIndex[kind] else { return false }
+        if let number = demand.container, serving(ContainerID(number: number), index) != nil { return true }
+        guard let value = demand.value,
+            case .mapped(let id) = affinity.find(AffinityKey(functions[classes[index].function].scope, value))
+        else { return false }
+        return serving(id, index) != nil
+    }
+
+    /// An idle container and what the next process has to know of it.
+    public struct Parkable: Sendable {
+        public var container: ContainerID
+        public var subPool: SubPoolID?
+        public var idleSince: EngineInstant
+        public var bornAt: EngineInstant
+        public var state: ByteCount
+    }
+
+    /// What could go on in another process: idle, and of an instance that still serves. O(containers).
+    public func parkable() -> [Parkable] {
+        containers.compactMap { container in
+            guard container.state == .idle, !container.isLeaving, let instance = instances[container.instance] else { return nil }
+            return Parkable(
+                container: container.id, subPool: pools[container.pool].id, idleSince: container.idleSince, bornAt: instance.bornAt,
+                state: ByteCount(Int(container.gathered * 1_048_576)))
+        }
+    }
+
+    /// Numbers up to this one are taken by containers of a process before this one.
+    public mutating func reserveNumbers(to number: UInt64) { skipNumbers(to: number) }
+
+    /// The general sub-pools whose spare instances calls have wanted since this was asked last, one entry for each call, whether there was
+    /// one ready or not.
+    public mutating func takeDemand() -> [SubPoolID] {
+        defer { demand.removeAll(keepingCapacity: true) }
+        return demand.compactMap { pools[$0].id }
+    }
+}

@@ -1,0 +1,51 @@
+internal import ArgumentParser
+internal import EngineCore
+internal import Foundation
+internal import Frontend
+
+struct WhyCold: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "why-cold", abstract: "Shows a function's last cold starts, and what would have made them warm.")
+
+    @Argument(help: "The function's name or ARN, with or without a version.")
+    var function: String
+
+    @Option(help: "The account of the function, where several have one of this name.")
+    var account: String?
+
+    @OptionGroup var node: OperatorOptions
+
+    func run() async throws {
+        let owner = account.map { "&account=\(LambdaClient.component($0))" } ?? ""
+        let data = try await node.client().get("/v1/why-cold?function=\(LambdaClient.component(function))\(owner)")
+        if node.output == .json {
+            print(String(decoding: data, as: UTF8.self))
+            return
+        }
+        let answer = try OperatorClient.decode(data, as: ColdStartsAnswer.self)
+        print(ColdStartListing(answer: answer, width: Terminal.columns, now: Date()).render())
+    }
+}
+
+/// The cold starts as a person reads them, newest first; a remedy that holds for several is said once.
+struct ColdStartListing {
+    let answer: ColdStartsAnswer
+    let width: Int
+    let now: Date
+
+    func render() -> String {
+        guard !answer.coldStarts.isEmpty else { return "\(answer.function)\n\nNo call of it began cold here, as far as is remembered." }
+        var text = Paragraph(width: width, labelWidth: 22)
+        for start in answer.coldStarts {
+            let way = start.branch.map { " It got \(CapacityWords.way($0))." } ?? ""
+            let request = start.requestID.map { " (request \($0))" } ?? ""
+            text.add(Units.moment(start.whenEpochSeconds, now: now), start.sentence + way + request)
+        }
+        text.addBlank()
+        let causes = Dictionary(grouping: answer.coldStarts, by: \.remedy).sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }
+        for (remedy, starts) in causes {
+            text.add(answer.coldStarts.count == 1 ? "what would have helped" : "for \(starts.count) of \(answer.coldStarts.count)", remedy)
+        }
+        return "\(answer.function)\n\n" + text.lines.joined(separator: "\n")
+    }
+}

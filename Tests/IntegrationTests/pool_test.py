@@ -1,0 +1,424 @@
+"""Capacity on a real node: who gets what, who waits, who is refused, and what the operator changes while it runs."""
+
+import concurrent.futures
+import contextlib
+import json
+import pathlib
+import subprocess
+import threading
+import time
+import unittest
+
+from support import BINARY, ECHO, SLEEP, NodeTest
+from wayside_node import wait_for
+
+# A node that runs takes over what is written into its catalog within two seconds.
+TAKEOVER = 2.5
+
+LEAVE = """
+import os, subprocess
+from multiprocessing import shared_memory
+
+def handler(event, context):
+    open('/tmp/left', 'w').write('secret')
+    os.environ['LEFT'] = 'secret'
+    with __import__('contextlib').suppress(Exception):
+        open('/dev/shm/left', 'w').write('secret')
+    with __import__('contextlib').suppress(Exception):
+        subprocess.Popen(['sleep', '600'])
+    return os.getpid()
+"""
+
+FIND = """
+import os
+
+def handler(event, context):
+    found = [path for path in ('/tmp/left', '/dev/shm/left') if os.path.exists(path)]
+    found += [name for name in os.environ if name == 'LEFT']
+    for process in os.listdir('/proc'):
+        if process.isdigit():
+            try:
+                if 'sleep' in open(f'/proc/{process}/cmdline').read():
+                    found.append(process)
+            except OSError:
+                pass
+    return found
+"""
+
+
+class PoolTest(NodeTest):
+    """What the tests of this file share; each class has a node of its own configuration."""
+
+    def other(self, number):
+        return self.node.account(number)
+
+    def permit(self, account, *options):
+        self.node.tool("account", "set", account.number, *options)
+        time.sleep(TAKEOVER)
+
+    def capacity(self, answer):
+        return self.node.record_of(answer)["capacity"]
+
+    def sub_pool(self, name):
+        return next((pool for pool in self.node.pools()["subPools"] if pool["name"] == name), None)
+
+    def instances(self, account=None):
+        listed = json.loads(self.node.tool("instance", "list", "--output", "json").stdout)["instances"]
+        return [instance for instance in listed if account is None or instance["account"] == account.number]
+
+    def reserve(self, account, name, count):
+        """Returns the sub-pool's name when its containers are ready."""
+        self.node.tool("pool", "reserve", name, "--count", str(count), "--account", account.number)
+
+        def ready():
+            pools = [pool for pool in self.node.pools()["subPools"] if pool["kind"] == "dedicated" and f"/{name}:" in pool["name"]
+                     and f"/{account.number}/" in pool["name"]]
+            return pools[0]["name"] if pools and pools[0]["ready"] == count else None
+        return wait_for(ready, f"{count} containers of {name} are ready") if count else None
+
+    @staticmethod
+    def storm(account, name, events):
+        """The answers to calls that are made at once."""
+        with concurrent.futures.ThreadPoolExecutor(len(events)) as threads:
+            return list(threads.map(lambda event: account.invoke(name, event), events))
+
+    @contextlib.contextmanager
+    def running(self, account, name, event, busy=1, headers=None):
+        """A call that is under way meanwhile; yields the list that will hold its answer."""
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(account.invoke(name, event, headers=headers)))
+        thread.start()
+        wait_for(lambda: self.node.pools()["containersBusy"] >= busy, "the call runs")
+        try:
+            yield answers
+        finally:
+            thread.join()
+
+    def refused(self, answer, code):
+        self.assertEqual((answer.status, answer.headers["Wayside-Error"]), (429, code), answer.body)
+        self.assertIsNotNone(answer.headers["Retry-After"])
+
+    def tearDown(self):
+        wait_for(lambda: (lambda pools: pools["containersBusy"] == pools["containersStarting"] == pools["waiting"] == 0)(self.node.pools()),
+                 "nothing is under way any more")
+
+
+class PermissionTest(PoolTest):
+    configuration = {"capacity": {"memoryMebibytes": 2048, "containersPerInstanceMax": 1, "warming": ["python=2"]}}
+
+    def test_without_permission_to_grow_a_call_is_refused_and_nothing_is_added(self):
+        """POOL-07: denied, the pools stay as they are; allowed, capacity is added and the call runs."""
+        account = self.other("000000000007")
+        account.must_create("echo", {"app.py": ECHO})
+        self.permit(account, "--no-may-grow")
+        self.refused(account.invoke("echo", 1), "no_permission")
+        self.assertEqual(self.instances(account), [])
+        self.permit(account, "--may-grow")
+        self.assertEqual(account.invoke("echo", 1).status, 200)
+        self.assertEqual(len(self.instances(account)), 1)
+
+    def test_what_is_added_is_the_accounts_and_runs_this_call_and_the_next(self):
+        """POOL-08: the instance that was added for a call runs it, and the next one."""
+        account = self.other("000000000008")
+        account.must_create("echo", {"app.py": ECHO})
+        first, second = (self.capacity(account.invoke("echo", 1)) for _ in range(2))
+        self.assertIn(first["branch"], ("warming_pool", "new_instance"))
+        self.assertEqual((second["branch"], second["instance"], second["container"]),
+                         ("loaded", first["instance"], first["container"]))
+        self.assertEqual([instance["instance"] for instance in self.instances(account)], [first["instance"]])
+
+    def test_calls_at_once_do_not_overshoot_the_limit(self):
+        """POOL-09: at most 3 instances, 20 calls at once: never more than 3, and every call is answered."""
+        account = self.other("000000000009")
+        account.must_create("sleep", {"app.py": SLEEP})
+        self.permit(account, "--instances-max", "3")
+        peak = 0
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            storm = thread.submit(self.storm, account, "sleep", [{"seconds": 0.3}] * 20)
+            while not storm.done():
+                peak = max(peak, len(self.instances(account)))
+            answers = storm.result()
+        self.assertEqual({answer.status for answer in answers}, {200})
+        used = {self.capacity(answer)["instance"] for answer in answers}
+        self.assertEqual(len(used), 3)
+        self.assertLessEqual(peak, 3)
+        self.assertIn("permission_limit", {self.capacity(answer).get("waitedFor") for answer in answers})
+
+    def test_two_accounts_never_share_an_instance(self):
+        """POOL-19: an instance has one account; several of its containers may share it only with each other."""
+        accounts = [self.other(f"00000000019{number}") for number in range(3)]
+        for account in accounts:
+            account.must_create("sleep", {"app.py": SLEEP})
+        with concurrent.futures.ThreadPoolExecutor(3) as threads:
+            list(threads.map(lambda account: self.storm(account, "sleep", [{"seconds": 0.3}] * 3), accounts))
+        seen = 0
+        for instance in self.instances():
+            functions = {container["function"] for container in instance["containers"] if container.get("function")}
+            self.assertTrue(all(f":{instance['account']}:" in function for function in functions), instance)
+            seen += len(functions)
+        self.assertGreaterEqual(seen, 9)
+
+
+class DedicatedTest(PoolTest):
+    configuration = {"capacity": {"memoryMebibytes": 2048, "warming": ["python=1"]}}
+
+    def test_a_dedicated_container_is_loaded_before_the_call(self):
+        """POOL-04: the first call has no start, no fetch and no loading, and is faster than on a general instance."""
+        slow = "import time\ntime.sleep(0.4)\n" + ECHO
+        for name in ("ahead", "cold"):
+            self.account.must_create(name, {"app.py": slow})
+        sub_pool = self.reserve(self.account, "ahead", 1)
+        ahead, cold = (self.node.record_of(self.account.invoke(name, 1)) for name in ("ahead", "cold"))
+        self.assertEqual((ahead["capacity"]["branch"], ahead["capacity"]["subPool"], ahead["startLevel"]), ("loaded", sub_pool, "warm"))
+        self.assertEqual([ahead["spans"][span] for span in ("fetch", "start", "initialise")], [0, 0, 0])
+        self.assertGreater(cold["spans"]["initialise"], 350)
+        self.assertLess(ahead["spans"]["total"], cold["spans"]["total"])
+        self.reserve(self.account, "ahead", 0)
+
+    def test_a_burst_of_another_account_takes_nothing_dedicated(self):
+        """POOL-02: dedicated containers of A stay idle and A's while B bursts with nothing general left."""
+        self.account.must_create("mine", {"app.py": SLEEP})
+        self.reserve(self.account, "mine", 2)
+
+        def dedicated():
+            return {container["container"]: (instance["account"], container["state"]) for instance in self.instances()
+                    for container in instance["containers"] if container["isDedicated"]}
+        before = dedicated()
+        self.assertEqual(set(before.values()), {(self.account.number, "idle")})
+        other = self.other("000000000002")
+        other.must_create("burst", {"app.py": SLEEP})
+        answers = self.storm(other, "burst", [{"seconds": 0.2}] * 12)
+        self.assertTrue({answer.status for answer in answers} <= {200, 429})
+        self.assertEqual(dedicated(), before)
+        used = {self.capacity(answer)["container"] for answer in answers if answer.status == 200}
+        self.assertFalse(used & set(before))
+        self.reserve(self.account, "mine", 0)
+
+    def test_the_shortage_of_dedicated_capacity_spills_waits_or_rejects(self):
+        """POOL-10: one dedicated container, busy; the second call goes elsewhere, waits, or is refused, as the account says."""
+        account = self.other("000000000010")
+        account.must_create("sleep", {"app.py": SLEEP})
+        sub_pool = self.reserve(account, "sleep", 1)
+        for policy in ("spill", "wait", "reject"):
+            with self.subTest(policy):
+                self.permit(account, "--shortage", policy)
+                with self.running(account, "sleep", {"seconds": 1}) as first:
+                    second = account.invoke("sleep", {"seconds": 0})
+                self.assertEqual(first[0].status, 200)
+                self.assertEqual(self.capacity(first[0])["subPool"], sub_pool)
+                if policy == "reject":
+                    self.refused(second, "rejected_by_policy")
+                else:
+                    self.assertEqual(second.status, 200, second.body)
+                    record = self.capacity(second)
+                    same = record["container"] == self.capacity(first[0])["container"]
+                    self.assertEqual((same, record.get("waitedFor")), (policy == "wait", "dedicated" if policy == "wait" else None))
+                wait_for(lambda: self.sub_pool(sub_pool)["ready"] == 1, "the dedicated container is idle again")
+                for instance in self.instances(account):
+                    for container in instance["containers"]:
+                        if not container["isDedicated"]:
+                            self.node.tool("container", "kill", str(container["container"]))
+        self.reserve(account, "sleep", 0)
+
+
+class LifetimeTest(PoolTest):
+    configuration = {"capacity": {"memoryMebibytes": 2048, "warming": ["python=3"], "keepAliveSeconds": 2, "instanceLifetimeSeconds": 3}}
+
+    def test_what_is_taken_is_replaced_without_overshoot(self):
+        """POOL-15: taken instances come back in time, counting those that boot already."""
+        wait_for(lambda: self.node.pools()["instancesReady"] == 3, "the warming pool is full")
+        accounts = [self.other(f"00000000015{number}") for number in range(3)]
+        for account in accounts:
+            account.must_create("echo", {"app.py": ECHO})
+        most = []
+
+        def full():
+            pools = self.node.pools()
+            most.append(pools["instancesReady"] + pools["instancesBooting"])
+            return pools["instancesReady"] == 3
+        for account in accounts:
+            self.assertEqual(account.invoke("echo", 1).status, 200)
+        wait_for(full, "the warming pool is full again", seconds=10)
+        self.assertLessEqual(max(most), 3)
+
+    def test_what_is_idle_ends_after_a_while_and_nobody_else_finds_anything_of_it(self):
+        """POOL-20: A leaves a file, a variable, a process and shared memory; B finds none, and A's instance ends."""
+        first, second = self.other("000000000201"), self.other("000000000202")
+        first.must_create("leave", {"app.py": LEAVE})
+        second.must_create("find", {"app.py": FIND})
+        left = first.invoke("leave")
+        self.assertEqual(left.status, 200, left.body)
+        found = second.invoke("find")
+        self.assertEqual((found.status, found.json()), (200, []))
+        self.assertNotEqual(self.capacity(left)["instance"], self.capacity(found)["instance"])
+        wait_for(lambda: not self.instances(first), "the idle instance has ended", seconds=15)
+        self.assertEqual(second.invoke("find").json(), [])
+
+    def test_an_instance_is_replaced_when_its_lifetime_is_over_and_no_call_fails(self):
+        """POOL-22: calls without pause over several lifetimes: none fails, and the containers change."""
+        account = self.other("000000000022")
+        account.must_create("sleep", {"app.py": SLEEP})
+        containers, end = set(), time.monotonic() + 10
+        while time.monotonic() < end:
+            answer = account.invoke("sleep", {"seconds": 0.05})
+            self.assertEqual(answer.status, 200, answer.body)
+            containers.add(self.capacity(answer)["container"])
+        self.assertGreater(len(containers), 1)
+
+
+class OperatorTest(PoolTest):
+    configuration = {"capacity": {"memoryMebibytes": 1024, "warming": ["python=1"]}}
+
+    def general(self):
+        return next(pool for pool in self.node.pools()["subPools"] if pool["name"].startswith("general/python/"))
+
+    def test_the_choice_follows_the_callers_identity(self):
+        """POOL-05: the same code of two accounts runs in different sub-pools."""
+        self.node.tool("pool", "reserve", "fixed/gold", "--memory", "256")
+        gold, plain = self.other("000000000051"), self.other("000000000052")
+        for account in (gold, plain):
+            account.must_create("echo", {"app.py": ECHO})
+        self.permit(gold, "--sub-pools", "fixed:gold")
+        self.assertEqual(self.capacity(gold.invoke("echo", 1))["subPool"], "fixed/gold")
+        self.assertNotEqual(self.capacity(plain.invoke("echo", 1))["subPool"], "fixed/gold")
+        for instance in self.instances(gold):
+            self.node.tool("instance", "kill", str(instance["instance"]))
+        self.node.tool("pool", "reserve", "fixed/gold", "--memory", "0")
+
+    def test_an_operator_resizes_drains_and_lends_while_it_runs(self):
+        """POOL-24: pool set, drain, resume and lend act at once; simulate says what a change would do."""
+        name = self.general()["name"]
+        self.node.tool("pool", "set", name, "--floor", "3", "--ceiling", "4")
+        wait_for(lambda: self.general()["ready"] == 3, "three are ready")
+        self.node.tool("pool", "set", name, "--floor", "1", "--ceiling", "1")
+        wait_for(lambda: self.general()["ready"] == 1, "one is ready")
+        self.node.tool("pool", "drain", name)
+        wait_for(lambda: self.general()["ready"] == 0 and self.general()["isDrained"], "it is drained")
+        account = self.other("000000000024")
+        account.must_create("echo", {"app.py": ECHO})
+        self.assertEqual(self.capacity(account.invoke("echo", 1))["branch"], "new_instance")
+        self.node.tool("pool", "resume", name)
+        wait_for(lambda: self.general()["ready"] == 1, "it is open again")
+        self.node.tool("pool", "reserve", "fixed/silver", "--memory", "256")
+        self.node.tool("pool", "lend", "fixed/silver", "--memory", "128", "--for", "2s")
+        self.assertEqual(self.sub_pool("fixed/silver")["lentBytes"], 128 << 20)
+        wait_for(lambda: self.sub_pool("fixed/silver")["lentBytes"] == 0, "the loan is over", seconds=10)
+        self.node.tool("pool", "reserve", "fixed/silver", "--memory", "0")
+        self.assertNotEqual(self.node.tool("pool", "set", "general/none/1", "--floor", "1", check=False).returncode, 0)
+        self.assertEqual(subprocess.run([BINARY, "simulate", "--help"], capture_output=True, check=False).returncode, 0)
+
+    def test_the_ledger_adds_up(self):
+        """POOL-23: what accounts and sub-pools used adds up to the total, which is kept on its own."""
+        accounts = [self.other(f"00000000023{number}") for number in range(2)]
+        for account in accounts:
+            account.must_create("sleep", {"app.py": SLEEP})
+            self.storm(account, "sleep", [{"seconds": 0.5}] * 2)
+        pools = self.node.pools()
+        for member in ("instanceSeconds", "executingSeconds", "memoryMebibyteSeconds"):
+            total = pools["totals"][member]
+            self.assertAlmostEqual(sum(row["use"][member] for row in pools["ledger"]), total, delta=max(total * 1e-6, 1e-3))
+        for account in accounts:
+            executed = sum(row["use"]["executingSeconds"] for row in pools["ledger"] if row.get("account") == account.number)
+            self.assertGreaterEqual(executed, 1)
+            self.assertLess(executed, 5)
+        self.assertEqual(sum(area["heldBytes"] for area in pools["areas"]), pools["memoryHeldBytes"])
+
+
+class VariableTest(PoolTest):
+    """A market that is a file: the node's command reads it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.market = pathlib.Path(f"/tmp/wayside-market-{time.monotonic_ns()}.json")
+        cls.addClassCleanup(cls.market.unlink)
+        cls.offer(9)
+        cls.configuration = {
+            "api": {"startAllowanceSeconds": 6},
+            "capacity": {"memoryMebibytes": 512, "warming": ["python=1"], "variableCommand": ["/bin/cat", str(cls.market)],
+                         "variableIntervalMilliseconds": 200, "reclaimGraceSeconds": 1}}
+        super().setUpClass()
+
+    @classmethod
+    def offer(cls, price, mebibytes=512, forecast=()):
+        """`forecast`: periods from and to seconds from now on, with a price."""
+        now = int(time.time())
+        periods = [{"from": now + start, "to": now + end, "pricePerGibibyteHour": cost} for start, end, cost in forecast]
+        text = json.dumps({"offers": [{"name": "spot", "memoryMebibytes": mebibytes, "pricePerGibibyteHour": price, "forecast": periods}]})
+        fresh = cls.market.with_suffix(".new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.rename(cls.market)
+
+    def until_price(self, price):
+        wait_for(lambda: (self.sub_pool("variable/spot") or {}).get("price") == price, f"the price is {price}")
+
+    def bidder(self, number):
+        account = self.other(number)
+        account.must_create("sleep", {"app.py": SLEEP})
+        self.permit(account, "--sub-pools", "variable", "--bid", "5")
+        return account
+
+    def test_a_call_waits_for_its_price_and_is_not_lost(self):
+        """POOL-12: bid 5, price 9: it waits; price 4: it runs. If the price stays, it is refused in time, with the reason."""
+        self.offer(9)
+        self.until_price(9)
+        account = self.bidder("000000000012")
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(account.invoke("sleep", {"seconds": 0})))
+        thread.start()
+        wait_for(lambda: self.node.pools()["waitingByReason"].get("variable_price") == 1, "the call waits for its price")
+        self.assertEqual(self.instances(account), [])
+        self.offer(4)
+        thread.join()
+        self.assertEqual(answers[0].status, 200, answers[0].body)
+        record = self.capacity(answers[0])
+        self.assertEqual((record["subPool"], record["waitedFor"]), ("variable/spot", "variable_price"))
+        self.offer(9)
+        self.until_price(9)
+        account.must_create("brief", {"app.py": ECHO}, Timeout=1)
+        self.refused(account.invoke("brief", 1), "variable_capacity")
+
+    def test_work_that_may_wait_runs_in_the_cheap_window_and_at_the_guard_whatever_the_price(self):
+        """POOL-13: inside the window that is forecast; and when the forecast is wrong, before its deadline."""
+        account = self.bidder("000000000013")
+        self.offer(4, forecast=[(4, 600, 1)])
+        self.until_price(4)
+        began, answers = time.monotonic(), []
+        thread = threading.Thread(
+            target=lambda: answers.append(account.invoke("sleep", {"seconds": 0}, headers={"Wayside-Defer-Seconds": "30"})))
+        thread.start()
+        wait_for(lambda: self.node.pools()["waitingByReason"].get("cheaper_period") == 1, "the call waits for the cheap window")
+        time.sleep(max(0, began + 3 - time.monotonic()))
+        self.assertEqual(answers, [])
+        self.offer(1)
+        thread.join()
+        self.assertEqual((answers[0].status, self.capacity(answers[0])["waitedFor"]), (200, "cheaper_period"))
+        # The window is forecast, and does not come.
+        self.offer(4, forecast=[(2, 600, 1)])
+        self.until_price(4)
+        began = time.monotonic()
+        answer = account.invoke("sleep", {"seconds": 0}, headers={"Wayside-Defer-Seconds": "6"})
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertLess(time.monotonic() - began, 9)
+
+    def test_capacity_that_is_reclaimed_answers_every_call(self):
+        """POOL-21: a run that ends within the grace is let finish; a longer one is answered as the engine's doing."""
+        account = self.bidder("000000000021")
+        account.must_create("long", {"app.py": SLEEP}, Timeout=60)
+        for seconds, finishes in ((0.8, True), (30, False)):
+            self.offer(4)
+            self.until_price(4)
+            with self.running(account, "long", {"seconds": seconds}) as answers:
+                self.offer(4, mebibytes=0)
+            record = self.node.record_of(answers[0])
+            self.assertEqual(record["capacity"]["subPool"], "variable/spot")
+            if finishes:
+                self.assertEqual((answers[0].status, answers[0].json()), (200, "slept"))
+            else:
+                self.assertEqual(answers[0].status, 500, answers[0].body)
+                self.assertEqual(record["endingParty"], "engine")
+                self.assertLess(record["spans"]["total"], 10_000)
+            wait_for(lambda: not self.instances(account), "the reclaimed instance has ended")
+
+
+if __name__ == "__main__":
+    unittest.main()
