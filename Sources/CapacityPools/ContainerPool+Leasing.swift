@@ -182,7 +182,8 @@ extension ContainerPool {
         switch reason {
         case .variablePrice:
             InvocationError(
-                .variableCapacity, "No variable capacity was to be had for the account's bid in the call's time. Bid more, or try again later.")
+                .variableCapacity,
+                "No variable capacity was to be had for the account's bid in the call's time. Bid more, or try again later.")
         default:
             InvocationError(.deadlineExceeded, "The call's time was used up by waiting for capacity. Try again later.")
         }

@@ -47,6 +47,9 @@ extension ContainerPool {
         }
     }
 
+    /// Starts nothing ahead of calls before ``adopt(_:_:)`` has been called: what is adopted counts.
+    public func awaitAdoption() { state.withLock { $0.machine.holdBack() } }
+
     /// Takes over what an earlier process of this node has parked. To be called once, when the launcher is ready.
     ///
     /// - Parameters:
@@ -55,6 +58,7 @@ extension ContainerPool {
     public func adopt(
         _ rows: [SavedAffinityRow], _ version: @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion?
     ) async {
+        defer { perform(state.withLock { $0.machine.goAhead(now: .now()) }) }
         let adopted = await host.adopt { label, _ in
             guard let label = try? JSONDecoder().decode(Label.self, from: Data(label)) else { return nil }
             return version(label.function, label.version, label.revision)
@@ -75,7 +79,8 @@ extension ContainerPool {
                 living.insert(item.container.id)
                 actions += state.machine.adopt(
                     AdoptedContainer(
-                        container: item.container.id, instance: item.instance, kind: kind, subPool: label.subPool, home: item.container.home,
+                        container: item.container.id, instance: item.instance, kind: kind, subPool: label.subPool,
+                        home: item.container.home,
                         idleSince: EngineInstant(nanoseconds: label.idleSinceNanoseconds),
                         bornAt: EngineInstant(nanoseconds: label.bornAtNanoseconds), state: ByteCount(label.stateBytes)), now: now)
             }

@@ -126,7 +126,8 @@ public final class ContainerPool: Sendable {
         return state.withLock { $0.machine.hasWarm(kind) }
     }
 
-    /// Whether the call, or its account, has terms of its own for capacity: it may wait for a price, a period or dedicated containers. O(1).
+    /// Whether the call, or its account, has terms of its own for capacity: it may wait for a price, a period or dedicated containers.
+    /// O(1).
     public func hasTerms(for request: InvocationRequest) -> Bool {
         let key = request.function.key
         return request.deferral != nil || surroundings.permission(key.account).bid != nil

@@ -29,12 +29,16 @@ extension PoolStateMachine {
     mutating func seek(
         _ demand: AffinityDemand, _ request: CapacityRequest, _ kind: Int, since: EngineInstant, now: EngineInstant
     ) -> Sought {
+        var demand = demand
         let key = demand.value.map { AffinityKey(functions[classes[kind].function].scope, $0) }
         var target: Int?
         var unmapped: AffinityDemand.Result = .new
         if let number = demand.container {
             target = serving(ContainerID(number: number), kind)
-            unmapped = .gone
+            if target == nil {
+                unmapped = .gone
+                demand.tokenIsVoid = true
+            }
         }
         if target == nil, demand.container != nil || demand.tokenIsVoid, demand.mode == .require { return .found(.refused(.affinity)) }
         var result: AffinityDemand.Result?

@@ -29,19 +29,17 @@ extension PoolStateMachine {
         if before >= 0, before != index { forgetIfUnused(classIndex: before) }
         pools[pool].retryAt = nil
         pools[pool].failures = 0
-        serveDedicatedWaiters(index, now: now, actions: &actions)
+        serveDedicatedWaiters(function, now: now, actions: &actions)
         serveWaiters(now: now, actions: &actions)
         replenish(pool, now: now, actions: &actions)
         dropIfRemoved(pool)
         return actions
     }
 
-    /// Who waits for a dedicated container may take others if there are to be none.
-    private mutating func serveDedicatedWaiters(_ kind: Int, now: EngineInstant, actions: inout [PoolAction]) {
-        guard pools[functions[classes[kind].function].dedicated < 0 ? Self.common : functions[classes[kind].function].dedicated].target == 0
-        else { return }
-        for waiter in waiters.all where waiter.reason == .dedicated && waiter.kind == kind {
-            _ = serve(waiter, now: now, actions: &actions)
+    /// Who waits for a dedicated container of the function is looked at anew: there may be none any more, or for another revision.
+    mutating func serveDedicatedWaiters(_ function: Int, now: EngineInstant, actions: inout [PoolAction]) {
+        for waiter in waiters.all where waiter.reason == .dedicated && classes[waiter.kind].function == function {
+            if let still = waiters[waiter.id] { _ = serve(still, now: now, actions: &actions) }
         }
     }
 }

@@ -68,6 +68,8 @@ extension PoolStateMachine {
         if handOver(slot, now: now, actions: &actions) { return }
         makeIdle(slot, now: now)
         handOn(containers[slot].kind, now: now, actions: &actions)
+        // Others of its account that are at their limit may have its place.
+        if waiters.hasAny(ofAccount: containers[slot].account) { relieved.insert(containers[slot].account) }
     }
 
     /// Why a container may serve no other call; `nil`: it may.
@@ -192,6 +194,8 @@ extension PoolStateMachine {
             case .loan(let pool): recall(pool, now: now, actions: &actions)
             }
         }
+        // What was pinned when its area's limit fell, and is not any more.
+        for area in areas.indices { endSurplus(in: area, now: now, actions: &actions) }
         forgetFunctions()
         prewarm(now: now, actions: &actions)
         serveWaiters(now: now, actions: &actions)

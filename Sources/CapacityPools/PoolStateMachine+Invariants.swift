@@ -97,9 +97,7 @@ extension PoolStateMachine {
                 return "container \(containers[slot].id.number) could be ended, and must not be"
             }
         }
-        // A limit may fall below what is held; then nothing idle is left that could go.
         let common = areas[Self.common]
-        if common.held - common.ending > common.limit, common.yieldingCount > 0 { return "idle containers hold memory that is not there" }
         let fixed = pools.filter { pool in if case .fixed? = pool.id, !pool.isRemoved { true } else { false } }
         let promised = fixed.reduce(0) { $0 + areas[$1.area].limit }
         return common.limit + promised == configuration.memory.bytes ? nil : "the areas' limits do not add up to the node's memory"

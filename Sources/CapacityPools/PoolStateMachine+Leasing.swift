@@ -140,11 +140,13 @@ extension PoolStateMachine {
     }
 
     mutating func warm(_ slot: Int, _ wish: Wish?, now: EngineInstant) -> LeaseAnswer {
-        .warm(grant(slot, wish.map { fulfil($0, with: slot, now: now) }))
+        // By itself, for a mutating call within the arguments of another would have the whole machine copied first.
+        let affinity = wish.map { fulfil($0, with: slot, now: now) }
+        return .warm(grant(slot, affinity))
     }
 
     /// A container of this class that is being started without a call, and that nobody waits for.
-    private func startingAhead(_ kind: Int, patience: Duration?, now: EngineInstant) -> Int? {
+    func startingAhead(_ kind: Int, patience: Duration?, now: EngineInstant) -> Int? {
         let slot = classes[kind].lists[ClassList.ahead.rawValue].first
         guard slot >= 0, waiters.count(at: containers[slot].id) == 0 else { return nil }
         guard let patience else { return slot }

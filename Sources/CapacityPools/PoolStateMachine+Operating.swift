@@ -219,6 +219,9 @@ extension PoolStateMachine {
         pools[pool].isDrained = true
         for spare in pools[pool].ready { endInstance(spare, cause: .killed, now: now, actions: &actions) }
         endIdle(of: pool, now: now, actions: &actions)
+        if case .dedicated = id {
+            serveDedicatedWaiters(classes[pools[pool].kind].function, now: now, actions: &actions)
+        }
         serveWaiters(now: now, actions: &actions)
         return actions
     }

@@ -85,10 +85,14 @@ extension PoolStateMachine {
             let area = pools[part].area
             // What is bought is used when what is free of charge does not come free.
             if reach.variable.contains(part), makeRoom(anyOf: best, for: kind, now: now, actions: &actions) { return .lacks(.shortage) }
-            if let way = ways.first(where: { fits($0.bytes, slots: $0.slots, in: area) }) {
-                return .got(.start(begin(way, request, kind, wish, waitsFor: waitsFor, isAhead: isAhead, now: now)))
+            var least: Way?
+            for way in ways {
+                if fits(way.bytes, slots: way.slots, in: area) {
+                    return .got(.start(begin(way, request, kind, wish, waitsFor: waitsFor, isAhead: isAhead, now: now)))
+                }
+                if least.map({ way.bytes < $0.bytes }) ?? true { least = way }
             }
-            if let least = ways.min(by: { $0.bytes < $1.bytes }) { best.append((least, area)) }
+            if let least { best.append((least, area)) }
         }
         if makeRoom(anyOf: best, for: kind, now: now, actions: &actions) { return .lacks(.shortage) }
         if best.isEmpty, !mayAddInstance {
@@ -172,9 +176,10 @@ extension PoolStateMachine {
             pools[way.pool].hits[branch(way).ordinal] += 1
         }
         noteYielding(slot, now: now)
+        let affinity = wish.map { fulfil($0, with: slot, now: now) }
         return StartPlan(
             kind: way.kind, instance: containers[slot].instance, container: containers[slot].id, subPool: pools[way.pool].id, cause: cause,
-            affinity: wish.map { fulfil($0, with: slot, now: now) })
+            affinity: affinity)
     }
 
     /// The call wanted a spare instance: of the smallest size class that suits, whether one was ready or not.

@@ -19,6 +19,7 @@ extension PoolStateMachine {
 
     /// Brings a sub-pool to its target, counting what is booting already (POOL-15), if it is time to.
     mutating func replenish(_ pool: Int, now: EngineInstant, actions: inout [PoolAction]) {
+        guard !isHeldBack else { return }
         switch pools[pool].id {
         case .general?: replenishGeneral(pool, now: now, actions: &actions)
         case .dedicated?: replenishDedicated(pool, now: now, actions: &actions)

@@ -66,6 +66,15 @@ extension PoolStateMachine {
         }
     }
 
+    /// Starts nothing ahead of calls until the containers of a process before this one have been adopted, which then count.
+    public mutating func holdBack() { isHeldBack = true }
+
+    /// Nothing more will be adopted: the sub-pools are brought to their targets.
+    public mutating func goAhead(now: EngineInstant) -> [PoolAction] {
+        isHeldBack = false
+        return tick(now: now)
+    }
+
     /// Numbers up to this one are taken by containers of a process before this one.
     public mutating func reserveNumbers(to number: UInt64) { skipNumbers(to: number) }
 

@@ -32,7 +32,7 @@ extension PoolStateMachine {
         functions[entry.function].waiters += 1
         noteVacancy(entry.function)
         countWaiting(waiter, reason, by: 1)
-        let pool = reason == .dedicated ? functions[entry.function].dedicated : Self.common
+        let pool = reason == .dedicated ? max(functions[entry.function].dedicated, Self.common) : Self.common
         let charged = [.variablePrice, .cheaperPeriod].contains(reason) ? someVariable(request.permission) : pool
         pools[charged].waits[reason.ordinal] += 1
         return .wait(id, reason)

@@ -110,6 +110,8 @@ public struct PoolStateMachine: Sendable {
     /// When a start was last planned, or under way.
     var lastStart: EngineInstant?
     var isDraining = false
+    /// Nothing is started ahead of calls: what the process before has left may be about to be adopted, and its numbers are not known.
+    var isHeldBack = false
     /// Revisions whose containers serve no further call, and the order in which they were retired.
     var retired: Set<String> = []
     var retiredOrder: Deque<String> = []

@@ -118,7 +118,8 @@ extension Frontend.SubPoolReport {
     fileprivate init(_ pool: PoolSnapshot.SubPoolReport) {
         self.init(
             name: SubPoolID(pool.name), ready: pool.ready, booting: pool.booting, active: pool.activeInstances,
-            memoryHeldBytes: pool.memoryHeldMebibytes << 20, memoryLimitBytes: pool.memoryLimitMebibytes.map { $0 << 20 }, price: pool.price,
+            memoryHeldBytes: pool.memoryHeldMebibytes << 20, memoryLimitBytes: pool.memoryLimitMebibytes.map { $0 << 20 },
+            price: pool.price,
             bootFailures: pool.bootFailures, isDrained: pool.isDrained, lentBytes: pool.lentMebibytes << 20)
         (hits, waits, refusals) = (pool.hits, pool.waits, pool.refusals)
         if kind == .general || kind == .dedicated { (floor, target, ceiling) = (pool.floor, pool.target, pool.ceiling) }
@@ -128,7 +129,8 @@ extension Frontend.SubPoolReport {
 extension Frontend.ContainerReport {
     fileprivate init(_ container: PoolSnapshot.ContainerReport) {
         self.init(
-            container: container.number, instance: container.instance, function: container.function, version: container.version, revision: container.revision,
+            container: container.number, instance: container.instance, function: container.function, version: container.version,
+            revision: container.revision,
             state: container.state, memoryBytes: container.memoryMebibytes << 20,
             storedBytes: Int(container.stateMebibytes * 1_048_576), ageSeconds: container.ageSeconds, idleSeconds: container.idleSeconds,
             isDedicated: container.isDedicated, isPinned: container.isPinned, stickyRows: container.affinityRows)

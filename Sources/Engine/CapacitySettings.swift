@@ -97,7 +97,8 @@ extension ConfigurationValues {
         var fixed: [CapacitySettings.Fixed] = []
         for text in try strings("capacity.fixed") {
             let parts = text.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2, VariableOffer.isName(String(parts[0])), let mebibytes = Int(parts[1]), (1...16_777_216).contains(mebibytes),
+            guard parts.count == 2, VariableOffer.isName(String(parts[0])), let mebibytes = Int(parts[1]),
+                (1...16_777_216).contains(mebibytes),
                 !fixed.contains(where: { $0.name == parts[0] })
             else { throw ConfigurationError("capacity.fixed has '\(text)'; give NAME=MEBIBYTES, each name once") }
             fixed.append(CapacitySettings.Fixed(name: String(parts[0]), memory: .mebibytes(mebibytes)))
@@ -149,7 +150,8 @@ extension ConfigurationValues {
             let words = parts.count == 2 ? parts[1].split(separator: " ").map(String.init) : []
             guard words.count >= 2, VariableOffer.isName(String(parts[0])), !found.contains(where: { $0.name == parts[0] }) else {
                 throw ConfigurationError(
-                    "capacity.variable has '\(text)'; give 'NAME=schedule 22:00-06:00=0.5@4096MiB' or 'NAME=command /PROGRAM', each name once")
+                    "capacity.variable has '\(text)'; give 'NAME=schedule 22:00-06:00=0.5@4096MiB' or 'NAME=command /PROGRAM', each name "
+                        + "once")
             }
             let name = String(parts[0])
             switch words[0] {

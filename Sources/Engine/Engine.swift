@@ -73,6 +73,7 @@ public struct Engine: Sendable {
                 bundle: Self.bundlePath(bundles), permission: { catalog.permission(of: $0) },
                 concurrencyMax: { catalog.reservedConcurrency(of: $0) }), logger: logger)
         relay.pool = pool
+        pool.awaitAdoption()
         pool.dedicate(catalog.provisioned())
         let affinity = ParkedAffinity(path: configuration.data.appending("affinity.json"), logger: logger)
         let parkedRows = affinity.take()
@@ -89,6 +90,9 @@ public struct Engine: Sendable {
             packageThreads: packageThreads)
         let lambda = try lambdaServer(parts)
 
+        let adoption = Adoption(host: host, logger: logger) {
+            await pool.adopt(parkedRows) { Self.version($0, $1, revision: $2, catalog) }
+        }
         var services: [any Service] = [
             UntilShutdown("sandboxes") { try await host.run() },
             UntilShutdown("pool") { await pool.run() },
@@ -96,10 +100,7 @@ public struct Engine: Sendable {
                 await sizing.keep { pool.sizingHistory }
                 sizing.write(pool.sizingHistory)
             },
-            UntilShutdown("adoption") {
-                try await host.waitUntilReady()
-                await pool.adopt(parkedRows) { Self.version($0, $1, revision: $2, catalog) }
-            },
+            adoption,
             UntilShutdown("catalog") { await Self.notice(catalog, logger) },
             UntilShutdown("bundles") { await sweeper.run { lambda.removeUnreferencedBundles($0) } },
         ]
@@ -108,9 +109,9 @@ public struct Engine: Sendable {
         services.append(operatorServer(parts))
         if let identity, let listen = configuration.peers?.listen {
             let server = try peerServer(listen, identity, parts)
-            services.append(Listening(key: "peers.listen", address: listen, server: server))
+            services.append(Listening(key: "peers.listen", address: listen, server: server, adoption: adoption))
         }
-        services.append(Listening(key: "api.listen", address: configuration.apiListen, server: lambda))
+        services.append(Listening(key: "api.listen", address: configuration.apiListen, server: lambda, adoption: adoption))
         services.append(
             Drain(
                 router: router, pool: pool, timeout: configuration.drainTimeout, parkTime: configuration.parkTime, affinity: affinity,

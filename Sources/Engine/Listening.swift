@@ -8,10 +8,13 @@ struct Listening: Service, CustomStringConvertible {
     let key: String
     let address: EngineConfiguration.Listener
     let server: any Service
+    /// What is over before it listens.
+    let adoption: Adoption
 
     var description: String { key }
 
     func run() async throws {
+        await cancelWhenGracefulShutdown { await adoption.waitUntilOver() }
         do {
             try await server.run()
         } catch let error as IOError {

@@ -11,7 +11,8 @@ public struct CapacityPermission: Hashable, Sendable, Codable {
         case reject
     }
 
-    /// Whether capacity may be added for it: an instance, or a container in one of its own. Without, it has what it holds and what is dedicated to it.
+    /// Whether capacity may be added for it: an instance, or a container in one of its own. Without, it has what it holds and what is
+    /// dedicated to it.
     public var mayGrow: Bool
     /// Instances at once, of whatever sub-pool. Reached: its calls wait for its own containers. `nil`: no limit of its own.
     public var instancesMax: Int?

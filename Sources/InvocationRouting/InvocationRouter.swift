@@ -104,7 +104,8 @@ public final class InvocationRouter: Sendable {
                 case .forward(let plan):
                     return try await forward(request, to: plan.region, &record)
                 case .refuse(.overloaded):
-                    throw refusal ?? InvocationError(.overloaded, "No capacity is free here, and no region can take the call. Try again later.")
+                    throw refusal
+                        ?? InvocationError(.overloaded, "No capacity is free here, and no region can take the call. Try again later.")
                 case .refuse(.hopLimit):
                     throw InvocationError(.hopLimit, "The call has been forwarded as often as permitted. Check the peers' configuration.")
                 }
@@ -185,7 +186,8 @@ public final class InvocationRouter: Sendable {
             hasAffinity: request.affinity.map { pool.hasContainer($0, of: request.function) } ?? false,
  isFrequent: isFrequent,
             functionMemory: request.function.memory, freeMemory: here?.freeMemory ?? .zero, freeSlots: here?.freeSlots ?? 0,
-            isPermitted: here?.isPermitted ?? true, hasTerms: !isFull && pool.hasTerms(for: request), hasRegions: regions != nil, reachableRegions: regions?.reachableRegions() ?? [], excludedRegions: excluded)
+            isPermitted: here?.isPermitted ?? true, hasTerms: !isFull && pool.hasTerms(for: request), hasRegions: regions != nil,
+            reachableRegions: regions?.reachableRegions() ?? [], excludedRegions: excluded)
     }
 
     // MARK: - Affinity
@@ -217,7 +219,8 @@ public final class InvocationRouter: Sendable {
             record.reason = .affinity
             throw leave(
                 record,
-                InvocationError(.affinity, "The token names no container that can serve this call. Call without it, or without requiring it."),
+                InvocationError(
+                    .affinity, "The token names no container that can serve this call. Call without it, or without requiring it."),
                 request)
         }
         return nil

@@ -181,7 +181,9 @@ extension SandboxContainer {
 
     private func ready() {
         startMetering()
-        descriptors.value?.memoryReady = descriptors.value?.cgroup.readMemoryUsage()
+        // Read first: an assignment through `?` has the box to itself from its left side on.
+        let used = descriptors.value?.cgroup.readMemoryUsage()
+        descriptors.value?.memoryReady = used
         let call = state.withLock { state -> ContainerCall? in
             switch state.phase {
             case .assigned:

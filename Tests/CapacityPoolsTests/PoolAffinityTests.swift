@@ -107,7 +107,7 @@ import Testing
             #expect(model.plans.last?.cause == .affinity)
             #expect(model.leased.count == 2)
             #expect(model.pool.affinityRows().map(\.container) == [first])
-        case (.reject, _), (.overflow, .require): #expect(answer == .refused(.affinity))
+        case (.reject, _), (.overflow, .require): #expect(answer == .refused(.rejectedByPolicy))
         }
         model.expectRightBooks()
     }
@@ -121,7 +121,7 @@ import Testing
         for _ in 0..<4 { model.lease(request) }
         #expect(model.waiting.count == 2)
         let isRequired = mode == .require
-        #expect(model.refusals == (isRequired ? [.affinity] : []))
+        #expect(model.refusals == (isRequired ? [.rejectedByPolicy] : []))
         #expect(model.plans.count == (isRequired ? 1 : 2))
         model.tick(.milliseconds(1999))
         #expect(model.waiting.count == 2)

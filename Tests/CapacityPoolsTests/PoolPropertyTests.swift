@@ -113,6 +113,35 @@ import Testing
         try expectNothingLeft(&model, seed: seed)
     }
 
+    @Test(arguments: 0..<16)
+    func `POOL-12 after any operations nobody who waits is forgotten once there is enough for all`(seed: Int) throws {
+        var generator = SeededGenerator(state: UInt64(seed) &+ 0x51_7C_C1_B7)
+        var model = PoolModel(Self.configuration())
+        model.startsByHand = true
+        for _ in 0..<400 {
+            model.now = model.now + .milliseconds(Int.random(in: 0...20, using: &generator))
+            try Self.step(&model, &generator)
+        }
+        for id in model.pool.snapshot(now: model.now).subPools.compactMap({ SubPoolID($0.name) }) {
+            // What is dedicated is nobody else's, also within its account's limits.
+            if case .dedicated = id { model.take((try? model.pool.configure(id, nil, now: model.now)) ?? []) }
+            model.take((try? model.pool.resume(id, now: model.now)) ?? [])
+        }
+        model.take(model.pool.offer(variable: "spot", price: 0, memory: .mebibytes(4096), forecast: [], now: model.now))
+        for container in model.pool.snapshot(now: model.now).containers where container.isPinned {
+            _ = model.pool.pin(ContainerID(number: container.number), false, now: model.now)
+        }
+        for _ in 0..<200 where !model.waiting.isEmpty {
+            for id in model.starting { model.take(model.pool.containerStarted(id, now: model.now)) }
+            model.starting.removeAll()
+            model.releaseAll()
+            model.performAll()
+            model.tick(.milliseconds(50))
+        }
+        #expect(model.waiting.isEmpty, "seed \(seed): \(model.waiting)")
+        try expectNothingLeft(&model, seed: seed)
+    }
+
     /// Everybody is answered and gives back what they had; then nothing is held, and nobody waits.
     private func expectNothingLeft(_ model: inout PoolModel, seed: Int) throws {
         model.take(model.pool.drain(now: model.now))

@@ -147,7 +147,9 @@ class Node:
         self.data = self.folder / "data"
         self.folder.mkdir(parents=True)
         values = {"node": {"name": name, "data": str(self.data)}, "api": {"listen": f"{self.address}:{self.port}"},
-                  "sandbox": {"cgroup": f"wayside-{os.getpid()}-{name}"}, "log": {"level": "warning"}}
+                  "sandbox": {"cgroup": f"wayside-{os.getpid()}-{name}"}, "log": {"level": "warning"},
+                  # A node that ends is expected to leave nothing; tests of restarts say how long containers wait for the next.
+                  "drain": {"parkSeconds": 0}}
         for group, keys in (configuration or {}).items():
             values.setdefault(group, {}).update(keys)
         self.config = self.folder / "wayside.yaml"

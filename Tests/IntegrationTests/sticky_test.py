@@ -178,8 +178,11 @@ class TokenTest(StickyTest):
         forged = ("A" if token[0] != "A" else "B") + token[1:]
         for account, name, used in ((self.account, "token", forged), (self.account, "plain", token), (second, "token", token)):
             answer = self.call(name, account=account, Wayside_Container=used)
-            self.assertNotEqual(self.served(answer, "new")["container"], me)
+            served = self.served(answer, "new")["container"]
             self.assertEqual(answer.headers["Wayside-Affinity-Token"], "void")
+            # Placed as if no token had come, its own function's call may meet the container by chance.
+            if (account, name) != (self.account, "token"):
+                self.assertNotEqual(served, me)
             refused = self.call(name, account=account, Wayside_Container=used, Wayside_Affinity_Mode="require")
             self.assertEqual((refused.status, refused.error), (412, "PreconditionFailedException"))
 
@@ -189,7 +192,7 @@ class TokenTest(StickyTest):
         first = self.call("gone-token", Wayside_Affinity="a")
         self.node.tool("container", "kill", str(self.node.record_of(first)["capacity"]["container"]))
         answer = self.call("gone-token", Wayside_Container=first.headers["Wayside-Container"])
-        self.assertNotEqual(self.served(answer, "new")["container"], first.json()["container"])
+        self.assertNotEqual(self.served(answer, "gone")["container"], first.json()["container"])
         self.assertEqual(answer.headers["Wayside-Affinity-Token"], "void")
 
 

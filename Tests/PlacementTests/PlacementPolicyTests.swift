@@ -134,6 +134,9 @@ struct PlacementPolicyTests {
             },
             Flip(input: "free memory", base: frequent, before: .frequent, after: .noCapacity) { $0.freeMemory = .zero },
             Flip(input: "free slots", base: frequent, before: .frequent, after: .noCapacity) { $0.freeSlots = 0 },
+            Flip(input: "affinity", base: rare, before: .uncommon, after: .affinity) { $0.hasAffinity = true },
+            Flip(input: "permission", base: frequent, before: .frequent, after: .noPermission) { $0.isPermitted = false },
+            Flip(input: "terms", base: frequent.with { $0.freeSlots = 0 }, before: .noCapacity, after: .frequent) { $0.hasTerms = true },
             Flip(input: "regions configured", base: outage, before: .regionOutage, after: .noRegionConfigured) {
                 $0.hasRegions = false
             },
@@ -164,7 +167,12 @@ struct PlacementPolicyTests {
             switch decision {
             case .run(let plan):
                 #expect(decision.kind == .run)
-                #expect(plan.reason == .warm ? inputs.hasWarmContainer : fits, "seed \(seed): \(inputs)")
+                let isForThePool = inputs.origin == .client && (!inputs.isPermitted || inputs.hasTerms)
+                switch plan.reason {
+                case .warm: #expect(inputs.hasWarmContainer, "seed \(seed): \(inputs)")
+                case .affinity: #expect(inputs.hasAffinity, "seed \(seed): \(inputs)")
+                default: #expect(fits || isForThePool, "seed \(seed): \(inputs)")
+                }
             case .forward(let plan):
                 #expect(decision.kind == .forward)
                 #expect(inputs.role == .pop && inputs.origin == .client, "seed \(seed): \(inputs)")
@@ -176,7 +184,7 @@ struct PlacementPolicyTests {
                 #expect(reason == .hopLimit || isStuck, "seed \(seed): \(inputs)")
             }
         }
-        #expect(seen == Set(DecisionReason.allCases).subtracting([.draining]), "seed \(seed): a reason never came up")
+        #expect(seen == Set(DecisionReason.allCases).subtracting([.draining, .affinityElsewhere]), "seed \(seed): a reason never came up")
     }
 
     private static func anyInputs(using random: inout SeededGenerator) -> PlacementInputs {
@@ -187,9 +195,11 @@ struct PlacementPolicyTests {
             role: Int.random(in: 0..<3, using: &random) == 0 ? .region : .pop,
             origin: Bool.random(using: &random)
                 ? .client : .peer(node: "pop-1", hops: .random(in: -1...3, using: &random)),
-            hasWarmContainer: Int.random(in: 0..<4, using: &random) == 0, isFrequent: .random(using: &random),
+            hasWarmContainer: Int.random(in: 0..<4, using: &random) == 0, hasAffinity: Int.random(in: 0..<8, using: &random) == 0,
+            isFrequent: .random(using: &random),
             functionMemory: memory.randomElement(using: &random) ?? .zero,
             freeMemory: memory.randomElement(using: &random) ?? .zero, freeSlots: .random(in: 0...2, using: &random),
+            isPermitted: Int.random(in: 0..<4, using: &random) > 0, hasTerms: Int.random(in: 0..<8, using: &random) == 0,
             hasRegions: hasRegions,
             reachableRegions: hasRegions ? names.filter { _ in Bool.random(using: &random) } : [],
             excludedRegions: Set(names.filter { _ in Bool.random(using: &random) }))

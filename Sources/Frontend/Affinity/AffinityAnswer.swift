@@ -15,7 +15,7 @@ import HTTPTypes
 /// | gone: crashed, killed, evicted, or of the code before an update | `gone`: the value has a new one | 412, once; then `new` |
 /// | ended after its keep-alive | `new` | `new` |
 /// | a token that is forged, too old, or of another account, function or version | `new`, `Wayside-Affinity-Token: void` | 412 |
-/// | a token whose container is gone | `new`, `Wayside-Affinity-Token: void` | 412 |
+/// | a token whose container is gone | `gone`, `Wayside-Affinity-Token: void` | 412 |
 ///
 /// 429 is `TooManyRequestsException` with `Retry-After` and `Wayside-Error: rejected_by_policy`: another try may do. 412 is
 /// `PreconditionFailedException`, with `Wayside-Error: affinity` unless the token was void at once: another try fails, too. A

@@ -7,8 +7,9 @@
 //   + P(cold) × cold start         whether a container is warm there, by THAT region's own history of THIS function
 //
 // P(cold) is 0 while the region tells of an idle container of the function; else the age of its last call as a share of the time it
-// keeps a container, for the older, the likelier it has gone or is another call's. A region without history is cold for certain. So POPs that ask for the same rare function agree: the first call makes one region warm, its report makes the
-// others find that region cheaper than their own nearest by a cold start, if the way is not longer by more than that (PLACE-11, 13).
+// keeps a container, for the older, the likelier it has gone or is another call's. A region without history is cold for certain. So
+// POPs that ask for the same rare function agree: the first call makes one region warm, its report makes the others find that region
+// cheaper than their own nearest by a cold start, if the way is not longer by more than that (PLACE-11, 13).
 //
 // A report older than the staleness bound says nothing: round trip and queueing decide alone, equally for all, and the choice says so
 // (PLACE-12). Regions that are out of reach, full, or without the current version are not candidates, however warm (PLACE-10, 14).

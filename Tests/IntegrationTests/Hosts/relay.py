@@ -8,7 +8,8 @@ Run as `relay.py CONTROL-SOCKET` inside the network namespace between the hosts.
 
     {"open": NAME, "listen": [HOST, PORT], "to": [HOST, PORT], "delay": SECONDS, "jitter": SECONDS, "loss": 0..1, "repair": SECONDS}
     {"set": NAME, "delay": …, "jitter": …, "loss": …}
-    {"cut": NAME, "how": "silence" | "reset"}      silence: nothing passes and nobody is told; reset: connections end and new ones are refused
+    {"cut": NAME, "how": "silence" | "reset"}      silence: nothing passes and nobody is told; reset: connections end, and
+                                                   new ones are refused
     {"mend": NAME}
     {"count": NAME}                                answers {"connections": now, "accepted": ever, "bytes": [there, back]}
 
