@@ -136,6 +136,9 @@ let package = Package(
         .executableTarget(
             name: "wayside-bench", dependencies: ["Engine", .argumentParser, .hummingbird, .logging, .systemPackage],
             path: "Tests/Benchmarks/Server", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "wayside-pool-bench", dependencies: ["EngineCore", "CapacityPools", "Placement"], path: "Tests/Benchmarks/Pool",
+            swiftSettings: swiftSettings),
 
         tests("WaysideCommandsTests", ["EngineCore", "Frontend", "WaysideCommands", .argumentParser]),
         tests("EngineCoreTests", ["EngineCore", .nioCore]),

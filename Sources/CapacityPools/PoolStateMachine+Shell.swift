@@ -33,7 +33,7 @@ extension PoolStateMachine {
 
     /// Ends what is dedicated to a version, whatever its revision.
     public mutating func endDedication(_ key: FunctionKey, _ version: FunctionVersion, now: EngineInstant) -> [PoolAction] {
-        guard let pool = poolIndex[.dedicated(key, version)], pools[pool].kind >= 0 else { return [] }
+        guard let pool = poolIndex[.dedicated(key, version)], pools[pool].kind >= 0, !pools[pool].isRemoved else { return [] }
         return dedicate(classes[pools[pool].kind].kind, count: 0, now: now)
     }
 
