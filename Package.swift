@@ -103,7 +103,7 @@ let package = Package(
             "InvocationRouting",
             ["EngineCore", "Placement", "Telemetry", "CapacityPools", "RegionForwarding", "Sandboxing", .logging, .nioCore]),
 
-        library("Simulation", ["Placement"]),
+        library("Simulation", ["EngineCore", "Placement", "CapacityPools"]),
 
         // Level 6: the public API; the peers' API; the operator's API.
         library(
@@ -129,7 +129,8 @@ let package = Package(
         library(
             "WaysideCommands",
             [
-                "EngineCore", "ContentDistribution", "Engine", "Frontend", "FunctionCatalog", "RegionForwarding", "Simulation", .argumentParser,
+                "EngineCore", "ContentDistribution", "Engine", "Frontend", "FunctionCatalog", "RegionForwarding", "Simulation", "Telemetry",
+                .argumentParser,
                 .asyncHTTPClient, .crypto, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .systemPackage,
             ]),
         .executableTarget(name: "wayside", dependencies: ["Engine", "WaysideCommands", .argumentParser], swiftSettings: swiftSettings),
@@ -149,7 +150,7 @@ let package = Package(
         tests("ContentDistributionTests", ["EngineCore", "ContentDistribution", .crypto, .systemPackage]),
         tests("SandboxingTests", ["EngineCore", "Sandboxing", .logging, .nioCore, .nioEmbedded, .nioPosix, .systemPackage]),
         tests("FunctionCatalogTests", ["EngineCore", "FunctionCatalog", .grdb]),
-        tests("CapacityPoolsTests", ["EngineCore", "CapacityPools"]),
+        tests("CapacityPoolsTests", ["EngineCore", "CapacityPools", "Placement"]),
         tests("RegionForwardingTests", ["EngineCore", "RegionForwarding", .httpTypes, .nioCore, .nioSSL]),
         tests(
             "FrontendTests",

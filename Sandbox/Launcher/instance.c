@@ -129,9 +129,10 @@ static void adopt(struct worker *worker, struct instance *instance, const struct
         announce(worker, instance);
 }
 
-static struct instance *blank(struct worker *worker) {
+/* One of the stock's that is in this state. */
+static struct instance *unclaimed(struct worker *worker, enum instance_state state) {
     for (uint32_t i = 0; i < worker->options->instances_max; i++)
-        if (worker->instances[i].state == INSTANCE_BLANK) return &worker->instances[i];
+        if (worker->instances[i].state == state && worker->instances[i].id == 0) return &worker->instances[i];
     return NULL;
 }
 
@@ -141,10 +142,13 @@ void instance_create(struct worker *worker, const struct ws_instance_create *mes
         return;
     }
     stock_disturb(worker);
-    struct instance *instance = blank(worker);
+    struct instance *instance = unclaimed(worker, INSTANCE_BLANK);
     if (instance != NULL) return adopt(worker, instance, message);
     instance = free_slot(worker);
     if (instance == NULL) {
+        /* The stock must not be what takes the last place. */
+        instance = unclaimed(worker, INSTANCE_STARTING);
+        if (instance != NULL) return adopt(worker, instance, message);
         link_reply(worker, message->header.request_id, WS_STEP_LIMIT, EAGAIN);
         return;
     }

@@ -109,8 +109,8 @@ static void sweep(const struct supervisor *supervisor) {
         fprintf(stderr, "wayside-launcher: cgroups of an earlier life could not be removed\n");
 }
 
-/* Blocks until a signal is there, and tells the worker when who started us is gone. A worker that is ending has closed its end of the gate, but ends only when everything in its
- * PID namespace has, and what is frozen does not die by itself: then it is swept here. */
+/* Blocks until a signal is there, and tells the worker when who started us is gone. A worker that is ending has closed its end of the
+ * gate, but ends only when everything in its PID namespace has, and what is frozen does not die by itself: then it is swept here. */
 static void wait_for_signal(struct supervisor *supervisor, pid_t worker) {
     struct pollfd waited[3] = {{.fd = supervisor->signals, .events = POLLIN},
                                {.fd = supervisor->gate, .events = POLLIN},

@@ -1,7 +1,8 @@
 /* The worker: one thread, one epoll loop, no call that waits for a sandbox.
  *
  * Files: worker.c loop · link.c the daemon's connection · requests.c one function per message · instance.c, container.c
- * state machines · park.c what outlives a connection · start.c the runtime process · learn.c its system calls · inspect.c a report on it · filters.c · zygote.c ·
+ * state machines · park.c what outlives a connection · start.c the runtime process · learn.c its system calls ·
+ * inspect.c a report on it · filters.c · zygote.c ·
  * reaper.c ends of children. */
 #ifndef LAUNCHER_WORKER_H
 #define LAUNCHER_WORKER_H

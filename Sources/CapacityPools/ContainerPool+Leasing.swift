@@ -40,15 +40,14 @@ extension ContainerPool {
         guard let kind = kind(of: version) else { return nil }
         let home = host.currentHome
         let concurrencyMax = surroundings.concurrencyMax(version.key)
-        let (id, container) = state.withLock { state -> (ContainerID?, SandboxContainer?) in
+        let (grant, container) = state.withLock { state -> (ContainerGrant?, SandboxContainer?) in
             guard let id = state.machine.leaseWarm(kind, home: home, concurrencyMax: concurrencyMax, now: .now()) else { return (nil, nil) }
-            return (id, state.held[id]?.container)
+            return (state.machine.grant(id), state.held[id]?.container)
         }
-        guard let id else { return nil }
+        guard let grant else { return nil }
         var capacity = InvocationRecord.Capacity()
-        capacity.branch = .loaded
-        capacity.container = id.number
-        return try? lease(id, container, capacity)
+        capacity.take(grant)
+        return try? lease(grant.container, container, capacity)
     }
 
     public func giveBack(_ lease: ContainerLease, _ giveBack: GiveBack) {

@@ -1,5 +1,6 @@
 public import EngineCore
 internal import Logging
+internal import Sandboxing
 internal import Synchronization
 
 // What operators and owners ask of the pools while they run.
@@ -11,6 +12,10 @@ extension ContainerPool {
 
     /// - Throws: `unknownSubPool`, `wrongKind`, `badNumber`, `notEnoughMemory`.
     public func configure(_ id: SubPoolID, _ settings: SubPoolSettings?) throws(PoolError) {
+        if case .general(let runtime, _) = id, !host.manifests.contains(where: { $0.name == runtime }) {
+            let names = host.manifests.map(\.name).sorted().joined(separator: ", ")
+            throw PoolError(.wrongKind, "This node has no runtime '\(runtime)'. It has: \(names).")
+        }
         try change { state, now throws(PoolError) in
             let actions = try state.machine.configure(id, settings, now: now)
             if case .general = id {

@@ -38,6 +38,8 @@ public struct PoolSnapshot: Sendable, Encodable {
         public var hits: [String: Int]
         /// Calls that had to wait, by the reason at first.
         public var waits: [String: Int]
+        /// Calls that wait for it now.
+        public var waiting: Int
         public var refusals: [String: Int]
         public var bootFailures: Int
         public var isDrained: Bool

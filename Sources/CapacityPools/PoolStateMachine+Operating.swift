@@ -40,8 +40,7 @@ extension PoolStateMachine {
 
     private func known(_ id: SubPoolID) throws(PoolError) -> Int {
         guard let pool = poolIndex[id], !pools[pool].isRemoved else {
-            let names = poolIndex.keys.map(\.description).sorted().joined(separator: ", ")
-            throw PoolError(.unknownSubPool, "There is no sub-pool '\(id)'. There are: \(names.isEmpty ? "none" : names).")
+            throw PoolError(.unknownSubPool, "There is no sub-pool '\(id)'.")
         }
         return pool
     }

@@ -50,9 +50,13 @@ extension PoolStateMachine {
     /// Everything. O(everything held).
     public func snapshot(now: EngineInstant) -> PoolSnapshot {
         var waiting: [String: Int] = [:]
-        for waiter in waiters.all { waiting[waiter.reason.rawValue, default: 0] += 1 }
+        var waitingFor: [Int: Int] = [:]
+        for waiter in waiters.all {
+            waiting[waiter.reason.rawValue, default: 0] += 1
+            waitingFor[awaited(waiter.reason, waiter), default: 0] += 1
+        }
         return PoolSnapshot(
-            subPools: pools.indices.filter { $0 == Self.common || pools[$0].id != nil }.map { report($0) },
+            subPools: pools.indices.filter { $0 == Self.common || pools[$0].id != nil }.map { report($0, waiting: waitingFor[$0] ?? 0) },
             areas: pools.indices.filter { $0 == Self.common || pools[$0].area != Self.common }.map { areaReport($0) },
             instances: instances.sorted { $0.key.number < $1.key.number }.map { report($0.key, $0.value, now) },
             containers: containers.filter { $0.state != .vacant }.sorted { $0.id.number < $1.id.number }.map { report($0, now) },
@@ -64,7 +68,7 @@ extension PoolStateMachine {
 
     private func name(_ pool: Int) -> String { pools[pool].id?.description ?? "common" }
 
-    private func report(_ index: Int) -> PoolSnapshot.SubPoolReport {
+    private func report(_ index: Int, waiting: Int) -> PoolSnapshot.SubPoolReport {
         let pool = pools[index]
         let idle = containers.count { $0.pool == index && $0.state == .idle && $0.isDedicated }
         var isVariable = false
@@ -76,7 +80,7 @@ extension PoolStateMachine {
             activeInstances: pool.active, containers: pool.containers, memoryHeldMebibytes: pool.memory >> 20,
             memoryLimitMebibytes: index == Self.common || pool.area != Self.common ? limit >> 20 : nil, lentMebibytes: pool.lent >> 20,
             price: isVariable ? pool.price : nil, hits: Self.named(pool.hits, CapacityBranch.allCases.map(\.rawValue)),
-            waits: Self.named(pool.waits, CapacityWait.allCases.map(\.rawValue)),
+            waits: Self.named(pool.waits, CapacityWait.allCases.map(\.rawValue)), waiting: waiting,
             refusals: Self.named(pool.refusals, CapacityRefusal.allCases.map(\.rawValue)), bootFailures: pool.bootFailures,
             isDrained: pool.isDrained)
     }

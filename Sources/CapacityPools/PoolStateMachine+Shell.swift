@@ -5,6 +5,9 @@ extension PoolStateMachine {
     /// The sub-pool an instance was made for; `nil`: none, or the instance is not known.
     public func subPool(of instance: InstanceID) -> SubPoolID? { instances[instance].flatMap { pools[$0.pool].id } }
 
+    /// Where a container is, as its call's record tells it; `nil` when it is not known. O(1).
+    public func grant(_ id: ContainerID) -> ContainerGrant? { slots[id].map { grant($0, nil) } }
+
     /// The floor and ceiling of a sub-pool; `nil` when it is not there.
     public func bounds(of id: SubPoolID) -> (floor: Int, ceiling: Int)? {
         guard let pool = poolIndex[id], !pools[pool].isRemoved else { return nil }

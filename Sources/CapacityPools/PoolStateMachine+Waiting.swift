@@ -32,10 +32,17 @@ extension PoolStateMachine {
         functions[entry.function].waiters += 1
         noteVacancy(entry.function)
         countWaiting(waiter, reason, by: 1)
-        let pool = reason == .dedicated ? max(functions[entry.function].dedicated, Self.common) : Self.common
-        let charged = [.variablePrice, .cheaperPeriod].contains(reason) ? someVariable(request.permission) : pool
-        pools[charged].waits[reason.ordinal] += 1
+        pools[awaited(reason, waiter)].waits[reason.ordinal] += 1
         return .wait(id, reason)
+    }
+
+    /// The sub-pool that is short of what is waited for.
+    func awaited(_ reason: CapacityWait, _ waiter: WaiterQueues.Waiter) -> Int {
+        switch reason {
+        case .dedicated: max(functions[classes[waiter.kind].function].dedicated, Self.common)
+        case .variablePrice, .cheaperPeriod: someVariable(waiter.request.permission)
+        case .shortage, .permissionLimit, .affinity: Self.common
+        }
     }
 
     private func someVariable(_ permission: CapacityPermission) -> Int {

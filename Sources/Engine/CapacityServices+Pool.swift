@@ -121,7 +121,7 @@ extension Frontend.SubPoolReport {
             memoryHeldBytes: pool.memoryHeldMebibytes << 20, memoryLimitBytes: pool.memoryLimitMebibytes.map { $0 << 20 },
             price: pool.price,
             bootFailures: pool.bootFailures, isDrained: pool.isDrained, lentBytes: pool.lentMebibytes << 20)
-        (hits, waits, refusals) = (pool.hits, pool.waits, pool.refusals)
+        (hits, waits, refusals, waiting) = (pool.hits, pool.waits, pool.refusals, pool.waiting)
         if kind == .general || kind == .dedicated { (floor, target, ceiling) = (pool.floor, pool.target, pool.ceiling) }
     }
 }

@@ -1,6 +1,6 @@
 // One invocation from its arrival to its answer.
 //
-//     arrived ──wants a container of another frontend──► forward there ──► …as below
+//     arrived ──wants a container of another node──► forward there ──► …as below
 //        │
 //        └─────decide──► run ─────► leased ──► answered ──► recorded
 //                │         ├─ no capacity ──► decide again, knowing that nothing is free
@@ -29,15 +29,17 @@ public final class InvocationRouter: Sendable {
     static let restartsMax = 2
 
     let node: String
-    private let role: NodeRole
+    let role: NodeRole
     private let policy: PlacementPolicy
     private let frequency: Mutex<DecayedFrequency>
-    private let pool: ContainerPool
-    private let regions: RegionDirectory?
-    private let site: Site?
+    let pool: ContainerPool
+    let regions: RegionDirectory?
+    let site: Site?
+    /// Where values are that this node has forwarded.
+    let regionAffinity = Mutex(RegionAffinity())
     let records: RecordStore
     private let recorded: @Sendable (InvocationRecord) -> Void
-    private let logger: Logger
+    let logger: Logger
     private let draining = Atomic(false)
     private let underWay = Atomic(0)
 
@@ -111,7 +113,7 @@ public final class InvocationRouter: Sendable {
                 }
             } catch {
                 switch decision {
-                case .run where (error.code == .overloaded || error.code == .noPermission) && !isFull && request.affinity == nil:
+                case .run where (error.code == .overloaded || error.code == .noPermission) && !isFull:
                     isFull = true
                     refusal = error
                 case .run where error.code == .startFailed && restarts < Self.restartsMax && !Task.isCancelled:
@@ -183,47 +185,10 @@ public final class InvocationRouter: Sendable {
         let here = isFull ? nil : pool.availability(for: request.function)
         return PlacementInputs(
             role: role, origin: request.origin, hasWarmContainer: here?.hasWarm ?? false,
-            hasAffinity: request.affinity.map { pool.hasContainer($0, of: request.function) } ?? false,
- isFrequent: isFrequent,
+            hasAffinity: !isFull && isBoundHere(request), isFrequent: isFrequent,
             functionMemory: request.function.memory, freeMemory: here?.freeMemory ?? .zero, freeSlots: here?.freeSlots ?? 0,
             isPermitted: here?.isPermitted ?? true, hasTerms: !isFull && pool.hasTerms(for: request), hasRegions: regions != nil,
             reachableRegions: regions?.reachableRegions() ?? [], excludedRegions: excluded)
-    }
-
-    // MARK: - Affinity
-
-    /// Looked up before it is decided whether the call runs here or in a region: where the container is, there the call goes.
-    ///
-    /// - Returns: what another frontend of this site answered; `nil` when the call stays here, whose wish is then settled.
-    private func followAffinity(
-        _ request: inout InvocationRequest, _ record: inout InvocationRecord
-    ) async throws(InvocationError) -> InvocationResult? {
-        var excluded: Set<String> = []
-        while let owner = site?.owner(of: request, excluding: excluded, now: .now()) {
-            record.decision = .forward
-            record.reason = .affinityElsewhere
-            do throws(InvocationError) {
-                return try await forward(request, by: owner, &record)
-            } catch {
-                // That the container cannot have the call is an answer; that the node cannot is none.
-                guard error.surelyNotStarted, CapacityRefusal(error.code) == nil || error.code == .overloaded, !Task.isCancelled else {
-                    throw leave(record, error, request)
-                }
-                logger.warning("a frontend of this site did not take a call", metadata: ["node": "\(owner.name)", "error": "\(error)"])
-                excluded.insert(owner.name)
-            }
-        }
-        request.affinity = request.affinity?.settled(at: node, generation: pool.generation)
-        if let demand = request.affinity, demand.mode == .require, demand.tokenIsVoid {
-            record.decision = .refuse
-            record.reason = .affinity
-            throw leave(
-                record,
-                InvocationError(
-                    .affinity, "The token names no container that can serve this call. Call without it, or without requiring it."),
-                request)
-        }
-        return nil
     }
 
     // MARK: - The two ways
@@ -231,6 +196,7 @@ public final class InvocationRouter: Sendable {
     private func run(_ request: InvocationRequest, _ record: inout InvocationRecord) async throws(InvocationError) -> InvocationResult {
         record.site = node
         record.spans.decide = (EngineInstant.now() - request.arrival).inMilliseconds
+        noteServed(request, by: nil)
         let (answer, lease) = try await pool.withLease(for: request) { lease in
             let answer = await lease.container.invoke(request)
             return ((answer, lease), ContainerPool.GiveBack(answer))
@@ -243,6 +209,7 @@ public final class InvocationRouter: Sendable {
     ) throws(InvocationError) -> InvocationResult {
         record.startLevel = lease.level
         record.capacity = lease.capacity
+        if lease.capacity.affinity != nil { record.capacity?.generation = pool.generation }
         record.spans.wait = lease.wait.inMilliseconds
         record.spans.fetch = lease.fetch.inMilliseconds
         record.spans.start = lease.start.inMilliseconds
@@ -263,16 +230,18 @@ public final class InvocationRouter: Sendable {
         return leave(record, outcome, InvocationLog(request, answer), request)
     }
 
-    private func forward(
+    func forward(
         _ request: InvocationRequest, to region: String, _ record: inout InvocationRecord
     ) async throws(InvocationError) -> InvocationResult {
         guard let client = regions?.client(region) else {
             throw InvocationError(.internalFailure, "A call was to be forwarded to \(region), which is not configured.")
         }
-        return try await forward(request, by: client, &record)
+        let result = try await forward(request, by: client, &record)
+        noteServed(request, by: region)
+        return result
     }
 
-    private func forward(
+    func forward(
         _ request: InvocationRequest, by client: RegionClient, _ record: inout InvocationRecord
     ) async throws(InvocationError) -> InvocationResult {
         let sent = EngineInstant.now()
@@ -304,7 +273,7 @@ public final class InvocationRouter: Sendable {
         return InvocationResult(outcome: outcome, log: log, record: record)
     }
 
-    private func leave(_ record: InvocationRecord, _ error: InvocationError, _ request: InvocationRequest) -> InvocationError {
+    func leave(_ record: InvocationRecord, _ error: InvocationError, _ request: InvocationRequest) -> InvocationError {
         var record = record
         record.outcome = error.code == .aborted ? .aborted : .engineError
         record.errorType = error.code.rawValue

@@ -6,12 +6,18 @@ internal import Synchronization
 // From one process to the next.
 //
 //     idle, frozen, assigned and ready ──► parked ──the launcher has it──► (released here, alive there)
-//                                            └──refused, or too late──► killed
+//                                          ▲    │├──refused, or too late──► killed
+//                                          │    └┴─not asking yet (Runtime API)──► thawed ──┐
+//                                          └────────────── a moment later ─────────────────┘
 //
 //     adopted ──(channel, log, cgroup and egress served again)──► frozen (idle, where there is no freezer) ──call──► as ever
 //
 // It stands still before it is handed over and until its next call: nobody watches it meanwhile, and nobody reads what it writes.
 extension SandboxContainer {
+    /// How long a program may take to ask for its next event after it has answered its last, and how often that is looked at.
+    private static let patience = Duration.milliseconds(1000)
+    private static let look = TimeAmount.milliseconds(20)
+
     /// Gives the container to the launcher, if it is initialised and has no call. Afterwards it is nothing of this process any more.
     ///
     /// - Parameter limit: how long the launcher may take to answer.
@@ -19,12 +25,8 @@ extension SandboxContainer {
     func park(label: [UInt8], seconds: UInt32, within limit: Duration) async -> Bool {
         let latch = Latch<Bool>()
         eventLoop.execute {
-            guard let parking = self.beginParking(label, seconds) else { return latch.open(false) }
-            self.owner.launcher.request(.parkContainer(parking)) { result in
-                self.eventLoop.execute {
-                    if case .success = result { latch.open(self.parked()) } else { latch.open(false) }
-                }
-            }
+            guard self.beginParking() else { return latch.open(false) }
+            self.handToLauncher(label, seconds, until: .now() + Self.patience, latch)
         }
         let timer = eventLoop.scheduleTask(in: .nanoseconds(limit.wholeNanoseconds)) { latch.open(false) }
         let isParked = await latch.wait() ?? false
@@ -39,23 +41,44 @@ extension SandboxContainer {
         }
     }
 
-    /// On the event loop, as the rest of this file.
-    private func beginParking(_ label: [UInt8], _ seconds: UInt32) -> ContainerParking? {
-        let waiting = state.withLock { state -> (channel: any RuntimeChannel, isFrozen: Bool)? in
-            guard let channel = state.channel, state.end == nil, !state.isKilled, !state.isChannelClosed else { return nil }
-            let isFrozen: Bool
+    /// Takes no call from now on. On the event loop, as the rest of this file.
+    private func beginParking() -> Bool {
+        state.withLock { state in
+            guard state.channel != nil, state.end == nil, !state.isKilled, !state.isChannelClosed else { return false }
             switch state.phase {
-            case .idle, .assigned(isReady: true): isFrozen = false
-            case .frozen: isFrozen = true
-            default: return nil
+            case .idle, .frozen, .assigned(isReady: true): state.phase = .parked
+            default: return false
             }
-            state.phase = .parked
-            return (channel, isFrozen)
+            return true
         }
-        guard let waiting, let own = descriptors.value, let log = own.log, log.isQuiet else { return nil }
-        if own.cgroup.freezer != nil, !waiting.isFrozen, !own.cgroup.freeze() { return nil }
-        guard let channel = waiting.channel.park(), own.egress == nil || own.egressListener != nil else { return nil }
+    }
+
+    private func handToLauncher(_ label: [UInt8], _ seconds: UInt32, until limit: EngineInstant, _ latch: Latch<Bool>) {
+        // It may have ended meanwhile.
+        let waiting = state.withLock { state -> (any RuntimeChannel)? in
+            guard case .parked = state.phase, !state.isKilled, state.end == nil else { return nil }
+            return state.channel
+        }
+        guard let waiting, let own = descriptors.value, own.cgroup.freezer == nil || own.cgroup.freeze() else { return latch.open(false) }
+        guard let channel = waiting.park() else {
+            guard EngineInstant.now() < limit else { return latch.open(false) }
+            thawForGood()
+            eventLoop.scheduleTask(in: Self.look) { self.handToLauncher(label, seconds, until: limit, latch) }
+            return
+        }
+        guard let parking = parking(own, channel, label, seconds) else { return latch.open(false) }
         meter()
+        owner.launcher.request(.parkContainer(parking)) { result in
+            self.eventLoop.execute {
+                if case .success = result { latch.open(self.parked()) } else { latch.open(false) }
+            }
+        }
+    }
+
+    private func parking(
+        _ own: Descriptors, _ channel: ParkedChannel, _ label: [UInt8], _ seconds: UInt32
+    ) -> ContainerParking? {
+        guard let log = own.log, log.isQuiet, own.egress == nil || own.egressListener != nil else { return nil }
         var given = [(kind: WS_DESCRIPTOR_CHANNEL, descriptor: channel.channel), (WS_DESCRIPTOR_LOG, log.descriptor)]
         let optional = [
             (WS_DESCRIPTOR_MEMORY, own.cgroup.memoryPeak), (WS_DESCRIPTOR_CPU, own.cgroup.cpuTime),

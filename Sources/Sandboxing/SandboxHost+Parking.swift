@@ -36,7 +36,8 @@ extension SandboxHost {
         for _ in 0..<count {
             guard let kept = await next(connection) else { break }
             seen.insert(kept.message.instance)
-            if let container = await take(kept, from: connection, version(kept.message.label, kept.message.container)) { adopted.append(container) }
+            let version = version(kept.message.label, kept.message.container)
+            if let container = await take(kept, from: connection, version) { adopted.append(container) }
         }
         for instance in seen.subtracting(adopted.map(\.instance)) {
             // Nobody has heard of it.
@@ -61,7 +62,8 @@ extension SandboxHost {
     ) async -> AdoptedContainer? {
         guard let version, let manifest = manifests.first(where: { $0.name == kept.message.runtime }),
             manifest.identifiers.contains(version.runtime), version.sandbox.egress.isNone || egress != nil,
-            let container = try? makeContainer(kept.message.container, in: kept.message.instance, manifest), container.owner.launcher === connection
+            let container = try? makeContainer(kept.message.container, in: kept.message.instance, manifest),
+            container.owner.launcher === connection
         else {
             kept.descriptors.close()
             connection.postKillContainer(kept.message.container)

@@ -12,7 +12,8 @@ internal import Glibc
 ///     down ──started, or taken over, and connected──► up ──connection or process ended──► down (after a pause)
 ///                                  └──cancelled──► over
 ///
-/// Going down ends everything but what is parked: each container's call is answered, each container and instance is reported, then `launcherLost`.
+/// Going down ends everything but what is parked: each container's call is answered, each container and instance is reported, then
+/// `launcherLost`.
 public final class SandboxHost: Sendable {
     struct State {
         var connection: LauncherConnection?

@@ -8,8 +8,9 @@ struct ReplayTally {
     var starts = 0
     var startsAhead = 0
     var hitsAhead = 0
+    var waits = 0
+    var spareStarts = 0
     var startSeconds = 0.0
-    var idleMebibyteSeconds = 0.0
     var busyMebibyteSeconds = 0.0
     /// Calls by added latency in units of 0.1 ms, up to 20 s.
     private var latencies = [Int](repeating: 0, count: 200_001)
@@ -32,16 +33,20 @@ struct ReplayTally {
         if now >= from { busyMebibyteSeconds += mebibyteSeconds }
     }
 
-    mutating func wasIdle(from began: Double, to ended: Double, mebibytes: Double) {
-        let began = max(began, from)
-        if ended > began { idleMebibyteSeconds += (ended - began) * mebibytes }
-    }
+    /// A call has found neither a container nor room at once, and waits here.
+    mutating func waited(at now: Double) { waits += now >= from ? 1 : 0 }
+
+    /// A call has started on a ready instance of the warming pool.
+    mutating func startedOnSpare(at now: Double) { spareStarts += now >= from ? 1 : 0 }
+
+    mutating func hitAhead(at now: Double) { hitsAhead += now >= from ? 1 : 0 }
 
     /// How a call fared.
     enum Fate { case hit(wait: Double), cold(Double), forwarded(Double), dropped }
 
-    mutating func count(_ fate: Fate, function: Int, at now: Double) {
-        guard now >= from else { return }
+    /// - Parameter arrival: of the call, which decides whether it is measured.
+    mutating func count(_ fate: Fate, function: Int32, at arrival: Double) {
+        guard arrival >= from else { return }
         let latency: Double
         switch fate {
         case .hit(let wait):
@@ -59,8 +64,8 @@ struct ReplayTally {
         }
         latencies[min(latencies.count - 1, Int((latency * 10_000).rounded()))] += 1
         latencySum += latency
-        perFunction[function].sum += latency
-        perFunction[function].count += 1
+        perFunction[Int(function)].sum += latency
+        perFunction[Int(function)].count += 1
     }
 
     /// The added latency that a part of the calls stays below, in seconds.
@@ -74,18 +79,22 @@ struct ReplayTally {
         return 0
     }
 
-    func result(until end: Double) -> ReplayResult {
+    /// - Parameters:
+    ///   - heldMebibyteSeconds: what containers and spare instances held since the warm-up, from the machine's ledger.
+    ///   - readySeconds: instances of the warming pool that were ready, over time.
+    func result(until end: Double, heldMebibyteSeconds: Double, readySeconds: Double) -> ReplayResult {
         let answered = hits + coldStarts + forwarded
         let calls = Double(max(1, answered + dropped))
         let seen = perFunction.filter { $0.count > 0 }.map { $0.sum / Double($0.count) }
         let span = max(end - from, .leastNormalMagnitude)
         return ReplayResult(
             calls: answered + dropped, hitPart: Double(hits) / calls, coldPart: Double(coldStarts) / calls,
-            forwardedPart: Double(forwarded) / calls, droppedPart: Double(dropped) / calls,
+            forwardedPart: Double(forwarded) / calls, droppedPart: Double(dropped) / calls, waitedPart: Double(waits) / calls,
+            sparePart: Double(spareStarts) / calls,
             meanLatency: latencySum / Double(max(1, answered)), medianLatency: latency(quantile: 0.5),
             latency99: latency(quantile: 0.99), meanOverFunctions: seen.reduce(0, +) / Double(max(1, seen.count)),
-            idleGigabytes: idleMebibyteSeconds / span / 1024, busyGigabytes: busyMebibyteSeconds / span / 1024,
-            startProcessors: startSeconds / span, startsAhead: startsAhead, hitsAhead: hitsAhead)
+            heldGigabytes: heldMebibyteSeconds / span / 1024, busyGigabytes: busyMebibyteSeconds / span / 1024,
+            ready: readySeconds / span, startProcessors: startSeconds / span, startsAhead: startsAhead, hitsAhead: hitsAhead)
     }
 }
 
@@ -97,15 +106,22 @@ public struct ReplayResult: Hashable, Sendable, Codable {
     public var forwardedPart: Double
     /// Calls that found no room where they could not be forwarded.
     public var droppedPart: Double
+    /// Calls that waited here: for a container that was being started ahead, or for room. They are counted by their end as well.
+    public var waitedPart: Double
+    /// Calls that started on a ready instance of the warming pool: a part of `coldPart`.
+    public var sparePart: Double
     /// In seconds, as all latencies.
     public var meanLatency: Double
     public var medianLatency: Double
     public var latency99: Double
     /// The mean of the functions' means: each function counts once, the rare ones too.
     public var meanOverFunctions: Double
-    /// Memory held by idle and by busy containers, on average.
-    public var idleGigabytes: Double
+    /// Memory held, on average: by containers in whatever state and by spare instances.
+    public var heldGigabytes: Double
+    /// Memory held by containers that ran a call.
     public var busyGigabytes: Double
+    /// Instances of the warming pool that were ready, on average.
+    public var ready: Double
     /// Processors busy with starting, on average.
     public var startProcessors: Double
     public var startsAhead: Int

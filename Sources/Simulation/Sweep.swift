@@ -51,10 +51,20 @@ extension Replay.Policy {
         ("hybrid-histogram", .hybridHistogram), ("forward", .forwardAll),
     ]
 
-    public var name: String { Self.named.first { $0.policy == self }?.name ?? "\(self)" }
+    public var name: String {
+        switch self {
+        case .market(let prewarms): prewarms ? "market" : "market-without-prewarming"
+        case .fixedKeepAlive: "keep-alive"
+        case .leastRecentlyUsed: "lru"
+        case .greedyDual: "greedy-dual"
+        case .hybridHistogram: "hybrid-histogram"
+        case .forwardAll: "forward"
+        }
+    }
 
-    public init?(name: String) {
+    /// - Parameter keepAlive: seconds, for the policy of that name.
+    public init?(name: String, keepAlive: Double = 600) {
         guard let found = Self.named.first(where: { $0.name == name }) else { return nil }
-        self = found.policy
+        if case .fixedKeepAlive = found.policy { self = .fixedKeepAlive(seconds: keepAlive) } else { self = found.policy }
     }
 }

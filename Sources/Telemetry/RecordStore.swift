@@ -5,7 +5,7 @@ internal import Synchronization
 /// The newest invocations of this node, by request id: what `wayside explain` and `wayside logs` print.
 ///
 /// Bounded twice, by number and by the bytes of the logs; the oldest go first, and how many have gone is counted. Records outlive
-/// the container that ran the call.
+/// the container that ran the call. Of each call a row of the ``ArrivalLog`` is kept as well, for far longer.
 public final class RecordStore: Sendable {
     /// One invocation as it is kept.
     public struct Entry: Sendable {
@@ -26,7 +26,11 @@ public final class RecordStore: Sendable {
         var logBytes = 0
         var evicted = 0
         var places: [RequestID: Int] = [:]
+        var arrivals: ArrivalLog
     }
+
+    /// Rows of the arrival log, unless told otherwise: 6 MiB.
+    public static let arrivalsMaxDefault = 262_144
 
     private let state: Mutex<State>
     private let logBytesMax: Int
@@ -34,15 +38,17 @@ public final class RecordStore: Sendable {
     /// - Parameters:
     ///   - countMax: records kept, at least 1.
     ///   - logBytesMax: bytes of logs kept; the logs of the oldest records go with them.
-    public init(countMax: Int, logBytesMax: ByteCount) {
+    ///   - arrivalsMax: rows of the arrival log; 0 keeps none.
+    public init(countMax: Int, logBytesMax: ByteCount, arrivalsMax: Int = RecordStore.arrivalsMaxDefault) {
         precondition(countMax > 0, "A record store keeps at least one record.")
-        state = Mutex(State(ring: Array(repeating: nil, count: countMax)))
+        state = Mutex(State(ring: Array(repeating: nil, count: countMax), arrivals: ArrivalLog(rowsMax: arrivalsMax)))
         self.logBytesMax = logBytesMax.bytes
     }
 
     /// Keeps a record. A second one with the same request id replaces the first. O(1) amortised.
     public func add(_ entry: Entry) {
         state.withLock { state in
+            state.arrivals.add(entry.record)
             if let place = state.places[entry.record.requestID] { state.drop(place) }
             if state.ring[state.next] != nil { state.evict(state.next) }
             state.ring[state.next] = entry
@@ -74,6 +80,14 @@ public final class RecordStore: Sendable {
             return found
         }
     }
+
+    /// Rows of the arrival log; see ``ArrivalLog/rows(from:limit:)``. O(rows in the answer).
+    public func arrivals(from first: UInt64, limit: Int) -> ArrivalLog.Extract {
+        state.withLock { $0.arrivals.rows(from: first, limit: limit) }
+    }
+
+    /// The number of the first row of the arrival log whose call arrived then or later. O(rows kept).
+    public func firstArrival(since epochSeconds: Double) -> UInt64 { state.withLock { $0.arrivals.firstRow(since: epochSeconds) } }
 
     /// Records that had to go because of a limit.
     public var evictedCount: Int { state.withLock { $0.evicted } }

@@ -23,6 +23,7 @@ struct Invoke: AsyncParsableCommand {
     @Flag(help: "Prints the last 4 KiB of the call's log.")
     var log = false
 
+    @OptionGroup var container: ContainerChoiceOptions
     @OptionGroup var owner: OwnerOptions
     @OptionGroup var node: OperatorOptions
 
@@ -30,12 +31,13 @@ struct Invoke: AsyncParsableCommand {
         let client = try owner.client()
         var path = "/2015-03-31/functions/\(LambdaClient.component(name))/invocations"
         if let qualifier { path += "?Qualifier=\(LambdaClient.component(qualifier))" }
-        let headers = log ? [("x-amz-log-type", "Tail")] : []
+        let headers = (log ? [("x-amz-log-type", "Tail")] : []) + container.headers
         let answer = try await client.call(.post, path, headers: headers, body: try EventArgument.bytes(payload))
         print(String(decoding: answer.body, as: UTF8.self))
         if let text = answer.headers.first(name: "x-amz-log-result"), let data = Data(base64Encoded: text) {
             FileHandle.standardError.write(data)
         }
+        container.tell(answer.headers)
         if explain, let id = answer.headers.first(name: "x-amzn-requestid") {
             let record = try await node.client().record(id)
             print(InvocationTimeline(record: record).render())

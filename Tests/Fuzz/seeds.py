@@ -40,6 +40,11 @@ def start(stages, runtime=b"provided", bundle=b"", arguments=(), environment=(),
     return packet(wire.CONTAINER_START, fixed + struct.pack("=IIII", len(arguments), len(environment), len(calls), len(strings)) + strings)
 
 
+def park(label, length=None):
+    bits = wire.CHANNEL | wire.LOG | wire.FREEZER
+    return wire.PARK_HEAD.pack(1, 600, bits, 7, len(label) if length is None else length) + label
+
+
 def launcher_requests():
     hello, both = packet(wire.HELLO), wire.PREPARE | wire.ASSIGN
     one = struct.pack("=Q", 1)
@@ -48,6 +53,8 @@ def launcher_requests():
                          packet(wire.CONTAINER_INSPECT, one), packet(wire.CONTAINER_KILL, one), packet(wire.INSTANCE_KILL, one))
     yield "strings", listed(hello, start(both, bundle=b"a", arguments=(b"bootstrap", b""), environment=(b"A=1", b"B="), calls=(b"read",)))
     yield "egress", listed(hello, start(both, b"python", b"a", flags=wire.ALONE | wire.LEARN, egress=3128))
+    yield "park", listed(hello, packet(wire.CONTAINER_PARK, park(b"label")), packet(wire.CONTAINER_PARK, park(b"", length=1)),
+                         packet(wire.ADOPT))
     yield "unknown", listed(hello, packet(wire.CONTAINER_KILL, struct.pack("=Q", 9)), packet(99))
     yield "version", listed(packet(wire.HELLO, version=1), hello)
     yield "early", listed(create, hello)
@@ -58,7 +65,8 @@ def launcher_options():
     python = ["--runtime", "python:fork/interpreter:/r:/usr/bin/python3 -I /var/runtime/bootstrap.py", "--zygote-library", "/z.so"]
     provided = ["--runtime", "provided:exec_late:/p:/var/task/bootstrap"]
     node = ["--runtime", "nodejs:exec_early/jit:/n:/usr/bin/node  x"]
-    rest = ["--instances-max", "16", "--containers-max", "64", "--uid-base", "1879048192", "--cgroup", "wayside-1"]
+    rest = ["--instances-max", "16", "--containers-max", "64", "--uid-base", "1879048192", "--cgroup", "wayside-1",
+            "--lifeline", "--mark", "x"]
     many = [text for i in range(17) for text in ("--runtime", f"r{i}:exec_late:/r:/x{' a' * i * 2}")]
     for name, arguments in (("least", least + provided), ("many", least + many), ("all", least + python + node + provided + rest),
                             ("joined", ["--cgroup=a", "--", "x"])):
@@ -111,13 +119,16 @@ def frames():
 
 
 def launcher_messages():
-    yield "hello", packet(wire.HELLO_REPLY, struct.pack("=IIIIII", 12, 1, 2, 6, 512, 2048))
+    yield "hello", packet(wire.HELLO_REPLY, struct.pack("=IIIIIIIIQ", 12, 1, 2, 6, 512, 2048, 1, 0, 9))
     yield "reply", packet(wire.REPLY, struct.pack("=IiII", 0, 0, 34, 31))
     yield "failed", packet(wire.REPLY, struct.pack("=IiII", 5, 11, 0, 0))
     yield "exit", packet(wire.CONTAINER_EXIT, struct.pack("=QIiQQ", 3, 2, 9, 1 << 20, 1 << 30), 0)
     yield "instance", packet(wire.INSTANCE_EXIT, struct.pack("=Q", 3), 0)
     yield "zygote", packet(wire.ZYGOTE_EXIT, b"python".ljust(RUNTIME_BYTES, b"\0") + struct.pack("=iI", 9, 0), 0)
     yield "calls", packet(wire.CONTAINER_SYSCALLS, struct.pack("=QII", 3, 2, 11) + b"read\0write\0", 0)
+    adopted = wire.ADOPTED_HEAD.pack(3, 4, 34, wire.CHANNEL | wire.LOG, 7, 5, b"python")
+    yield "adopted", packet(wire.ADOPTED, adopted + b"label")
+    yield "none", packet(wire.ADOPTED, wire.ADOPTED_HEAD.pack(0, 0, 0, 0, 0, 0, b""))
     yield "start", bytes([3, 1, 1, 2]) + listed(b"python", b"sha256/ab", b"bootstrap", b"A=1")
 
 

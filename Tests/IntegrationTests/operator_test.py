@@ -1,6 +1,7 @@
 """What an operator sees and changes of a live node's capacity, through the command line alone."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pty
@@ -49,7 +50,7 @@ class OperatorTest(NodeTest):
         return result.stderr
 
     def sub_pools(self):
-        return {pool["name"]: pool for pool in self.told("pool", "list")["subPools"]}
+        return {pool.get("name", "common"): pool for pool in self.told("pool", "list")["subPools"]}
 
     def python(self):
         """The name of the general sub-pool of Python."""
@@ -69,7 +70,7 @@ class OperatorTest(NodeTest):
         self.node.tool("pool", "set", pool, "--floor", "2", "--ceiling", "3")
         self.addCleanup(self.node.tool, "pool", "set", pool, "--floor", "1", "--ceiling", "1")
         self.assertEqual([self.sub_pools()[pool][key] for key in ("floor", "ceiling")], [2, 3])
-        wait_for(lambda: self.sub_pools()[pool]["ready"] == 2, "a second instance is ready")
+        wait_for(lambda: self.sub_pools()[pool]["ready"] in (2, 3), "a second instance is ready")
 
     def test_pool_24_dedicated_containers_are_reserved_and_given_back(self):
         """POOL-24, POOL-04: a reserved container is there before the first call, and that call is warm."""
@@ -179,7 +180,8 @@ class OperatorTest(NodeTest):
         self.assertIn("general/RUNTIME/MIB", self.refused("pool", "drain", "silver", code=64))
         self.assertIn("There is no function", self.refused("why-cold", "nobody"))
         self.assertIn("instance list", self.refused("instance", "show", "18446744073709551615"))
-        self.assertIn("memory", self.refused("pool", "reserve", "fixed/gold", "--memory", "60000000"))
+        self.assertIn("the node has", self.refused("pool", "reserve", "fixed/gold", "--memory", "60000000"))
+        self.assertIn("It has: ", self.refused("pool", "set", "general/cobol/128", "--floor", "1"))
 
     def test_pool_24_every_table_fits_its_terminal(self):
         """POOL-24 at 80 and at 200 columns no line is longer than the terminal is wide."""
@@ -200,11 +202,14 @@ class OperatorTest(NodeTest):
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         before = termios.tcgetattr(slave)
-        with subprocess.Popen([BINARY, "top", "--data", str(self.node.data)], stdin=slave, stdout=slave, stderr=slave) as process:
+        command = [BINARY, "top", "--data", str(self.node.data)]
+        with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave) as process, contextlib.ExitStack() as stack:
+            stack.callback(process.kill)
             text = self.until(master, lambda text: text.count("\x1b[?2026l") >= 2)
             self.assertIn("\x1b[?1049h", text)
             self.assertIn("SUB-POOL", text)
-            frame = text.split("\x1b[?2026h")[1].split("\x1b[J")[0].removeprefix("\x1b[H").replace("\x1b[K", "").split("\r\n")
+            frame = text.split("\x1b[?2026h")[1].split("\x1b[J")[0].removeprefix("\x1b[H").replace("\x1b[K", "").split("\n")
+            frame = [line.rstrip("\r") for line in frame]
             self.assertEqual(len(frame), 24)
             self.assertLessEqual(max(map(len, frame)), 80)
             if end:

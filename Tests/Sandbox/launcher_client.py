@@ -17,17 +17,22 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
 WAIT_SECONDS = 10
 
-MAGIC, VERSION = 0x314C5357, 2
+MAGIC, VERSION = 0x314C5357, 3
 HELLO, HELLO_REPLY, REPLY, INSTANCE_CREATE, INSTANCE_KILL, CONTAINER_START, CONTAINER_KILL = range(1, 8)
 CONTAINER_EXIT, INSTANCE_EXIT, ZYGOTE_EXIT, CONTAINER_SYSCALLS, CONTAINER_INSPECT = range(8, 13)
+CONTAINER_PARK, ADOPT, ADOPTED = range(13, 16)
 PREPARE, ASSIGN = 1, 2
 ALONE, LEARN = 1, 2
-CHANNEL, LOG, MEMORY, CPU, FREEZER, EGRESS, REPORT = (1 << bit for bit in range(7))
+CHANNEL, LOG, MEMORY, CPU, FREEZER, EGRESS, REPORT, CONNECTION = (1 << bit for bit in range(8))
 EXITED, SIGNALED, OUT_OF_MEMORY, KILLED = range(4)
 HEADER = struct.Struct("=IHHQII")
 
 REPORT_MAX = 256 * 1024
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+LABEL_MAX = 4096
+PARK_SECONDS_MAX = 86400
+PARK_HEAD, ADOPTED_HEAD = struct.Struct("=QIIII"), struct.Struct("=QQIIII32s")
 
 FRAME = struct.Struct("<IBBHI")
 MIB = 1 << 20
@@ -50,11 +55,16 @@ class StartFailed(Exception):
         super().__init__(f"{step}: {os.strerror(error)}")
 
 
+def bits_of(mask):
+    return [1 << bit for bit in range(32) if mask >> bit & 1]
+
+
 class Container:
     """The daemon's side of one container: its frame socket or listener, its log pipe, the files of its cgroup, its egress listener."""
 
     def __init__(self, identifier, pid, fds):
         self.id, self.pid, self.fds = identifier, pid, fds
+        self.instance, self.label, self.runtime = None, b"", ""
         self.channel = socket.socket(fileno=fds[CHANNEL])
         self.channel.settimeout(WAIT_SECONDS)
         self.log, self.peak = fds[LOG], fds.get(MEMORY)
@@ -110,6 +120,7 @@ class Container:
         for bit, fd in self.fds.items():
             if bit not in (CHANNEL, EGRESS):
                 os.close(fd)
+        self.fds = {}
 
     def freeze(self, version):
         os.write(self.fds[FREEZER], b"FROZEN" if version == 1 else b"1")
@@ -119,7 +130,8 @@ class Container:
 
 
 class Launcher:
-    def __init__(self, binaries, user=None, more=()):
+    def __init__(self, binaries, user=None, more=(), lifeline=False):
+        self.lifeline = lifeline
         self.folder = tempfile.mkdtemp(prefix="wayside-launcher-")
         os.chmod(self.folder, 0o755)
         self.content = os.path.join(self.folder, "content")
@@ -146,18 +158,19 @@ class Launcher:
             "--runtime", f"pyexec:exec_early/interpreter:{runtimes}/python:/usr/bin/python3 -I -S -B -X utf8 /var/runtime/bootstrap.py",
             "--runtime", f"nodejs:exec_early/jit:{runtimes}/node:/usr/bin/node /var/runtime/bootstrap.mjs",
             "--runtime", f"provided:exec_late:{runtimes}/provided:/var/task/bootstrap",
-        ] + self.more
+        ] + self.more + (["--lifeline"] if self.lifeline else [])
 
     def start(self):
         extra = {"user": self.user, "group": self.user, "extra_groups": []} if self.user else {}
         if self.user:
             for path in (self.folder, self.content, self.state):
                 os.chown(path, self.user, self.user)
-        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stderr=self.errors_end, **extra)
+        given = subprocess.PIPE if self.lifeline else subprocess.DEVNULL
+        self.process = subprocess.Popen(self.command(), stdin=given, stderr=self.errors_end, **extra)
         return self.connect()
 
-    def connect(self):
-        """Connects and greets; waits while the worker is being started."""
+    def connect(self, messages=None):
+        """Connects and greets; waits while the worker is being started. `messages`: where the launcher's are to go."""
         end = time.monotonic() + WAIT_SECONDS
         self.events, self.replies = [], {}
         while True:
@@ -171,10 +184,12 @@ class Launcher:
             except OSError:
                 assert time.monotonic() < end and self.process.poll() is None, self.error_text()
                 time.sleep(0.005)
-        self.send(HELLO, b"")
+        self.send(HELLO, b"", fds=[messages] if messages is not None else [])
         body = self.wait(lambda: self.replies.pop("hello", None))
         self.worker, privileged, self.cgroups, self.landlock = struct.unpack("=IIII", body[:16])
         self.privileged = bool(privileged)
+        self.parked, _, self.parked_number_max = struct.unpack("=IIQ", body[24:40])
+        self.number = max(self.number, self.parked_number_max)
         return self
 
     def error_text(self):
@@ -184,11 +199,12 @@ class Launcher:
             pass
         return self.errors_text
 
-    def send(self, kind, body, request=None):
+    def send(self, kind, body, request=None, fds=()):
         if request is None:
             self.number += 1
             request = self.number
-        self.socket.send(HEADER.pack(MAGIC, VERSION, kind, request, HEADER.size + len(body), 0) + body)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.socket.sendmsg([HEADER.pack(MAGIC, VERSION, kind, request, HEADER.size + len(body), 0) + body], rights)
         return request
 
     def take(self):
@@ -202,6 +218,8 @@ class Launcher:
         body = data[HEADER.size :]
         if kind == HELLO_REPLY:
             self.replies["hello"] = body
+        elif kind == ADOPTED:
+            self.replies[request] = (body, list(fds))
         elif kind == REPLY:
             self.replies[request] = (struct.unpack("=IiII", body), list(fds))
         else:
@@ -219,7 +237,7 @@ class Launcher:
 
     def reply(self, request):
         (step, error, pid, bits), fds = self.wait(lambda: self.replies.pop(request, None))
-        present = [1 << bit for bit in range(32) if bits >> bit & 1]
+        present = bits_of(bits)
         assert len(present) == len(fds), (present, fds)
         if step != 0:
             assert not fds
@@ -281,6 +299,28 @@ class Launcher:
         assert len(body) == 16 + length and len(names) == count + 1 and names.pop() == b""
         return [name.decode() for name in names]
 
+    def park(self, container, seconds=60, label=b"", state=0, fds=None):
+        """Gives the container's descriptors to the launcher; our own are closed afterwards."""
+        given = container.fds if fds is None else fds
+        mask = sum(given)
+        head = PARK_HEAD.pack(container.id, seconds, mask, state, len(label))
+        self.reply(self.send(CONTAINER_PARK, head + label, fds=[given[bit] for bit in bits_of(mask)]))
+        container.close()
+
+    def adopt(self):
+        """One of the parked containers; None when there is none."""
+        request = self.send(ADOPT, b"")
+        body, fds = self.wait(lambda: self.replies.pop(request, None))
+        instance, identifier, pid, mask, state, length, runtime = ADOPTED_HEAD.unpack(body[: ADOPTED_HEAD.size])
+        if instance == 0:
+            assert not fds
+            return None
+        assert len(bits_of(mask)) == len(fds) and len(body) == ADOPTED_HEAD.size + length
+        container = Container(identifier, pid, dict(zip(bits_of(mask), fds)))
+        container.instance, container.label, container.sequence = instance, body[ADOPTED_HEAD.size :], state
+        container.runtime = runtime.rstrip(b"\0").decode()
+        return container
+
     def inspect(self, container):
         """The report on a running container, as a dictionary from section to lines."""
         _, fds = self.reply(self.send(CONTAINER_INSPECT, struct.pack("=Q", container.id)))
@@ -309,6 +349,8 @@ class Launcher:
     def stop(self):
         if self.socket:
             self.socket.close()
+        if self.process and self.process.stdin:
+            self.process.stdin.close()
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:

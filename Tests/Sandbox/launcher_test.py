@@ -25,6 +25,7 @@ from launcher_client import (CONTAINER_KILL, CONTAINER_START, EXITED, HEADER, IN
                              PREPARE, SIGNALED, VERSION, WAIT_SECONDS, ZYGOTE_EXIT, StartFailed)
 from launcher_inspect import Inspect
 from launcher_measure import measure
+from launcher_parking import Orphan, Parking
 from launcher_policy import Policy
 
 NOBODY = 65534
@@ -296,7 +297,7 @@ class Index(unittest.TestCase):
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")
-class Privileged(Policy, Inspect, Cgroups, Common, unittest.TestCase):
+class Privileged(Policy, Inspect, Cgroups, Parking, Common, unittest.TestCase):
 
     def test_instances_have_different_host_users(self):
         other = self.launcher.create()
@@ -319,6 +320,14 @@ class Privileged(Policy, Inspect, Cgroups, Common, unittest.TestCase):
                                 capture_output=True, timeout=WAIT_SECONDS)
         self.assertIn(b"PermissionError", result.stderr)
 
+    def test_a_stranger_cannot_connect_to_what_is_parked(self):
+        self.launcher.park(self.python())
+        self.launcher.socket.close()
+        self.test_a_stranger_cannot_connect()
+        self.launcher.connect()
+        self.assertEqual(self.launcher.parked, 1)
+        self.launcher.adopt().close()
+
     def test_a_new_connection_replaces_the_old(self):
         container = self.python()
         old, self.launcher.socket = self.launcher.socket, None
@@ -330,13 +339,23 @@ class Privileged(Policy, Inspect, Cgroups, Common, unittest.TestCase):
 
 
 @unittest.skipUnless(os.geteuid() == 0, "changes to another user")
-class Rootless(Policy, Inspect, Common, unittest.TestCase):
+class Rootless(Policy, Inspect, Parking, Common, unittest.TestCase):
     user = NOBODY
 
     def test_the_launcher_says_what_it_cannot_enforce(self):
         self.assertIn("not enforced", self.launcher.error_text())
         self.assertFalse(self.launcher.privileged)
         self.assertEqual(self.launcher.cgroups, 0)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root")
+class OrphanPrivileged(Orphan, unittest.TestCase):
+    pass
+
+
+@unittest.skipUnless(os.geteuid() == 0, "changes to another user")
+class OrphanRootless(Orphan, unittest.TestCase):
+    user = NOBODY
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ import Testing
 }
 
 extension SandboxContainer {
-    fileprivate func waitUntilFrozen() async throws {
+    func waitUntilFrozen() async throws {
         for _ in 0..<2000 {
             let isFrozen = state.withLock { state in
                 if case .frozen = state.phase { true } else { false }

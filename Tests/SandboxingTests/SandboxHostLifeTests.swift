@@ -215,7 +215,7 @@ import Glibc
         #expect(error?.code == .unreachable)
     }
 
-    /// The launcher's only tie to this process is the pipe that the kernel closes with it, however it ends.
+    /// The launcher's ties to this process are the pipe and the connection, which the kernel closes with it, however it ends.
     @Test func `the launcher ends when the process that started it is gone`() async throws {
         try await RealLauncher.with(isStarted: false) { launcher in
             let loop = MultiThreadedEventLoopGroup.singleton.next()
@@ -224,6 +224,8 @@ import Glibc
             let (connection, _) = try await launcher.connect { _ in }
             try await connection.createInstance(1, limits: SandboxLimits())
             process = nil
+            // What the kernel does with a process's connections when it ends.
+            connection.close()
             #expect(try await exit.get() == 0)
             #expect(Self.processes(withArgument: launcher.socketPath).isEmpty)
         }

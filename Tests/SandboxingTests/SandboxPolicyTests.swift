@@ -28,21 +28,22 @@ import Testing
             return text.decode()
         """
 
+    static let bashDialler = """
+        #!/bin/bash
+        api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+        while true; do
+            event=$(curl -sS --noproxy '*' -D /tmp/headers "$api/next")
+            id=$(sed -n 's/^Lambda-Runtime-Aws-Request-Id: *\\([^[:space:]]*\\).*/\\1/Ip' /tmp/headers)
+            exec 5<>/dev/tcp/127.0.0.1/3128
+            printf 'CONNECT 127.0.0.1:%d HTTP/1.1\\r\\nHost: 127.0.0.1:%d\\r\\n\\r\\n' "$event" "$event" >&5
+            cat <&5 > /tmp/answer
+            exec 5>&-
+            curl -sS --noproxy '*' --data-binary @/tmp/answer -o /dev/null "$api/$id/response"
+        done
+        """
+
     @Test(arguments: ["python3.11", "provided.al2023"])
     func `a function with an allow-list connects where it may, through its proxy alone`(runtime: String) async throws {
-        let bash = """
-            #!/bin/bash
-            api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
-            while true; do
-                event=$(curl -sS --noproxy '*' -D /tmp/headers "$api/next")
-                id=$(sed -n 's/^Lambda-Runtime-Aws-Request-Id: *\\([^[:space:]]*\\).*/\\1/Ip' /tmp/headers)
-                exec 5<>/dev/tcp/127.0.0.1/3128
-                printf 'CONNECT 127.0.0.1:%d HTTP/1.1\\r\\nHost: 127.0.0.1:%d\\r\\n\\r\\n' "$event" "$event" >&5
-                cat <&5 > /tmp/answer
-                exec 5>&-
-                curl -sS --noproxy '*' --data-binary @/tmp/answer -o /dev/null "$api/$id/response"
-            done
-            """
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -55,7 +56,7 @@ import Testing
         let egress = ProxiedEgress { _ in records.withLock { $0 += 1 } }
         try await TestHost.with(egress: egress) { test in
             let sandbox = SandboxPolicy(egress: try EgressPolicy(["127.0.0.1:\(port)"]))
-            let files = runtime.hasPrefix("python") ? ["app.py": Self.dialler] : ["bootstrap": bash]
+            let files = runtime.hasPrefix("python") ? ["app.py": Self.dialler] : ["bootstrap": Self.bashDialler]
             let container = try await test.start(files, runtime: runtime, handler: "app.handler", sandbox: sandbox)
             let through = await container.invoke(TestHost.request("\(port)"))
             #expect(try #require(through.result).contains(" 200 "), "\(through)")

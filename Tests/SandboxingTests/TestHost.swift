@@ -16,8 +16,8 @@ final class TestHost: Sendable {
 
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    private init(_ adjust: (inout SandboxHostConfiguration) -> Void, egress: (any EgressServing)?) throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "wayside-host-\(UUID().uuidString.prefix(8).lowercased())")
+    private init(_ adjust: (inout SandboxHostConfiguration) -> Void, egress: (any EgressServing)?, in folder: URL) throws {
+        self.folder = folder
         for name in ["content", "state"] {
             try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
         }
@@ -36,13 +36,26 @@ final class TestHost: Sendable {
             egress: egress, onEvent: { continuation.yield($0) })
     }
 
+    static func newFolder() -> URL {
+        FileManager.default.temporaryDirectory.appending(path: "wayside-host-\(UUID().uuidString.prefix(8).lowercased())")
+    }
+
     /// Runs `body` with a host that takes requests, and ends it afterwards.
     static func with(
         _ adjust: (inout SandboxHostConfiguration) -> Void = { _ in }, egress: (any EgressServing)? = nil,
         _ body: @escaping @Sendable (TestHost) async throws -> Void
     ) async throws {
-        let test = try TestHost(adjust, egress: egress)
-        defer { try? FileManager.default.removeItem(at: test.folder) }
+        let folder = newFolder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try await with(adjust, egress: egress, in: folder, body)
+    }
+
+    /// The same, in a folder that other hosts were in before, or will be.
+    static func with(
+        _ adjust: (inout SandboxHostConfiguration) -> Void = { _ in }, egress: (any EgressServing)? = nil, in folder: URL,
+        _ body: @escaping @Sendable (TestHost) async throws -> Void
+    ) async throws {
+        let test = try TestHost(adjust, egress: egress, in: folder)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await test.host.run() }
             do {
@@ -59,7 +72,7 @@ final class TestHost: Sendable {
 
     func number() -> UInt64 {
         numbers.withLock { number in
-            number += 1
+            number = max(number, host.parked.highestNumber) + 1
             return number
         }
     }

@@ -23,7 +23,8 @@ import HTTPTypes
 /// if only the value had come.
 ///
 /// `Wayside-Container`, of every sticky call that was run: a token that names the container it ran in, good for an hour unless configured
-/// otherwise. The token of a call that went to another site's region names a container there, and is void here.
+/// otherwise. The token of a call that went to a region names a container there, and leads there again; it is void while the region is out
+/// of reach.
 extension LambdaResponder {
     func addAffinity(_ record: InvocationRecord, to answer: inout LambdaAnswer, function: PinnedVersion) {
         if let affinity = (record.capacity ?? record.remote?.capacity)?.affinity {

@@ -28,6 +28,7 @@ struct OperatorResponder: Sendable {
         case (.get, "records", 3): return json(RecordAnswer(try found(parts[2])))
         case (.get, "logs", 3): return text(try found(parts[2]).log.text)
         case (.get, "status", 2): return json(await services.status())
+        case (.get, "arrivals", 2): return try arrivals(target)
         case (.get, "pools", 2): return json(await pools())
         case (_, "pools", 3...): return json(try await changePool(request, target, parts.dropFirst(2)))
         case (.post, "reserve", 2): return json(try await reserve(request.body))

@@ -15,13 +15,15 @@ public struct OperatorServices: Sendable {
     public var sandbox: SandboxServices?
     /// `nil` where capacity is not shown or changed beyond ``pools``; asking is then answered with 503.
     public var capacity: CapacityServices?
+    /// `nil` where no log of arrivals is kept; asking is then answered with 503.
+    public var arrivals: ArrivalServices?
 
     public init(
         record: @escaping @Sendable (RequestID) -> RecordStore.Entry?,
         newest: @escaping @Sendable (_ limit: Int, _ filter: RecordFilter) -> [RecordStore.Entry],
         pools: @escaping @Sendable () async -> any Encodable & Sendable,
         status: @escaping @Sendable () async -> any Encodable & Sendable, sandbox: SandboxServices? = nil,
-        capacity: CapacityServices? = nil
+        capacity: CapacityServices? = nil, arrivals: ArrivalServices? = nil
     ) {
         self.record = record
         self.newest = newest
@@ -29,6 +31,7 @@ public struct OperatorServices: Sendable {
         self.status = status
         self.sandbox = sandbox
         self.capacity = capacity
+        self.arrivals = arrivals
     }
 }
 

@@ -66,11 +66,14 @@ extension CapacityMarket {
     }
 
     mutating func density(_ entry: Entry, _ number: Int, age: Double) -> SlotHistory.Cache {
-        let bin = Int32(GapBins.bin(of: age))
+        let cached = functions[entry].slots[number].cache
+        if cached.from <= age, age < cached.to, cached.weight == functions[entry].slots[number].weight { return cached }
         let history = functions[entry].slots[number]
-        if history.cache.bin == bin, history.cache.weight == history.weight { return history.cache }
+        let bin = GapBins.bin(of: age)
         let found = HitDensity(history, classes: classes, store: store).density(age: age)
-        let cache = SlotHistory.Cache(bin: bin, weight: history.weight, density: found.density, probability: found.probability)
+        let cache = SlotHistory.Cache(
+            from: bin == 0 ? -.infinity : GapBins.edges[bin], to: bin == GapBins.count - 1 ? .infinity : GapBins.edges[bin + 1],
+            weight: history.weight, density: found.density, probability: found.probability)
         functions[entry].slots[number].cache = cache
         return cache
     }

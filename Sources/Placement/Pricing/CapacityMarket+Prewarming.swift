@@ -58,7 +58,7 @@ extension CapacityMarket {
             }
             tail -= weight
         }
-        functions[entry].slots[0].cache.bin = -1
+        functions[entry].slots[0].cache.to = 0
     }
 }
 

@@ -180,7 +180,7 @@ public struct CapacityMarket: Sendable {
             ? GapClass.index(ofMeanGap: history.meanGap) : number == 0 ? GapClass.unknownFirst : GapClass.unknownLater
         functions[entry].slots[number].endedAt = now
         functions[entry].slots[number].classIndex = classIndex
-        functions[entry].slots[number].cache.bin = -1
+        functions[entry].slots[number].cache.to = 0
         classes[classIndex].starts += 1
         if number == 0, functions[entry].containers == 0 { planPrewarm(entry, now: now) }
     }
@@ -240,7 +240,7 @@ public struct CapacityMarket: Sendable {
         let bin = GapBins.bin(of: gap)
         classes[functions[entry].slots[number].classIndex].recordReturn(bin: bin)
         functions[entry].slots[number].endedAt = nil
-        functions[entry].slots[number].cache.bin = -1
+        functions[entry].slots[number].cache.to = 0
         let mean = functions[entry].slots[number].meanGap
         functions[entry].slots[number].meanGap = mean == 0 ? max(gap, .leastNormalMagnitude) : mean + 0.3 * (gap - mean)
         guard let histogram = functions[entry].slots[number].histogram ?? store.take() else { return }

@@ -17,11 +17,13 @@ struct SlotHistory {
     var meanGap: Double = 0
     /// The class that began the gap under way, whose experience stands in for what the slot has not seen itself.
     var classIndex = GapClass.unknownLater
-    /// What was computed last. It holds while the age bin and the weight stay the same.
+    /// What was computed last. It holds while the age stays in one bin and the weight the same.
     var cache = Cache()
 
     struct Cache {
-        var bin: Int32 = -1
+        /// Ages in seconds; nothing is cached while they are equal.
+        var from = 0.0
+        var to = 0.0
         var weight: Float = 0
         /// Returns per second.
         var density: Double = 0

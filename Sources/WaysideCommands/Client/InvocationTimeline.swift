@@ -21,6 +21,7 @@ struct InvocationTimeline {
         if let remote = record.remote {
             lines.append(
                 "  there: \(remote.node), because \(remote.reason.rawValue)" + (remote.startLevel.map { ", start \($0.rawValue)" } ?? ""))
+            if let capacity = remote.capacity { lines += Self.capacity(capacity).map { "    \($0)" } }
             lines += bars(remote.spans, indent: "    ", node: remote.node)
         }
         let peak = record.memoryPeak.map { "\($0) of " } ?? ""

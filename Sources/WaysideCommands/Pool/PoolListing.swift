@@ -16,9 +16,11 @@ struct PoolListing {
     }
 
     /// Memory, instances, containers and waiting calls of the whole node, the price of variable capacity, and what is unusual.
-    static func summary(_ report: PoolsReport, width: Int?) -> String {
+    ///
+    /// - Parameter showsAreas: also what each part of the memory holds.
+    static func summary(_ report: PoolsReport, width: Int?, showsAreas: Bool = true) -> String {
         var text = Paragraph(width: width ?? .max, labelWidth: 12)
-        let areas = report.areas.count < 2 ? [] : report.areas.map { area in
+        let areas = report.areas.count < 2 || !showsAreas ? [] : report.areas.map { area in
             "\(area.name) \(Units.size(area.heldBytes)) of \(Units.size(area.limitBytes))"
         }
         text.add(
@@ -28,9 +30,11 @@ struct PoolListing {
         let active = max(0, report.instances - report.instancesBooting - report.instancesReady)
         text.add(
             "instances", "\(report.instances): \(report.instancesBooting) booting, \(report.instancesReady) ready, \(active) of accounts")
+        let others = report.containers - report.containersStarting - report.containersIdle - report.containersBusy
         text.add(
             "containers",
-            "\(report.containers): \(report.containersStarting) starting, \(report.containersIdle) idle, \(report.containersBusy) busy")
+            "\(report.containers): \(report.containersStarting) starting, \(report.containersIdle) idle, \(report.containersBusy) busy"
+                + (others > 0 ? ", \(others) spare or ending" : ""))
         let reasons = CapacityWords.list(report.waitingByReason)
         text.add("waiting", "\(report.waiting) call\(report.waiting == 1 ? "" : "s")" + (reasons.isEmpty ? "" : ": \(reasons)"))
         let prices = report.subPools.compactMap { pool in pool.price.map { "\(pool.title) \(Units.number($0, digits: 2))" } }.sorted()

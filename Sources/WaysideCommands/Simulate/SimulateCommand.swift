@@ -7,12 +7,14 @@ internal import Simulation
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "Replays a trace in virtual time through the capacity market, and through other policies to compare.",
+        abstract: "Asks what a change of the pool would do: replays a trace in virtual time.",
         discussion: """
-            The market is the policy of hit-density pricing; nodes themselves still place by frequency. \
-            It simulates one node with so much memory for containers before a region that is always warm. Starts take what the trace says; \
-            processors are no limit. Added latency is what a call waits beyond its own run time. ADDED counts each call once, BY FUNCTION \
-            each function once, so that rare ones show. STARTS is the number of processors that starting keeps busy.
+            The node's own state machine and policies run over the trace: one node with so much memory for containers, before a region \
+            that is always warm. Starts take what the trace says; processors are no limit. Record a node's own calls with `wayside \
+            record`; with --compare such a recording is held against its replay.
+
+            MEAN MS is what is added to a call's own run, P50 and P99 likewise. SPARE % are the cold ones that found an instance of the \
+            warming pool, of which READY were ready on average. GIB HELD is the memory of containers and ready instances.
             """)
 
     @Option(help: "PATH of a trace: PATH.json and PATH.bin.")
@@ -21,16 +23,24 @@ struct SimulateCommand: AsyncParsableCommand {
     var memory = "1,2,4,8,16"
     @Option(help: "Policies separated by commas: \(Replay.Policy.named.map(\.name).joined(separator: ", ")).")
     var policy = "market,lru,greedy-dual"
+    @OptionGroup(title: "The warming pool")
+    var warming: SimulatedWarmingOptions
     @Option(help: "Seconds of the trace that warm the node and are not measured.")
     var warmUp = 0.0
     @Option(help: "Seconds a cold start takes, where the trace does not say.")
     var coldStart = 0.2
     @Option(help: "Seconds to a region and back, where the trace does not say.")
     var roundTrip = 0.03
-    @Flag(help: "There is no region: every call runs here or is dropped.")
+    @Option(help: "Seconds that the policy keep-alive keeps an idle container.")
+    var keepAlive = 600.0
+    @Flag(help: "There is no region: every call runs here, waits, or is dropped.")
     var noRegions = false
+    @Option(help: "Seconds that a call waits for room where there is no region.")
+    var wait = 0.0
     @Option(help: "The seed of the policy's sampler.")
     var seed: UInt64 = 1
+    @Flag(help: "Prints what a recording says of its calls beside what its replay says.")
+    var compare = false
     @Option(help: "Writes the sweep as a picture (SVG) to this file.")
     var plot: String?
     @Option(help: "table for people, json for programs.")
@@ -38,72 +48,99 @@ struct SimulateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let sizes = try memory.split(separator: ",").map { text in
-            guard let size = Double(text), size > 0, size.isFinite else {
+            guard let size = Double(text), size > 0, size <= 1_048_576 else {
                 throw ValidationError("--memory: \(text) is no size in GiB; write for example 1,4,16")
             }
             return size
         }
         let policies = try policy.split(separator: ",").map { text in
-            guard let policy = Replay.Policy(name: String(text)) else {
+            guard let policy = Replay.Policy(name: String(text), keepAlive: keepAlive) else {
                 throw ValidationError("--policy: there is no \(text); known are \(Replay.Policy.named.map(\.name).joined(separator: ", "))")
             }
             return policy
         }
-        guard warmUp >= 0, coldStart >= 0, roundTrip >= 0 else { throw ValidationError("times are seconds, 0 or more") }
+        guard !sizes.isEmpty, !policies.isEmpty else { throw ValidationError("--memory and --policy name at least one each") }
+        let day = 0.0...86_400
+        guard [coldStart, roundTrip, keepAlive, wait].allSatisfy(day.contains), warmUp >= 0 else {
+            throw ValidationError("times are seconds, from 0 to a day")
+        }
+        let pool = try warming.pool()
         let calls: Trace
-        do { calls = try Trace(path: trace, coldStart: coldStart, roundTrip: roundTrip) } catch {
+        do { calls = try Trace(path: Self.stem(trace), coldStart: coldStart, roundTrip: roundTrip) } catch {
             throw CommandFailure(error.description)
         }
-        if let last = calls.arrivals.last, warmUp >= last {
+        if let last = calls.arrivals.last, warmUp > 0, warmUp >= last {
             throw ValidationError("--warm-up: the trace is over after \(Int(last)) seconds")
         }
-        try report(sweep(calls, policies, sizes))
+        if compare, calls.actual == nil {
+            throw ValidationError("--compare: this trace does not say how its calls fared; those that `wayside record` writes do")
+        }
+        try report(calls, sweep(calls, policies, sizes, pool))
     }
 
-    private func sweep(_ calls: Trace, _ policies: [Replay.Policy], _ sizes: [Double]) -> Sweep {
+    /// A trace is named without its ending; with it, that is meant as well.
+    static func stem(_ path: String) -> String {
+        for ending in [".json", ".bin"] where path.hasSuffix(ending) { return String(path.dropLast(ending.count)) }
+        return path
+    }
+
+    private func sweep(_ calls: Trace, _ policies: [Replay.Policy], _ sizes: [Double], _ pool: Replay.WarmingPool?) -> Sweep {
         var sweep = Sweep()
         for policy in policies {
             for size in sizes {
                 if isatty(STDERR_FILENO) == 1 { Terminal.note("\(policy.name), \(size) GiB …") }
-                let replay = Replay(calls, capacity: size * 1024, warmUp: warmUp, hasRegions: !noRegions, seed: seed)
+                var replay = Replay(calls, capacity: size * 1024, warmUp: warmUp, hasRegions: !noRegions, seed: seed)
+                replay.warmingPool = pool
+                replay.waitMax = wait
                 sweep.add(policy, gigabytes: size, replay.run(policy))
             }
         }
         return sweep
     }
 
-    private func report(_ sweep: Sweep) throws {
+    private func report(_ calls: Trace, _ sweep: Sweep) throws {
         if let plot {
             let svg = SweepPlot(sweep, title: "\(URL(fileURLWithPath: trace).lastPathComponent): added latency by pool size").svg
             guard FileManager.default.createFile(atPath: plot, contents: Data(svg.utf8)) else {
                 throw CommandFailure("the picture cannot be written to \(plot); give --plot a file in a folder that exists")
             }
         }
-        if output == .json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys]
-            print(String(decoding: try encoder.encode(sweep.points), as: UTF8.self))
-            return
-        }
-        var table = Table(header: [
-            "POLICY", "GIB", "WARM %", "COLD %", "FORWARD %", "DROP %", "ADDED MS", "P99 MS", "BY FUNCTION", "IDLE GIB", "STARTS",
-        ])
-        for policy in sweep.policies {
-            let knee = sweep.knee(of: policy)
-            for point in sweep.points(of: policy) {
-                let result = point.result
-                table.rows.append(
-                    [policy, String(format: "%g", point.gigabytes) + (point == knee ? " *" : "")]
-                        + [result.hitPart, result.coldPart, result.forwardedPart, result.droppedPart].map { Self.number($0 * 100) }
-                        + [result.meanLatency * 1000, result.latency99 * 1000, result.meanOverFunctions * 1000].map { Self.number($0) }
-                        + [result.idleGigabytes, result.startProcessors].map { Self.number($0) })
-            }
-        }
-        print(table.render())
-        print("* the knee: beyond this size more memory brings little.")
+        let report = SimulationReport(sweep: sweep, comparisons: compare ? comparisons(calls, sweep) : [])
+        print(output == .json ? try report.json() : report.text)
     }
 
-    private static func number(_ value: Double) -> String {
-        String(format: value >= 100 ? "%.0f" : value >= 1 ? "%.2f" : "%.3f", value)
+    private func comparisons(_ calls: Trace, _ sweep: Sweep) -> [SimulationReport.Comparison] {
+        sweep.points.compactMap { point in
+            ReplayComparison(calls, point.result, warmUp: warmUp).map {
+                SimulationReport.Comparison(policy: point.policy, gigabytes: point.gigabytes, comparison: $0)
+            }
+        }
+    }
+}
+
+/// Instances that are kept ready in a simulated node.
+struct SimulatedWarmingOptions: ParsableArguments {
+    @Option(help: "Instances kept ready at least.")
+    var floor = 0
+    @Option(help: "Instances kept ready at most; between floor and ceiling demand decides. Default: the floor.")
+    var ceiling: Int?
+    @Option(help: "Mebibytes that a ready instance holds.")
+    var spareMemory = 16.0
+    @Option(help: "Seconds that booting an instance takes.")
+    var boot = 0.5
+    @Option(help: "Seconds of a start on a ready instance, where the trace does not say.")
+    var spareStart = 0.005
+
+    /// - Returns: `nil` when nothing is to be kept ready.
+    func pool() throws -> Replay.WarmingPool? {
+        let ceiling = ceiling ?? floor
+        guard floor >= 0, ceiling >= floor, ceiling <= Replay.WarmingPool.ceilingMax else {
+            throw ValidationError("--floor is 0 or more and not above --ceiling, which is at most \(Replay.WarmingPool.ceilingMax)")
+        }
+        guard spareMemory >= 0, spareMemory < 1e6, (0...3600.0).contains(boot), (0...3600.0).contains(spareStart) else {
+            throw ValidationError("--spare-memory is MiB, --boot and --spare-start are seconds, at most an hour")
+        }
+        guard ceiling > 0 else { return nil }
+        return Replay.WarmingPool(floor: floor, ceiling: ceiling, spareMemory: spareMemory, boot: boot, spareStart: spareStart)
     }
 }

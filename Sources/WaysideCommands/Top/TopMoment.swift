@@ -20,7 +20,7 @@ struct TopMoment: Encodable {
     ///   - trouble: why nothing newer is shown.
     func render(width: Int?, height: Int?, trouble: String? = nil) -> [String] {
         // A line for each, for lines that are wrapped now and then would make all below them jump.
-        let summary = PoolListing.summary(pools, width: nil).split(separator: "\n").map(String.init)
+        let summary = PoolListing.summary(pools, width: nil, showsAreas: false).split(separator: "\n").map(String.init)
         var lines = [title(width)] + summary.prefix(height.map { max(5, $0 / 3) } ?? .max)
         if let bar = memoryBar(width) { lines.insert(bar, at: 2) }
         let rest = height.map { max(0, $0 - lines.count - 3) }

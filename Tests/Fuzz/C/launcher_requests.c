@@ -20,6 +20,7 @@ static const struct {
     {WS_INSTANCE_KILL, sizeof(struct ws_instance_kill)},
     {WS_CONTAINER_KILL, sizeof(struct ws_container_kill)},
     {WS_CONTAINER_INSPECT, sizeof(struct ws_container_inspect)},
+    {WS_ADOPT, sizeof(struct ws_header)},
 };
 
 static struct instance an_instance = {.id = 1};
@@ -104,6 +105,26 @@ struct instance *instance_find(struct worker *worker, uint64_t id) {
     return id == an_instance.id ? &an_instance : NULL;
 }
 
+void park_container(struct worker *worker, const struct ws_container_park *message, int *fds, size_t fds_count) {
+    acted(worker, WS_CONTAINER_PARK);
+    CHECK(packet_length == sizeof *message + message->label_length, "the label ends with the message");
+    CHECK(message->label_length <= WS_LABEL_MAX, "the launcher has room for the label");
+    CHECK(message->seconds >= 1 && message->seconds <= WS_PARK_SECONDS_MAX, "nothing is kept for ever");
+    CHECK(fds_count == 1 && fds[0] == -1, "what came beside the message is handed on");
+    answers++;
+}
+
+void park_adopt(struct worker *worker, uint64_t request_id) {
+    acted(worker, WS_ADOPT);
+    CHECK(request_id == packet.request_id, "an answer names its request");
+    answers++;
+}
+
+uint64_t park_number_max(const struct worker *worker) {
+    (void)worker;
+    return 0;
+}
+
 void link_send(struct worker *worker, void *message, size_t length, uint16_t type, uint64_t request_id, const int *fds,
                size_t fds_count) {
     (void)fds;
@@ -143,7 +164,9 @@ static void handle(struct worker *worker, const uint8_t *data, size_t length) {
     if (length >= sizeof packet) memcpy(&packet, data, sizeof packet);
     packet_length = length;
     answers = acts = 0;
-    request_handle(worker, data, length);
+    /* No descriptor, which every call that is given it refuses. */
+    int fds[] = {-1};
+    request_handle(worker, data, length, fds, 1);
     CHECK(acts <= 1, "a packet is one message");
     if (length < sizeof packet || packet.magic != WS_PROTOCOL_MAGIC)
         CHECK(answers == 0 && acts == 0 && !closed, "what is no message is ignored");

@@ -19,6 +19,12 @@ private func read(_ bytes: UnsafeRawBufferPointer) {
     case .reply(let requestID, let reply):
         check(requestID == header.request_id, "an answer to another request")
         takeApart(reply)
+    case .adopted(let requestID, let kept):
+        check(requestID == header.request_id, "an answer to another request")
+        guard let kept else { break }
+        check(kept.instance != 0, "no instance")
+        check(kept.label.count == bytes.count - MemoryLayout<ws_adopted>.size, "a label of another length")
+        check(!kept.runtime.unicodeScalars.contains("\0"), "a name with a NUL")
     case .event(.containerLearned(_, let names)):
         let room = bytes.count - MemoryLayout<ws_container_syscalls>.size
         check(names.count * 2 <= room && names.allSatisfy { !$0.isEmpty }, "more names than there are bytes")
