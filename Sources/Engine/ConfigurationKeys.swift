@@ -71,6 +71,7 @@ enum ConfigurationKeys {
         "content.sweepIntervalSeconds": 30,
         "records.countMax": 10000,
         "records.logMebibytesMax": 64,
+        "records.arrivalsMax": 262_144,
         "log.level": "info",
         "drain.timeoutSeconds": 30,
         "drain.parkSeconds": 30,

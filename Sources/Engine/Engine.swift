@@ -80,7 +80,8 @@ public struct Engine: Sendable {
         let identity = try identity()
         let regions = try regions(identity, bundles, packageThreads)
         let site = try site(identity, bundles, packageThreads)
-        let records = RecordStore(countMax: configuration.recordsMax, logBytesMax: configuration.recordLogsMax)
+        let records = RecordStore(
+            countMax: configuration.recordsMax, logBytesMax: configuration.recordLogsMax, arrivalsMax: configuration.arrivalsMax)
         let router = InvocationRouter(
             node: configuration.nodeName, role: configuration.role, policy: PlacementPolicy(configuration: configuration.placement),
             pool: pool, regions: regions, site: site, records: records, logger: logger)
@@ -250,7 +251,8 @@ extension Engine {
                         underWay: router.underWayCount, brokenInvariant: pool.brokenInvariant(),
                         brokenInvariants: pool.brokenInvariants.count)
                 }, sandbox: SandboxServices(parts.catalog, parts.host, bundle: Self.bundlePath(parts.bundles)),
-                capacity: CapacityServices(parts.catalog, pool, memory: configuration.capacity.pool.memory)),
+                capacity: CapacityServices(parts.catalog, pool, memory: configuration.capacity.pool.memory),
+                arrivals: ArrivalServices(records)),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 

@@ -71,6 +71,8 @@ public struct EngineConfiguration: Sendable {
     let sweepInterval: Duration
     let recordsMax: Int
     let recordLogsMax: ByteCount
+    /// Rows of the log that `wayside record` reads.
+    let arrivalsMax: Int
     public let logLevel: Logger.Level
     let drainTimeout: Duration
     /// How long warm containers wait for the next start of the node; `nil`: they end with it.
@@ -127,6 +129,7 @@ public struct EngineConfiguration: Sendable {
         sweepInterval = .seconds(try values.integer("content.sweepIntervalSeconds", in: 1...86_400))
         recordsMax = try values.integer("records.countMax", in: 1...10_000_000)
         recordLogsMax = .mebibytes(try values.integer("records.logMebibytesMax", in: 1...65_536))
+        arrivalsMax = try values.integer("records.arrivalsMax", in: 0...100_000_000)
         logLevel = try values.choice("log.level", Logger.Level.self)
         drainTimeout = .seconds(try values.integer("drain.timeoutSeconds", in: 0...3_600))
         let park = try values.integer("drain.parkSeconds", in: 0...86_400)

@@ -39,7 +39,7 @@ def main():
 Try:
 
   export PATH={options.binary.rpartition("/")[0]}:$PATH WAYSIDE_DATA={bed[first].data}
-  wayside deploy Runtimes/examples/hello-python --name hello --runtime python3.11 --handler app.handler
+  wayside deploy hello Runtimes/examples/hello-python --runtime python3.11 --handler app.handler
   wayside invoke hello --explain
   wayside pool list
 
