@@ -191,6 +191,7 @@ import Testing
         let answer = model.lease(Self.request(nil, kinds[1], container: foreign))
         #expect(model.leased == [model.plans[1].container])
         #expect(Self.result(answer) == .gone)
+        #expect(model.grants.last?.affinity?.tokenIsVoid == true)
         #expect(model.lease(Self.request(nil, kinds[1], mode: .require, container: foreign)) == .refused(.affinity))
         model.expectRightBooks()
     }

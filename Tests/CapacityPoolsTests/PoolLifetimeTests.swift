@@ -182,4 +182,26 @@ import Testing
         #expect(model.plans.allSatisfy { $0.container.number > 42 && $0.instance.number > 42 })
         model.expectRightBooks()
     }
+
+    @Test func `nothing is started ahead before the containers of the process before are adopted, and these count`() throws {
+        var model = Self.model { $0.warmingTargets = ["python": 1] }
+        let kind = try PoolModel.kind(1)
+        model.pool.holdBack()
+        model.take(model.pool.dedicate(kind, count: 2, now: model.now))
+        model.tick(.seconds(60))
+        #expect(model.actions.isEmpty)
+        for number in [40, 42] as [UInt64] {
+            model.take(
+                model.pool.adopt(
+                    AdoptedContainer(
+                        container: number, instance: number - 1, kind: kind, subPool: .dedicated(kind.function, kind.version),
+                        idleSince: model.now, bornAt: model.now), now: model.now))
+        }
+        model.take(model.pool.goAhead(now: model.now))
+        model.performAll()
+        model.tick(.seconds(1))
+        let counts = model.pool.counts
+        #expect(counts.idle == 2 && counts.instancesReady == 1 && counts.containers == 3)
+        model.expectRightBooks()
+    }
 }

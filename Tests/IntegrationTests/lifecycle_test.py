@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import pathlib
 import shutil
@@ -58,6 +59,75 @@ class LifecycleTest(unittest.TestCase):
         thread.join()
         self.assertEqual((answers[0].status, answers[0].headers["Wayside-Error"]), (500, "launcher_lost"))
         self.assertIn("shut down", answers[0].body.decode())
+        self.assertEqual(node.leftovers(), [])
+
+    def level(self, node, account):
+        """The start level of a call."""
+        answer = account.invoke("echo", 1)
+        self.assertEqual((answer.status, answer.body), (200, b"1"))
+        return node.record_of(answer)["startLevel"]
+
+    def test_SIGTERM_leaves_what_is_warm_to_the_next_start_and_SIGINT_does_not(self):
+        node = self.node(configuration={"drain": {"parkSeconds": 30}, "capacity": {"warming": []}})
+        account = node.account()
+        account.must_create("echo", {"app.py": ECHO})
+        self.assertEqual(self.level(node, account), "zygote")
+        for ended_by, level in ((signal.SIGTERM, "warm"), (signal.SIGINT, "zygote"), (signal.SIGTERM, "warm")):
+            with self.subTest(ended_by.name):
+                launcher = node.launcher() or self.parked
+                node.process.send_signal(ended_by)
+                self.assertEqual(node.process.wait(30), 0)
+                if ended_by == signal.SIGINT:
+                    self.assertEqual(node.leftovers(), [])
+                else:
+                    os.kill(launcher, 0)
+                    self.parked = launcher
+                node.start()
+                self.assertEqual(self.level(node, account), level)
+        # A launcher that was taken over is nobody's child. It goes all the same, with a daemon that is killed...
+        node.kill()
+        wait_for(lambda: not node.leftovers(), f"nothing is left: {node.leftovers()}", seconds=10)
+        node.start()
+        self.assertEqual(self.level(node, account), "zygote")
+        node.process.send_signal(signal.SIGINT)
+        self.assertEqual(node.process.wait(30), 0)
+
+    def test_a_restart_with_other_settings_of_the_sandboxes_begins_anew(self):
+        node = self.node(configuration={"drain": {"parkSeconds": 30}, "capacity": {"warming": []}, "sandbox": {"uidBase": 1879048192}})
+        account = node.account()
+        account.must_create("echo", {"app.py": ECHO})
+        self.level(node, account)
+        self.assertEqual(node.stop(), 0)
+        node.config.write_text(node.config.read_text(encoding="utf-8").replace("1879048192", "1979711488"), encoding="utf-8")
+        node.start()
+        self.assertEqual(self.level(node, account), "zygote")
+        node.process.send_signal(signal.SIGINT)
+        self.assertEqual(node.process.wait(30), 0)
+        self.assertEqual(node.leftovers(), [])
+
+    def test_dedicated_containers_outlive_a_restart_and_are_not_made_twice(self):
+        node = self.node(configuration={"drain": {"parkSeconds": 30}})
+        account = node.account()
+        account.must_create("echo", {"app.py": ECHO})
+        self.assertEqual(account.request("POST", "/2015-03-31/functions/echo/versions", b"{}").status, 201)
+        path = "/2019-09-30/functions/echo/provisioned-concurrency?Qualifier=1"
+        self.assertEqual(account.request("PUT", path, b'{"ProvisionedConcurrentExecutions": 2}').status, 202)
+
+        def dedicated():
+            instances = json.loads(node.tool("instance", "list", "--output", "json").stdout)["instances"]
+            return sorted(each["container"] for entry in instances for each in entry["containers"]
+                          if each["isDedicated"] and each["state"] == "idle")
+
+        wait_for(lambda: len(dedicated()) == 2, "both are ready")
+        before = dedicated()
+        self.assertEqual(node.stop(), 0)
+        node.start()
+        self.assertEqual(dedicated(), before)
+        time.sleep(1)
+        self.assertEqual((dedicated(), node.pools()["containersStarting"]), (before, 0))
+        self.assertEqual(account.invoke("echo:1", 7).json(), 7)
+        node.process.send_signal(signal.SIGINT)
+        self.assertEqual(node.process.wait(30), 0)
         self.assertEqual(node.leftovers(), [])
 
     def test_the_tool_says_at_once_that_no_node_answers(self):

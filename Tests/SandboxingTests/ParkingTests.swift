@@ -133,7 +133,8 @@ import Glibc
                         #expect(answer.result == "\"\(n) \(n)\"", "\(answer)")
                         #expect(answer.log.hasSuffix("call \(n)\n"))
                         #expect(answer.isReusable)
-                        #expect((answer.thaw != nil) == (call == 1))
+                        // It was handed over frozen; whether it is frozen again before the second call is a matter of time.
+                        if call == 1 { #expect(answer.thaw != nil) }
                     }
                     #expect(test.host.profile(of: version.key)?.calls == 2)
                     let beside = try await test.python("def handler(event, context): return 7")

@@ -98,7 +98,8 @@ import Testing
     @Test func `rows come back as they were packed`() {
         let rows = ArrivalLog.Fate.allCases.enumerated().map { number, fate in
             ArrivalLog.Row(
-                arrival: 1_700_000_000.125 + Double(number), function: UInt32(number) &* 0x0102_0304, duration: 0.5, added: 0.001, fate: fate)
+                arrival: 1_700_000_000.125 + Double(number), function: UInt32(number) &* 0x0102_0304, duration: 0.5,
+                added: 0.001, fate: fate)
         }
         let bytes = ArrivalLog.pack(rows)
         #expect(bytes.count == rows.count * ArrivalLog.rowByteCount)
