@@ -134,6 +134,12 @@ public final class ContainerPool: Sendable {
             || state.withLock { $0.machine.isDedicated(key, request.function.version) }
     }
 
+    /// Counts a call for which there was no room, without its having been asked for.
+    public func countRefusal(of version: PinnedVersion) {
+        let permission = surroundings.permission(version.key.account)
+        state.withLock { $0.machine.countRefusal(permission) }
+    }
+
     /// Whether the container that the call wants is here, busy or idle. O(1).
     public func hasContainer(_ demand: AffinityDemand, of version: PinnedVersion) -> Bool {
         guard let kind = kind(of: version) else { return false }

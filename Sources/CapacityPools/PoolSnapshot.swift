@@ -32,6 +32,8 @@ public struct PoolSnapshot: Sendable, Encodable {
         /// `nil`: it has no memory of its own.
         public var memoryLimitMebibytes: Int?
         public var lentMebibytes: Int
+        /// Until what is lent comes back; `nil`: when it is recalled, or nothing is.
+        public var lentSeconds: Double?
         /// Of a variable one, for a GiB-hour.
         public var price: Double?
         /// Calls served, by how they came by their container.

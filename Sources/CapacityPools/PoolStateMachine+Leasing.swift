@@ -183,6 +183,7 @@ extension PoolStateMachine {
             switch why {
             case .rejectedByPolicy: max(functions[classes[kind].function].dedicated, Self.common)
             case .variableCapacity: reach(of: request.permission).variable.first ?? Self.common
+            case .noCapacity: nearest(request.permission)
             default: Self.common
             }
         pools[pool].refusals[why.ordinal] += 1

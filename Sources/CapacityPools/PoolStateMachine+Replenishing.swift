@@ -50,7 +50,9 @@ extension PoolStateMachine {
         let row = ledgerRow(account: -1, pool: pool)
         let spare = ContainerID(number: nextNumber())
         let bytes = configuration.spareMemory.bytes
-        let slot = add(Container(id: spare, instance: id, pool: pool, area: Self.common, row: row, memory: bytes))
+        var container = Container(id: spare, instance: id, pool: pool, area: Self.common, row: row, memory: bytes)
+        container.startedAt = now
+        let slot = add(container)
         charge(pool: pool, account: -1, row: row, bytes: bytes, containers: 1, now: now)
         setState(slot, .spare, now: now)
         instances[id]?.containers = [slot]

@@ -56,7 +56,7 @@ extension PoolStateMachine {
             waitingFor[awaited(waiter.reason, waiter), default: 0] += 1
         }
         return PoolSnapshot(
-            subPools: pools.indices.filter { $0 == Self.common || pools[$0].id != nil }.map { report($0, waiting: waitingFor[$0] ?? 0) },
+            subPools: pools.indices.filter { $0 == Self.common || pools[$0].id != nil }.map { report($0, waiting: waitingFor[$0] ?? 0, now) },
             areas: pools.indices.filter { $0 == Self.common || pools[$0].area != Self.common }.map { areaReport($0) },
             instances: instances.sorted { $0.key.number < $1.key.number }.map { report($0.key, $0.value, now) },
             containers: containers.filter { $0.state != .vacant }.sorted { $0.id.number < $1.id.number }.map { report($0, now) },
@@ -68,7 +68,7 @@ extension PoolStateMachine {
 
     private func name(_ pool: Int) -> String { pools[pool].id?.description ?? "common" }
 
-    private func report(_ index: Int, waiting: Int) -> PoolSnapshot.SubPoolReport {
+    private func report(_ index: Int, waiting: Int, _ now: EngineInstant) -> PoolSnapshot.SubPoolReport {
         let pool = pools[index]
         let idle = containers.count { $0.pool == index && $0.state == .idle && $0.isDedicated }
         var isVariable = false
@@ -79,6 +79,7 @@ extension PoolStateMachine {
             ready: pool.kind >= 0 ? idle : pool.ready.count, booting: pool.kind >= 0 ? startingAhead(in: index) : pool.booting,
             activeInstances: pool.active, containers: pool.containers, memoryHeldMebibytes: pool.memory >> 20,
             memoryLimitMebibytes: index == Self.common || pool.area != Self.common ? limit >> 20 : nil, lentMebibytes: pool.lent >> 20,
+            lentSeconds: pool.lentUntil.map { ($0 - now).inSeconds },
             price: isVariable ? pool.price : nil, hits: Self.named(pool.hits, CapacityBranch.allCases.map(\.rawValue)),
             waits: Self.named(pool.waits, CapacityWait.allCases.map(\.rawValue)), waiting: waiting,
             refusals: Self.named(pool.refusals, CapacityRefusal.allCases.map(\.rawValue)), bootFailures: pool.bootFailures,

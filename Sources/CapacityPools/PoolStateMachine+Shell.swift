@@ -8,6 +8,11 @@ extension PoolStateMachine {
     /// Where a container is, as its call's record tells it; `nil` when it is not known. O(1).
     public func grant(_ id: ContainerID) -> ContainerGrant? { slots[id].map { grant($0, nil) } }
 
+    /// Counts a call that was refused without having been asked for here, for its placement knew that nothing was free. O(1).
+    public mutating func countRefusal(_ permission: CapacityPermission) {
+        pools[nearest(permission)].refusals[CapacityRefusal.noCapacity.ordinal] += 1
+    }
+
     /// The floor and ceiling of a sub-pool; `nil` when it is not there.
     public func bounds(of id: SubPoolID) -> (floor: Int, ceiling: Int)? {
         guard let pool = poolIndex[id], !pools[pool].isRemoved else { return nil }

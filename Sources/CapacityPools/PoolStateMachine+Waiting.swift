@@ -41,8 +41,15 @@ extension PoolStateMachine {
         switch reason {
         case .dedicated: max(functions[classes[waiter.kind].function].dedicated, Self.common)
         case .variablePrice, .cheaperPeriod: someVariable(waiter.request.permission)
-        case .shortage, .permissionLimit, .affinity: Self.common
+        case .shortage: nearest(waiter.request.permission)
+        case .permissionLimit, .affinity: Self.common
         }
+    }
+
+    /// Where its account would be given capacity first.
+    func nearest(_ permission: CapacityPermission) -> Int {
+        let reach = reach(of: permission)
+        return reach.sharesCommon ? Self.common : reach.fixed.first ?? reach.variable.first ?? Self.common
     }
 
     private func someVariable(_ permission: CapacityPermission) -> Int {

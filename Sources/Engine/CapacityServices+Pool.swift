@@ -121,6 +121,7 @@ extension Frontend.SubPoolReport {
             memoryHeldBytes: pool.memoryHeldMebibytes << 20, memoryLimitBytes: pool.memoryLimitMebibytes.map { $0 << 20 },
             price: pool.price,
             bootFailures: pool.bootFailures, isDrained: pool.isDrained, lentBytes: pool.lentMebibytes << 20)
+        lentUntilEpochSeconds = pool.lentSeconds.map { Date().timeIntervalSince1970 + $0 }
         (hits, waits, refusals, waiting) = (pool.hits, pool.waits, pool.refusals, pool.waiting)
         if kind == .general || kind == .dedicated { (floor, target, ceiling) = (pool.floor, pool.target, pool.ceiling) }
     }

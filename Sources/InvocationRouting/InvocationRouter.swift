@@ -106,6 +106,7 @@ public final class InvocationRouter: Sendable {
                 case .forward(let plan):
                     return try await forward(request, to: plan.region, &record)
                 case .refuse(.overloaded):
+                    if refusal == nil { pool.countRefusal(of: request.function) }
                     throw refusal
                         ?? InvocationError(.overloaded, "No capacity is free here, and no region can take the call. Try again later.")
                 case .refuse(.hopLimit):

@@ -55,6 +55,8 @@ public struct Replay: Sendable {
     /// Whether calls can be forwarded.
     public var hasRegions: Bool
     public var seed: UInt64
+    /// Seconds that the market and LRU keep an idle container at most.
+    public var keepAlive = Double.infinity
     /// `nil`: every start is one from nothing.
     public var warmingPool: WarmingPool?
     /// Seconds that a call waits for room where it cannot be forwarded; then it is dropped. 0: it is dropped at once.
@@ -79,15 +81,15 @@ public struct Replay: Sendable {
     }
 
     private func retention(_ policy: Policy) -> any RetentionPolicy {
-        let forEver = KeepAliveRule(base: .infinity)
+        let rule = KeepAliveRule(base: keepAlive)
         switch policy {
         case .market(let prewarms):
             var configuration = CapacityMarket.Configuration(capacity: capacity)
             configuration.prewarms = prewarms
             configuration.hasRegions = hasRegions
-            return MarketRetention(configuration: configuration, rule: forEver, seed: seed)
+            return MarketRetention(configuration: configuration, rule: rule, seed: seed)
         case .fixedKeepAlive(let seconds): return LeastRecentRetention(rule: KeepAliveRule(base: seconds))
-        case .leastRecentlyUsed: return LeastRecentRetention(rule: forEver)
+        case .leastRecentlyUsed: return LeastRecentRetention(rule: rule)
         case .greedyDual: return GreedyDualRetention(hasRegions: hasRegions)
         case .hybridHistogram: return HybridHistogramRetention()
         case .forwardAll: return ForwardAllRetention()

@@ -43,15 +43,15 @@ public struct ArrivalLog: Sendable {
         }
     }
 
-    /// What is known of a function. Means are of the last tens of calls; `nil` until there was one.
+    /// What is known of a function. Means are of about the last ten calls of the kind; `nil` until there was one.
     public struct Function: Hashable, Sendable, Codable {
         public var number: UInt32
         /// The ARN, without version.
         public var arn: String
         public var memoryMebibytes: Double
-        /// Seconds of a start with nothing but the account's instance prepared, or less.
+        /// Seconds that a start adds to a call, where nothing or only the account's instance was prepared.
         public var coldStartSeconds: Double?
-        /// Seconds of a start on an instance of the warming pool.
+        /// Seconds that a start on an instance of the warming pool adds.
         public var spareStartSeconds: Double?
         /// Seconds to the region and back, without the run there.
         public var roundTripSeconds: Double?
@@ -61,6 +61,13 @@ public struct ArrivalLog: Sendable {
             self.arn = arn
             self.memoryMebibytes = memoryMebibytes
         }
+    }
+
+    private struct Known {
+        var function: Function
+        var coldStarts = 0
+        var spareStarts = 0
+        var roundTrips = 0
     }
 
     /// What a reader gets.
@@ -85,7 +92,7 @@ public struct ArrivalLog: Sendable {
     public private(set) var count: UInt64 = 0
     /// Rows left out because there were too many functions.
     public private(set) var leftOut: UInt64 = 0
-    private var functions: [UInt32: Function] = [:]
+    private var functions: [UInt32: Known] = [:]
     /// How many rows name a function. One that none names gives its place to another.
     private var uses: [UInt32: Int] = [:]
     private var numbers: [String: UInt32] = [:]
@@ -134,28 +141,35 @@ public struct ArrivalLog: Sendable {
             guard let unused = functions.first(where: { uses[$0.key, default: 0] == 0 }) else { return nil }
             functions[unused.key] = nil
             uses[unused.key] = nil
-            numbers[unused.value.arn] = nil
+            numbers[unused.value.function.arn] = nil
         }
         lastNumber += 1
         numbers[arn] = lastNumber
-        functions[lastNumber] = Function(number: lastNumber, arn: arn, memoryMebibytes: 0)
+        functions[lastNumber] = Known(function: Function(number: lastNumber, arn: arn, memoryMebibytes: 0))
         return lastNumber
     }
 
     private mutating func learn(_ number: UInt32, _ record: InvocationRecord, _ fate: Fate) {
-        guard var function = functions[number] else { return }
-        func mean(_ old: Double?, _ new: Double) -> Double { old.map { $0 + 0.1 * (new - $0) } ?? new }
-        function.memoryMebibytes = Double(record.memoryLimit.bytes) / 1_048_576
-        let start = (record.spans.fetch + record.spans.start + record.spans.initialise) / 1000
+        guard var known = functions[number] else { return }
+        known.function.memoryMebibytes = Double(record.memoryLimit.bytes) / 1_048_576
+        // All that is not the run and not a wait for others: what a start costs the call, with what it costs to carry it out.
+        let start = max(0, record.spans.total - record.spans.run - record.spans.wait) / 1000
         switch fate {
-        case .container, .zygote, .boot: function.coldStartSeconds = mean(function.coldStartSeconds, start)
-        case .instance: function.spareStartSeconds = mean(function.spareStartSeconds, start)
+        case .container, .zygote, .boot: Self.average(start, into: &known.function.coldStartSeconds, &known.coldStarts)
+        case .instance: Self.average(start, into: &known.function.spareStartSeconds, &known.spareStarts)
         case .forwarded:
             guard let remote = record.remote else { break }
-            function.roundTripSeconds = mean(function.roundTripSeconds, max(0, record.spans.total - remote.spans.total) / 1000)
+            let way = max(0, record.spans.total - remote.spans.total) / 1000
+            Self.average(way, into: &known.function.roundTripSeconds, &known.roundTrips)
         case .warm, .refused: break
         }
-        functions[number] = function
+        functions[number] = known
+    }
+
+    /// The plain mean of the first ten, then one that forgets.
+    private static func average(_ value: Double, into mean: inout Double?, _ count: inout Int) {
+        count = min(count + 1, 10)
+        mean = (mean ?? 0) + (value - (mean ?? 0)) / Double(count)
     }
 
     /// The rows from number `first` on.
@@ -169,8 +183,8 @@ public struct ArrivalLog: Sendable {
         let found = (begin..<end).map { rows[Int($0 % UInt64(rowsMax))] }
         let named = Set(found.map(\.function))
         return Extract(
-            rows: found, functions: named.sorted().compactMap { functions[$0] }, next: end, missed: first < oldest ? oldest - first : 0,
-            leftOut: leftOut)
+            rows: found, functions: named.sorted().compactMap { functions[$0]?.function }, next: end,
+            missed: first < oldest ? oldest - first : 0, leftOut: leftOut)
     }
 
     /// The number of the first row kept whose call arrived at `epochSeconds` or later, as far as rows lie in the order of arrival.

@@ -199,6 +199,15 @@ class Node:
     def pools(self):
         return json.loads(self.tool("pool", "list", "--output", "json").stdout)
 
+    def status(self):
+        """What the node says of itself: whether it drains, what is under way, whether the pool's books are right."""
+        connection = http.client.HTTPConnection("node", timeout=10)
+        with contextlib.closing(connection), socket.socket(socket.AF_UNIX) as connected:
+            connected.connect(str(self.data / "operator.sock"))
+            connection.sock = connected
+            connection.request("GET", "/v1/status")
+            return Answer(connection.getresponse()).json()
+
     def record(self, request_id):
         return json.loads(self.tool("explain", request_id, "--output", "json").stdout)
 

@@ -12,8 +12,8 @@ import unittest
 from support import BINARY, ECHO, SLEEP, NodeTest
 from wayside_node import wait_for
 
-# A node that runs takes over what is written into its catalog within two seconds.
-TAKEOVER = 2.5
+# A node that runs takes over what is written into its catalog within about a second.
+TAKEOVER = 1.5
 
 LEAVE = """
 import os, subprocess
@@ -157,6 +157,76 @@ class PermissionTest(PoolTest):
             self.assertTrue(all(f":{instance['account']}:" in function for function in functions), instance)
             seen += len(functions)
         self.assertGreaterEqual(seen, 9)
+
+
+class TakingTest(PoolTest):
+    """Many accounts take instances at once."""
+
+    configuration = {"capacity": {"memoryMebibytes": 4096, "warming": ["python/128=4", "python=2"]}}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.accounts = [cls.node.account(f"0000000014{number:02}") for number in range(12)]
+        for account in cls.accounts:
+            account.must_create("sleep", {"app.py": SLEEP})
+
+    def at_once(self, calls=1):
+        """The answers to so many calls of each account, all made at once."""
+        with concurrent.futures.ThreadPoolExecutor(len(self.accounts) * calls) as threads:
+            return list(threads.map(lambda account: account.invoke("sleep", {"seconds": 0.3}), self.accounts * calls))
+
+    def test_an_instance_of_the_warming_pool_is_taken_once(self):
+        """POOL-14: twelve accounts take from six ready instances at once: each instance has one owner."""
+        for instance in self.instances():
+            if "account" in instance:
+                self.node.tool("instance", "kill", str(instance["instance"]))
+        wait_for(lambda: self.node.pools()["instancesReady"] == 6, "the warming pool is full")
+        answers = self.at_once()
+        self.assertEqual({answer.status for answer in answers}, {200})
+        taken = [self.capacity(answer) for answer in answers]
+        self.assertEqual(len({record["instance"] for record in taken}), len(self.accounts))
+        self.assertGreaterEqual(sum(record["branch"] == "warming_pool" for record in taken), 1)
+        owners = {instance["instance"]: instance["account"] for instance in self.instances() if "account" in instance}
+        for account, record in zip(self.accounts, taken):
+            self.assertEqual(owners[record["instance"]], account.number)
+
+    def test_an_instance_is_in_one_pool_at_all_times(self):
+        """POOL-01: two warming sub-pools and an active pool; under load, each instance is in one of them, and the books are right."""
+        names = {pool["name"] for pool in self.node.pools()["subPools"] if pool.get("kind") == "general"}
+        self.assertEqual(names, {"general/python/128", "general/python/10240"})
+        looks = 0
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            load = thread.submit(self.at_once, 4)
+            while not load.done() or looks < 3:
+                looks += 1
+                listed = self.instances()
+                self.assertEqual(len({instance["instance"] for instance in listed}), len(listed))
+                containers = [container["container"] for instance in listed for container in instance["containers"]]
+                self.assertEqual(len(set(containers)), len(containers))
+                for instance in listed:
+                    self.assertEqual("account" in instance, instance["state"] not in ("booting", "ready"), instance)
+                    spare = [container["state"] == "spare" for container in instance["containers"]]
+                    self.assertEqual(any(spare), "account" not in instance, instance)
+                self.assertIsNone(self.node.status().get("brokenInvariant"))
+        self.assertTrue({answer.status for answer in load.result()} <= {200, 429})
+
+
+class ShortageTest(PoolTest):
+    configuration = {"capacity": {"memoryMebibytes": 812, "warming": []}}
+
+    def test_shortage_is_judged_on_free_memory(self):
+        """POOL-06: with 300 MiB free a function of 256 MiB runs, and one of 512 MiB finds no room."""
+        for name, size in (("holder", 512), ("small", 256), ("large", 512)):
+            self.account.must_create(name, {"app.py": SLEEP}, MemorySize=size)
+        with self.running(self.account, "holder", {"seconds": 3}):
+            pools = self.node.pools()
+            self.assertEqual((pools["memoryBytes"] - pools["memoryHeldBytes"]) >> 20, 300)
+            self.refused(self.account.invoke("large", {"seconds": 0}), "overloaded")
+            self.assertEqual(self.account.invoke("small", {"seconds": 0}).status, 200)
+            common = next(pool for pool in self.node.pools()["subPools"] if "name" not in pool)
+            self.assertEqual(common["refusals"]["no_capacity"], 1)
+        self.assertEqual(self.account.invoke("large", {"seconds": 0}).status, 200)
 
 
 class DedicatedTest(PoolTest):
@@ -334,7 +404,7 @@ class VariableTest(PoolTest):
         cls.offer(9)
         cls.configuration = {
             "api": {"startAllowanceSeconds": 6},
-            "capacity": {"memoryMebibytes": 512, "warming": ["python=1"], "variable": [f"spot=command /bin/cat {cls.market}"],
+            "capacity": {"memoryMebibytes": 512, "warming": ["python=1"], "fixed": ["gold=128"], "variable": [f"spot=command /bin/cat {cls.market}"],
                          "offerIntervalSeconds": 1, "reclaimGraceMilliseconds": 1000}}
         super().setUpClass()
 
@@ -376,6 +446,29 @@ class VariableTest(PoolTest):
         self.until_price(9)
         account.must_create("brief", {"app.py": ECHO}, Timeout=1)
         self.refused(account.invoke("brief", 1), "variable_capacity")
+
+    def test_a_price_changes_the_variable_sub_pool_alone(self):
+        """POOL-11: when the price rises above a bid, its idle container ends; what is fixed or common stays as it was."""
+        self.offer(4)
+        self.until_price(4)
+        plain, gold = self.other("000000000111"), self.other("000000000112")
+        for account in (plain, gold):
+            account.must_create("sleep", {"app.py": SLEEP})
+        self.node.tool("account", "set", gold.number, "--sub-pools", "fixed:gold")
+        bidder = self.bidder("000000000011")
+        records = {}
+        for account, sub_pool in ((plain, "general/python/10240"), (gold, "fixed/gold"), (bidder, "variable/spot")):
+            answer = account.invoke("sleep", {"seconds": 0})
+            self.assertEqual(answer.status, 200, answer.body)
+            records[account] = self.capacity(answer)
+            self.assertEqual(records[account]["subPool"], sub_pool)
+        before = {name: self.sub_pool(name) for name in ("general/python/10240", "fixed/gold")}
+        self.offer(9)
+        wait_for(lambda: not self.instances(bidder), "the idle container of the bidder has ended")
+        for name, pool in before.items():
+            self.assertEqual(self.sub_pool(name)["memoryLimitBytes"] if name == "fixed/gold" else None, pool.get("memoryLimitBytes"))
+        for account in (plain, gold):
+            self.assertEqual(self.capacity(account.invoke("sleep", {"seconds": 0}))["container"], records[account]["container"])
 
     def test_work_that_may_wait_runs_in_the_cheap_window_and_at_the_guard_whatever_the_price(self):
         """POOL-13: inside the window that is forecast; and when the forecast is wrong, before its deadline."""

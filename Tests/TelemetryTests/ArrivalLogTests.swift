@@ -31,8 +31,27 @@ import Testing
         #expect(abs(row.added - 0.051) < 1e-6)
         let function = try #require(log.rows(from: 0, limit: 10).functions.first)
         #expect(function.memoryMebibytes == 128)
-        #expect(abs((function.coldStartSeconds ?? 0) - 0.05) < 1e-9)
+        #expect(abs((function.coldStartSeconds ?? 0) - 0.051) < 1e-9)
         #expect(function.spareStartSeconds == nil)
+    }
+
+    @Test func `what a start costs is a mean of the last ones, without waits`() throws {
+        var log = ArrivalLog(rowsMax: 100)
+        for milliseconds in [10.0, 20, 30] {
+            log.add(
+                try record(at: 100, level: .boot) {
+                    $0.wait = 500
+                    $0.run = 100
+                    $0.total = 600 + milliseconds
+                })
+        }
+        let cold = try #require(log.rows(from: 0, limit: 1).functions.first?.coldStartSeconds)
+        #expect(abs(cold - 0.02) < 1e-9)
+        for _ in 0..<100 {
+            log.add(try record(at: 101, level: .container) { $0.total = 50 })
+        }
+        let later = try #require(log.rows(from: 0, limit: 1).functions.first?.coldStartSeconds)
+        #expect(abs(later - 0.05) < 1e-4)
     }
 
     @Test func `a forwarded call's run is the region's, and the rest is the way there`() throws {
@@ -98,8 +117,8 @@ import Testing
     @Test func `rows come back as they were packed`() {
         let rows = ArrivalLog.Fate.allCases.enumerated().map { number, fate in
             ArrivalLog.Row(
-                arrival: 1_700_000_000.125 + Double(number), function: UInt32(number) &* 0x0102_0304, duration: 0.5,
-                added: 0.001, fate: fate)
+                arrival: 1_700_000_000.125 + Double(number), function: UInt32(number) &* 0x0102_0304, duration: 0.5, added: 0.001,
+                fate: fate)
         }
         let bytes = ArrivalLog.pack(rows)
         #expect(bytes.count == rows.count * ArrivalLog.rowByteCount)

@@ -34,7 +34,9 @@ public struct SubPoolReport: Sendable, Codable {
     public var lentUntilEpochSeconds: Double?
 
     /// For people.
-    public var title: String { name?.description ?? "common" }
+    public var title: String { name?.description ?? Self.commonTitle }
+    /// How the common memory is called.
+    public static let commonTitle = "common"
 
     public init(
         name: SubPoolID?, floor: Int? = nil, target: Int? = nil, ceiling: Int? = nil, ready: Int = 0, booting: Int = 0, active: Int = 0,

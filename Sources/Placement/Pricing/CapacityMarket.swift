@@ -95,6 +95,8 @@ public struct CapacityMarket: Sendable {
     var classes = [GapClass](repeating: GapClass(), count: GapClass.count)
     var store: HistogramStore
     var price = MemoryPrice()
+    /// Of an adjustment under way: the functions before this place have not been looked at, and what the others have idle.
+    var priceRound: (place: Int, idle: Double)?
     /// Functions with idle containers, and some that had until a while ago.
     var withIdle: [Entry] = []
     var carried: [Entry] = []
@@ -147,14 +149,14 @@ public struct CapacityMarket: Sendable {
 
     // MARK: What happened
 
-    /// A call arrives. To be told before anything is asked about it. O(1), and O(idle functions) once in ``MemoryPrice/interval``.
+    /// A call arrives. To be told before anything is asked about it. O(1), and O(``priceStep``) now and then.
     ///
     /// - Parameter free: mebibytes that no container holds.
     public mutating func arrived(_ entry: Entry, free: Double, now: Double) {
         functions[entry].calls &+= 1
         timers.cancel(entry)
         meanSize += 0.01 * (functions[entry].costs.memory - meanSize)
-        if price.isDue(at: now) { adjustPrice(free: free, now: now) }
+        if priceRound != nil || price.isDue(at: now) { stepPrice(free: free, now: now) }
         let slot = slot(entry, functions[entry].inFlight)
         endGap(entry, slot, now: now)
     }
@@ -246,30 +248,5 @@ public struct CapacityMarket: Sendable {
         guard let histogram = functions[entry].slots[number].histogram ?? store.take() else { return }
         functions[entry].slots[number].histogram = histogram
         functions[entry].slots[number].weight = store.record(bin, in: histogram, weight: functions[entry].slots[number].weight)
-    }
-
-    private mutating func adjustPrice(free: Double, now: Double) {
-        var idle = free
-        for entry in withIdle {
-            // From the one that would go first on; the first that is worth the price ends it.
-            for depth in stride(from: functions[entry].idle - 1, through: 0, by: -1) {
-                if index(entry, functions[entry].busy + depth, now: now) >= price.value { break }
-                idle += functions[entry].costs.memory
-            }
-        }
-        price.adjust(idle: idle, capacity: configuration.capacity, meanSize: meanSize, now: now)
-    }
-}
-
-/// A small generator for the sampler: fast, seeded, without a system call. S. Vigna, "SplitMix64", public domain.
-struct SplitMix: RandomNumberGenerator, Sendable {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -21,7 +21,7 @@ struct SlotHistory {
     var cache = Cache()
 
     struct Cache {
-        /// Ages in seconds; nothing is cached while they are equal.
+        /// Ages in seconds; nothing is cached while `to` is 0.
         var from = 0.0
         var to = 0.0
         var weight: Float = 0

@@ -43,17 +43,26 @@ struct PoolList: AsyncParsableCommand {
 struct PoolShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "show", abstract: "Shows all that is known of one sub-pool.")
 
-    @Argument(help: "A sub-pool as `wayside pool list` shows it, such as general/python/128.")
+    @Argument(help: "A sub-pool as `wayside pool list` shows it, such as general/python/128; common for what comes from none.")
     var subPool: String
 
     @OptionGroup var node: OperatorOptions
 
+    func validate() throws {
+        _ = try name
+    }
+
+    /// `nil`: the common memory.
+    private var name: SubPoolID? {
+        get throws { subPool == SubPoolReport.commonTitle ? nil : try SubPoolID.argument(subPool) }
+    }
+
     func run() async throws {
-        let name = try SubPoolID.argument(subPool)
+        let name = try name
         let pools = try await node.client().get("/v1/pools", as: PoolsReport.self).subPools
         guard let pool = pools.first(where: { $0.name == name }) else {
-            let known = pools.compactMap(\.name?.description).sorted().joined(separator: ", ")
-            throw CommandFailure("There is no sub-pool \(name). " + (known.isEmpty ? "There are none." : "There are: \(known)."))
+            let known = pools.map(\.title).sorted().joined(separator: ", ")
+            throw CommandFailure("There is no sub-pool \(subPool). " + (known.isEmpty ? "There are none." : "There are: \(known)."))
         }
         print(node.output == .json ? try JSONText.of(pool) : SubPoolDescription(pool: pool, width: Terminal.columns).render())
     }

@@ -9,10 +9,11 @@ struct SubPoolDescription {
     func render() -> String {
         var text = Paragraph(width: width, labelWidth: 14)
         text.add("sub-pool", pool.title)
-        let unit = pool.kind == .dedicated ? "containers" : "instances"
+        let one = pool.kind == .dedicated ? "container" : "instance"
+        let unit = "\(one)s"
         if let target = pool.target {
             let limits = [pool.floor.map { "at least \($0)" }, pool.ceiling.map { "at most \($0)" }].compactMap { $0 }
-            text.add("target", "\(target) \(unit) ready" + (limits.isEmpty ? "" : ", \(limits.joined(separator: ", "))"))
+            text.add("target", "\(target) \(target == 1 ? one : unit) ready" + (limits.isEmpty ? "" : ", \(limits.joined(separator: ", "))"))
         }
         text.add(unit, "\(pool.ready) ready, \(pool.booting) booting, \(pool.active) \(pool.kind == .dedicated ? "busy" : "of accounts")")
         let limit = pool.memoryLimitBytes.map { " of \(Units.size($0))" } ?? " of the common memory"

@@ -13,8 +13,9 @@ struct SimulateCommand: AsyncParsableCommand {
             that is always warm. Starts take what the trace says; processors are no limit. Record a node's own calls with `wayside \
             record`; with --compare such a recording is held against its replay.
 
-            MEAN MS is what is added to a call's own run, P50 and P99 likewise. SPARE % are the cold ones that found an instance of the \
-            warming pool, of which READY were ready on average. GIB HELD is the memory of containers and ready instances.
+            WARM% and COLD% are parts of all calls; SPARE% are the cold ones that found an instance of the warming pool, of which READY \
+            were ready on average. MEAN, P50 and P99 are milliseconds added to a call's own run. HELD is GiB of containers and ready \
+            instances, on average.
             """)
 
     @Option(help: "PATH of a trace: PATH.json and PATH.bin.")
@@ -31,8 +32,8 @@ struct SimulateCommand: AsyncParsableCommand {
     var coldStart = 0.2
     @Option(help: "Seconds to a region and back, where the trace does not say.")
     var roundTrip = 0.03
-    @Option(help: "Seconds that the policy keep-alive keeps an idle container.")
-    var keepAlive = 600.0
+    @Option(help: "Seconds that an idle container is kept. Default: 600 with the policy keep-alive, for ever with market and lru.")
+    var keepAlive: Double?
     @Flag(help: "There is no region: every call runs here, waits, or is dropped.")
     var noRegions = false
     @Option(help: "Seconds that a call waits for room where there is no region.")
@@ -54,14 +55,14 @@ struct SimulateCommand: AsyncParsableCommand {
             return size
         }
         let policies = try policy.split(separator: ",").map { text in
-            guard let policy = Replay.Policy(name: String(text), keepAlive: keepAlive) else {
+            guard let policy = Replay.Policy(name: String(text), keepAlive: keepAlive ?? 600) else {
                 throw ValidationError("--policy: there is no \(text); known are \(Replay.Policy.named.map(\.name).joined(separator: ", "))")
             }
             return policy
         }
         guard !sizes.isEmpty, !policies.isEmpty else { throw ValidationError("--memory and --policy name at least one each") }
         let day = 0.0...86_400
-        guard [coldStart, roundTrip, keepAlive, wait].allSatisfy(day.contains), warmUp >= 0 else {
+        guard [coldStart, roundTrip, keepAlive ?? 0, wait].allSatisfy(day.contains), warmUp >= 0 else {
             throw ValidationError("times are seconds, from 0 to a day")
         }
         let pool = try warming.pool()
@@ -92,6 +93,7 @@ struct SimulateCommand: AsyncParsableCommand {
                 var replay = Replay(calls, capacity: size * 1024, warmUp: warmUp, hasRegions: !noRegions, seed: seed)
                 replay.warmingPool = pool
                 replay.waitMax = wait
+                replay.keepAlive = keepAlive ?? .infinity
                 sweep.add(policy, gigabytes: size, replay.run(policy))
             }
         }

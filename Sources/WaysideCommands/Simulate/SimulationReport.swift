@@ -39,22 +39,18 @@ struct SimulationReport {
     private func table(_ policy: String) -> String {
         let points = sweep.points(of: policy)
         let knee = sweep.knee(of: policy)
-        let waits = points.contains { $0.result.waitedPart > 0 }
-        let spares = points.contains { $0.result.ready > 0 || $0.result.sparePart > 0 }
-        let drops = points.contains { $0.result.droppedPart > 0 }
-        var table = Table(
-            header: ["  GIB", "WARM %", "COLD %"] + (spares ? ["SPARE %", "READY"] : []) + ["FWD %"] + (waits ? ["WAIT %"] : [])
-                + (drops ? ["DROP %"] : []) + ["MEAN MS", "P50", "P99", "GIB HELD"])
+        // Columns in which all is 0 are left out: calls are forwarded or dropped, seldom both, and not every pool has ready instances.
+        let columns: [(name: String, isAlways: Bool, value: (ReplayResult) -> Double)] = [
+            ("WARM%", true, { $0.hitPart * 100 }), ("COLD%", true, { $0.coldPart * 100 }), ("SPARE%", false, { $0.sparePart * 100 }),
+            ("READY", false, \.ready), ("FWD%", false, { $0.forwardedPart * 100 }), ("WAIT%", false, { $0.waitedPart * 100 }),
+            ("DROP%", false, { $0.droppedPart * 100 }), ("MEAN", true, { $0.meanLatency * 1000 }),
+            ("P50", true, { $0.medianLatency * 1000 }), ("P99", true, { $0.latency99 * 1000 }), ("HELD", true, \.heldGigabytes),
+        ]
+        let shown = columns.filter { column in column.isAlways || points.contains { column.value($0.result) > 0 } }
+        var table = Table(header: ["  GIB"] + shown.map(\.name))
         for point in points {
-            let result = point.result
-            let parts =
-                [result.hitPart * 100, result.coldPart * 100] + (spares ? [result.sparePart * 100, result.ready] : [])
-                + [result.forwardedPart * 100] + (waits ? [result.waitedPart * 100] : [])
-                + (drops ? [result.droppedPart * 100] : [])
-            let times = [result.meanLatency, result.medianLatency, result.latency99].map { Self.number($0 * 1000) }
-            table.rows.append(
-                [(point == knee ? "* " : "  ") + String(format: "%g", point.gigabytes)] + parts.map { Self.number($0) } + times
-                    + [Self.number(result.heldGigabytes)])
+            let size = (point == knee ? "* " : "  ") + String(format: "%.4g", point.gigabytes)
+            table.rows.append([size] + shown.map { Self.number($0.value(point.result)) })
         }
         return table.render()
     }
@@ -73,7 +69,7 @@ struct SimulationReport {
         row("added ms", \.meanAdded, times: 1000)
         row("added ms, p50", \.medianAdded, times: 1000)
         row("added ms, p99", \.added99, times: 1000)
-        return "\(comparison.policy), \(String(format: "%g", comparison.gigabytes)) GiB, \(comparison.comparison.calls) calls\n"
+        return "\(comparison.policy), \(String(format: "%.4g", comparison.gigabytes)) GiB, \(comparison.comparison.calls) calls\n"
             + table.render()
     }
 

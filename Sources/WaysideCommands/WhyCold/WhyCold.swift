@@ -42,10 +42,28 @@ struct ColdStartListing {
             text.add(Units.moment(start.whenEpochSeconds, now: now), start.sentence + way + request)
         }
         text.addBlank()
-        let causes = Dictionary(grouping: answer.coldStarts, by: \.remedy).sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }
-        for (remedy, starts) in causes {
-            text.add(answer.coldStarts.count == 1 ? "what would have helped" : "for \(starts.count) of \(answer.coldStarts.count)", remedy)
+        for (remedy, count) in remedies {
+            text.add(answer.coldStarts.count == 1 ? "what would have helped" : "for \(count) of \(answer.coldStarts.count)", remedy)
         }
         return "\(answer.function)\n\n" + text.lines.joined(separator: "\n")
+    }
+
+    private struct Kind: Hashable {
+        let cause: ColdCause
+        let version: FunctionVersion?
+    }
+
+    /// What would have helped, for the most starts first. Of those of one cause that differ in numbers, the largest helps all.
+    private var remedies: [(remedy: String, count: Int)] {
+        var counts: [String: Int] = [:]
+        for starts in Dictionary(grouping: answer.coldStarts, by: { Kind(cause: $0.cause, version: $0.version) }).values {
+            guard let most = starts.max(by: { Self.need($0) < Self.need($1) }) else { continue }
+            counts[most.remedy, default: 0] += starts.count
+        }
+        return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
+    }
+
+    private static func need(_ start: ColdStartReport) -> Double {
+        Double(start.details.busy ?? 0) + (start.details.endedAgoSeconds ?? 0) + (start.details.idleSeconds ?? 0)
     }
 }
