@@ -41,6 +41,7 @@ extension ContainerPool {
             perform(
                 state.withLock { state in
                     state.held[id] = nil
+                    if !state.machine.contains(id) { state.endedEarly?.insert(id) }
                     return state.machine.containerEnded(id, now: now)
                 })
         case .instanceEnded(let number):

@@ -58,7 +58,14 @@ extension ContainerPool {
     public func adopt(
         _ rows: [SavedAffinityRow], _ version: @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion?
     ) async {
-        defer { perform(state.withLock { $0.machine.goAhead(now: .now()) }) }
+        state.withLock { $0.endedEarly = [] }
+        defer {
+            perform(
+                state.withLock { state in
+                    state.endedEarly = nil
+                    return state.machine.goAhead(now: .now())
+                })
+        }
         let adopted = await host.adopt { label, _ in
             guard let label = try? JSONDecoder().decode(Label.self, from: Data(label)) else { return nil }
             return version(label.function, label.version, label.revision)
@@ -67,16 +74,15 @@ extension ContainerPool {
         var actions: [PoolAction] = []
         state.withLock { state in
             let now = EngineInstant.now()
-            var living: Set<UInt64> = []
             for item in adopted {
                 guard let kind = kind(of: item.version), let label = try? JSONDecoder().decode(Label.self, from: Data(item.label)) else {
                     host.killContainer(item.container.id)
                     continue
                 }
                 let id = ContainerID(number: item.container.id)
+                guard state.endedEarly?.contains(id) != true else { continue }
                 state.held[id] = Held(container: item.container, version: item.version)
                 state.remember(item.version)
-                living.insert(item.container.id)
                 actions += state.machine.adopt(
                     AdoptedContainer(
                         container: item.container.id, instance: item.instance, kind: kind, subPool: label.subPool,
@@ -84,7 +90,8 @@ extension ContainerPool {
                         idleSince: EngineInstant(nanoseconds: label.idleSinceNanoseconds),
                         bornAt: EngineInstant(nanoseconds: label.bornAtNanoseconds), state: ByteCount(label.stateBytes)), now: now)
             }
-            state.machine.restoreAffinity(rows.filter { living.contains($0.containerNumber) }, now: now)
+            // A value whose container is not here any more is told so.
+            state.machine.restoreAffinity(rows, now: now)
         }
         perform(actions)
         logger.notice("warm containers of before the restart serve on", metadata: ["containers": "\(adopted.count)"])

@@ -63,6 +63,8 @@ public final class ContainerPool: Sendable {
         /// Dedicated functions whose last start ahead failed, with what went wrong.
         var dedicatedFailures: [AffinityScope: String] = [:]
         var sizer: WarmingSizer
+        /// Containers that ended while those of an earlier process are taken over, and before they were known here; `nil` at other times.
+        var endedEarly: Set<ContainerID>?
         var brokenInvariants = 0
         var brokenInvariant: String?
     }
@@ -162,9 +164,13 @@ public final class ContainerPool: Sendable {
         state.withLock { state in Set(state.held.values.compactMap { $0.version?.codeDigest }) }
     }
 
-    /// Takes nothing new and ends what is idle; what runs may finish.
-    public func drain() {
-        perform(state.withLock { $0.machine.drain(now: .now()) })
+    /// A drain has begun: who waits for a price or a period is answered, and nothing more is started ahead of calls.
+    public func beginDraining() {
+        perform(
+            state.withLock { state in
+                state.machine.holdBack()
+                return state.machine.refuseLongWaits()
+            })
     }
 
     /// Ends what runs, for the time to drain is over; its calls are answered as the engine's doing.

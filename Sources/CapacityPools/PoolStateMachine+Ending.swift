@@ -103,9 +103,12 @@ extension PoolStateMachine {
         return actions
     }
 
-    /// Ends everything that runs: the time to drain is over.
+    /// Ends everything that runs and answers who waits: the time to drain is over. Nothing begins any more.
     public mutating func endAll(now: EngineInstant) -> [PoolAction] {
+        isDraining = true
         var actions: [PoolAction] = []
+        for waiter in waiters.all { resume(waiter.id, .refused(.noCapacity), &actions) }
+        pendingAhead.removeAll()
         for slot in containers.indices { end(slot, cause: .killed, now: now, actions: &actions) }
         return actions
     }

@@ -121,7 +121,7 @@ extension PoolStateMachine {
 
     /// Starts what has waited for room, after the callers; drops what has a container meanwhile.
     mutating func startPending(now: EngineInstant, actions: inout [PoolAction]) {
-        guard !pendingAhead.isEmpty, waiters.first() == nil, tally.starting < configuration.startsMax else { return }
+        guard !isHeldBack, !pendingAhead.isEmpty, waiters.first() == nil, tally.starting < configuration.startsMax else { return }
         for _ in 0..<pendingAhead.count {
             guard let (kind, permission) = pendingAhead.popFirst() else { return }
             guard let index = classIndex[kind], functions[classes[index].function].live == 0, !isDraining else { continue }
@@ -132,7 +132,7 @@ extension PoolStateMachine {
     /// Starts what the retention policy expects to be called soon.
     mutating func prewarm(now: EngineInstant, actions: inout [PoolAction]) {
         let time = Self.seconds(now)
-        while let at = retention.nextPrewarming, at <= time, !isDraining,
+        while let at = retention.nextPrewarming, at <= time, !isDraining, !isHeldBack,
             let due = retention.takeDuePrewarming(free: freeCommon, now: time)
         {
             let current = functions[due.function].current

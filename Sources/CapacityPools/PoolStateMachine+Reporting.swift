@@ -56,7 +56,8 @@ extension PoolStateMachine {
             waitingFor[awaited(waiter.reason, waiter), default: 0] += 1
         }
         return PoolSnapshot(
-            subPools: pools.indices.filter { $0 == Self.common || pools[$0].id != nil }.map { report($0, waiting: waitingFor[$0] ?? 0, now) },
+            subPools: pools.indices.filter { $0 == Self.common || pools[$0].id != nil }
+                .map { report($0, waiting: waitingFor[$0] ?? 0, now) },
             areas: pools.indices.filter { $0 == Self.common || pools[$0].area != Self.common }.map { areaReport($0) },
             instances: instances.sorted { $0.key.number < $1.key.number }.map { report($0.key, $0.value, now) },
             containers: containers.filter { $0.state != .vacant }.sorted { $0.id.number < $1.id.number }.map { report($0, now) },

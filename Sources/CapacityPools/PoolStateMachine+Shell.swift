@@ -77,6 +77,18 @@ extension PoolStateMachine {
     /// Starts nothing ahead of calls until the containers of a process before this one have been adopted, which then count.
     public mutating func holdBack() { isHeldBack = true }
 
+    /// Answers those who wait for a price or a period, which may be longer than a node that is about to end has.
+    public mutating func refuseLongWaits() -> [PoolAction] {
+        var actions: [PoolAction] = []
+        for waiter in waiters.all {
+            switch waiter.reason {
+            case .variablePrice, .cheaperPeriod: resume(waiter.id, .refused(.variableCapacity), &actions)
+            case .shortage, .dedicated, .permissionLimit, .affinity: break
+            }
+        }
+        return actions
+    }
+
     /// Nothing more will be adopted: the sub-pools are brought to their targets.
     public mutating func goAhead(now: EngineInstant) -> [PoolAction] {
         isHeldBack = false

@@ -44,6 +44,7 @@ struct Drain: Service, CustomStringConvertible {
 
     private func drain() async throws {
         router.drain()
+        pool.beginDraining()
         logger.notice("draining", metadata: ["underWay": "\(router.underWayCount)"])
         try await waitUntilAnswered(timeout)
         guard router.underWayCount > 0 else { return }

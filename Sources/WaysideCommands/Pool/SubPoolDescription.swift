@@ -13,7 +13,8 @@ struct SubPoolDescription {
         let unit = "\(one)s"
         if let target = pool.target {
             let limits = [pool.floor.map { "at least \($0)" }, pool.ceiling.map { "at most \($0)" }].compactMap { $0 }
-            text.add("target", "\(target) \(target == 1 ? one : unit) ready" + (limits.isEmpty ? "" : ", \(limits.joined(separator: ", "))"))
+            let kept = "\(target) \(target == 1 ? one : unit) ready"
+            text.add("target", kept + (limits.isEmpty ? "" : ", \(limits.joined(separator: ", "))"))
         }
         text.add(unit, "\(pool.ready) ready, \(pool.booting) booting, \(pool.active) \(pool.kind == .dedicated ? "busy" : "of accounts")")
         let limit = pool.memoryLimitBytes.map { " of \(Units.size($0))" } ?? " of the common memory"
