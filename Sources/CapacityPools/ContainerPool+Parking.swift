@@ -72,11 +72,12 @@ extension ContainerPool {
         }
         guard !adopted.isEmpty else { return }
         var actions: [PoolAction] = []
+        var unknown: [UInt64] = []
         state.withLock { state in
             let now = EngineInstant.now()
             for item in adopted {
                 guard let kind = kind(of: item.version), let label = try? JSONDecoder().decode(Label.self, from: Data(item.label)) else {
-                    host.killContainer(item.container.id)
+                    unknown.append(item.container.id)
                     continue
                 }
                 let id = ContainerID(number: item.container.id)
@@ -94,6 +95,7 @@ extension ContainerPool {
             state.machine.restoreAffinity(rows, now: now)
         }
         perform(actions)
+        for container in unknown { host.killContainer(container) }
         logger.notice("warm containers of before the restart serve on", metadata: ["containers": "\(adopted.count)"])
     }
 }

@@ -74,6 +74,8 @@ extension ContainerPool {
             }
         } catch {
             logger.error("a container could not be started", metadata: ["function": "\(version.arn)", "error": "\(error)"])
+            // An instance that has served and now fails to take one more container gets no further call; what runs in it finishes.
+            if plan.kind == .container { perform(state.withLock { $0.machine.unhealthy(plan.instance, now: .now()) }) }
             throw InvocationError(.startFailed, "The sandbox could not be set up (\(error.step ?? error.code.rawValue)). Try again.")
         }
         throw InvocationError(.startFailed, "The prepared instance ended before it was used. Try again.")

@@ -15,8 +15,13 @@ struct ParkedAffinity: Sendable {
     func write(_ rows: [SavedAffinityRow]) {
         guard !rows.isEmpty else { return }
         do {
-            try JSONEncoder().encode(rows).write(to: URL(filePath: path.string), options: .atomic)
-            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path.string)
+            let draft = path.string + ".new"
+            let data = try JSONEncoder().encode(rows)
+            guard FileManager.default.createFile(atPath: draft, contents: data, attributes: [.posixPermissions: 0o600]) else {
+                return logger.warning("routing values are lost with this process: \(draft) cannot be written")
+            }
+            try? FileManager.default.removeItem(atPath: path.string)
+            try FileManager.default.moveItem(atPath: draft, toPath: path.string)
         } catch {
             logger.warning("routing values are lost with this process", metadata: ["error": "\(error)"])
         }
@@ -24,7 +29,9 @@ struct ParkedAffinity: Sendable {
 
     /// Reads the file and removes it: what it says holds for the next process alone. Blocking.
     func take() -> [SavedAffinityRow] {
-        defer { try? FileManager.default.removeItem(atPath: path.string) }
+        defer {
+            for file in [path.string, path.string + ".new"] { try? FileManager.default.removeItem(atPath: file) }
+        }
         let size = (try? FileManager.default.attributesOfItem(atPath: path.string)[.size] as? Int) ?? 0
         guard size > 0, size <= Self.bytesMax, let data = FileManager.default.contents(atPath: path.string) else { return [] }
         do {

@@ -24,7 +24,7 @@ struct AffinityHeaders: Sendable {
     private(set) var deferral: Duration?
 
     /// Whether a header may be one of these; the others are not looked at further.
-    static func mayBe(_ name: HTTPField.Name) -> Bool { name.canonicalName.utf8.first == UInt8(ascii: "w") }
+    static func mayBe(_ name: HTTPField.Name) -> Bool { name.canonicalName.hasPrefix("wayside-") }
 
     /// Takes what a header says; others than these are passed over.
     /// - Throws: `InvalidParameterValueException` naming the header, for a value that cannot be and for a second one.
