@@ -26,6 +26,8 @@ public struct CapacityRequest: Sendable {
     public var patience: Duration?
     /// The retention policy knows of its arrival already.
     public var isAnnounced: Bool
+    /// What its account bids, where the call itself pays any price.
+    var accountBid: Double?
 
     public init(
         _ kind: ContainerClass, permission: CapacityPermission = .standard, mayWait: Bool = true, home: ObjectIdentifier? = nil,

@@ -47,11 +47,12 @@ extension ContainerPool {
             }
             return
         }
+        let permission = surroundings.permission(kind.account)
         perform(
             state.withLock { state in
                 state.remember(version)
                 state.dedicatedFailures[AffinityScope(version)] = nil
-                return state.machine.dedicate(kind, count: count, now: .now())
+                return state.machine.dedicate(kind, count: count, permission: permission, now: .now())
             })
     }
 

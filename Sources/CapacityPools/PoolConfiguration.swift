@@ -10,7 +10,7 @@ public struct PoolConfiguration: Hashable, Sendable {
     public var containersPerInstanceMax: Int
     /// Starts under way at once, so that a storm of cold calls leaves the processors to the warm ones. Reached: callers wait.
     public var startsMax: Int
-    /// Callers waiting for capacity. Reached: `noCapacity`.
+    /// Callers waiting for capacity, ``waitersPerAccountMax`` of them of one account. Reached: refused, as who cannot wait.
     public var waitersMax: Int
     /// How long an idle container is kept.
     public var keepAlive: Duration
@@ -35,6 +35,10 @@ public struct PoolConfiguration: Hashable, Sendable {
     public var ledgerRowsMax: Int
     /// Of the table of routing values.
     public var affinityLimits: AffinityTable.Limits
+
+    /// Callers of one account waiting for capacity: a quarter of ``waitersMax``, and at least one, so that one account's long waits
+    /// do not take the places of the others. Reached: refused, as who cannot wait.
+    public var waitersPerAccountMax: Int { max(waitersMax / 4, 1) }
 
     /// Mebibytes of the largest function there can be, so that a spare instance of this size class suits every one.
     public static let sizeClassDefault = 10_240

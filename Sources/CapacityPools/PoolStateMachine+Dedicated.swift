@@ -5,8 +5,11 @@ extension PoolStateMachine {
     /// Keeps so many containers of this class started and initialised ahead of calls, for its function alone (POOL-04).
     ///
     /// Another revision of the function takes the place of the one before, whose idle containers end. Zero ends it.
+    /// - Parameter permission: the account's: whether it may be given capacity, and how much. Reached: fewer are kept than `count`.
     /// - Complexity: O(containers) when fewer are wanted.
-    public mutating func dedicate(_ kind: ContainerClass, count: Int, now: EngineInstant) -> [PoolAction] {
+    public mutating func dedicate(
+        _ kind: ContainerClass, count: Int, permission: CapacityPermission = .standard, now: EngineInstant
+    ) -> [PoolAction] {
         var actions: [PoolAction] = []
         let index = intern(kind)
         let function = classes[index].function
@@ -20,6 +23,7 @@ extension PoolStateMachine {
         noteVacancy(function)
         let before = pools[pool].kind
         pools[pool].kind = index
+        pools[pool].permission = permission
         for slot in containers.indices where containers[slot].isDedicated && containers[slot].pool == pool {
             guard containers[slot].kind != index || pools[pool].live > pools[pool].target else { continue }
             pools[pool].live -= 1

@@ -15,13 +15,15 @@ extension PoolStateMachine {
             return
         }
         for slot in instance.containers where containers[slot].state != .ending {
+            if !containers[slot].isLeaving { containers[slot].leavingCause = .ended }
             containers[slot].isLeaving = true
             if containers[slot].isDedicated {
                 // It no longer counts, so that another is made at once.
                 pools[containers[slot].pool].live -= 1
                 containers[slot].isDedicated = false
             }
-            if containers[slot].state == .idle { end(slot, cause: .expired, now: now, actions: &actions) }
+            // Not by its keep-alive: callers whose state it had hear that it is gone.
+            if containers[slot].state == .idle { end(slot, cause: .ended, now: now, actions: &actions) }
         }
     }
 
@@ -125,10 +127,17 @@ extension PoolStateMachine {
         let bytes = adopted.kind.memory.bytes
         let kind = intern(adopted.kind)
         let account = classes[kind].account
-        let pool = adopted.subPool.flatMap { poolIndex[$0] } ?? Self.common
+        let known = adopted.subPool.flatMap { poolIndex[$0] }.flatMap { pools[$0].isRemoved ? nil : $0 }
+        let pool = known ?? Self.common
         let area = pools[pool].area
         let isFitting = instances[instanceID].map { $0.account == account && $0.state == .assigned && $0.pool == pool } ?? true
-        guard slots[id] == nil, isFitting, !isDraining, !classes[kind].isRetired, fits(bytes, slots: 1, in: area) else {
+        // What is fixed or variable is not charged to what all share when its sub-pool is not there.
+        let hasPool =
+            switch adopted.subPool {
+            case .fixed?, .variable?: known != nil
+            case .general?, .dedicated?, nil: true
+            }
+        guard slots[id] == nil, hasPool, isFitting, !isDraining, !classes[kind].isRetired, fits(bytes, slots: 1, in: area) else {
             return [.killContainer(id)]
         }
         if instances[instanceID] == nil {

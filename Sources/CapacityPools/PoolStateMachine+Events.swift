@@ -76,7 +76,8 @@ extension PoolStateMachine {
     private func endingCause(_ slot: Int) -> ColdCause? {
         let container = containers[slot]
         if classes[container.kind].isRetired { return .changed }
-        if isDraining || container.isLeaving { return .expired }
+        if isDraining { return .expired }
+        if container.isLeaving { return container.leavingCause }
         let pool = pools[container.pool]
         if pool.isDrained || pool.isRemoved { return .killed }
         if case .dedicated? = pool.id {

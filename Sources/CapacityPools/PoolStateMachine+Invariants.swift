@@ -137,6 +137,9 @@ extension PoolStateMachine {
             if instances.values.count(where: { $0.account == index }) != account.instances {
                 return "the instances of account \(account.id) are miscounted"
             }
+            if waiters.all.count(where: { $0.account == index }) != account.waiters {
+                return "the waiters of account \(account.id) are miscounted"
+            }
             if Set(accountLinks.slots(of: account.yielding)) != Set(own.filter { containers[$0].isYielding }) {
                 return "the idle containers of account \(account.id) are not listed"
             }

@@ -36,7 +36,9 @@ extension PoolStateMachine {
         case .got(let found): answer = found
         case .refused(let why): answer = refuse(why, request, kind)
         case .lacks(let what, let container, let until):
-            if request.mayWait, waiters.count < configuration.waitersMax {
+            if request.mayWait, waiters.count < configuration.waitersMax,
+                accounts[classes[kind].account].waiters < configuration.waitersPerAccountMax
+            {
                 answer = enqueue(request, kind, what, at: container, until: until, now: now)
             } else {
                 answer = refuse(refusal(what), request, kind)

@@ -61,7 +61,7 @@ extension PoolStateMachine {
     }
 
     /// Whether the account may hold so much more.
-    private func isWithinMemory(_ permission: CapacityPermission, _ account: Int, _ bytes: Int) -> Bool {
+    func isWithinMemory(_ permission: CapacityPermission, _ account: Int, _ bytes: Int) -> Bool {
         permission.memoryMax.map { accounts[account].memory + bytes <= $0.bytes } ?? true
     }
 
@@ -72,7 +72,8 @@ extension PoolStateMachine {
         if let why = refusal(of: request, kind) { return .refused(why) }
         let (permission, bytes, account) = (request.permission, request.kind.memory.bytes, classes[kind].account)
         guard isWithinMemory(permission, account, bytes) else {
-            _ = makeRoom(ofAccount: account, for: kind, now: now, actions: &actions)
+            // A start that nobody waits for is not worth a container that is warm already.
+            if !isAhead { _ = makeRoom(ofAccount: account, for: kind, now: now, actions: &actions) }
             return .lacks(.permissionLimit)
         }
         let reach = reach(of: permission)
@@ -96,7 +97,7 @@ extension PoolStateMachine {
         }
         if makeRoom(anyOf: best, for: kind, now: now, actions: &actions) { return .lacks(.shortage) }
         if best.isEmpty, !mayAddInstance {
-            _ = makeRoom(ofAccount: account, for: kind, now: now, actions: &actions)
+            if !isAhead { _ = makeRoom(ofAccount: account, for: kind, now: now, actions: &actions) }
             return .lacks(.permissionLimit)
         }
         let isHeldUpByPrice = parts.isEmpty || reach.dearer.contains { areas[pools[$0].area].limit >= bytes }
@@ -165,7 +166,7 @@ extension PoolStateMachine {
                     runtime: classes[kind].runtime, pool: way.pool, account: account, state: .assigned, bornAt: now, now: now)
             slot = addStarting(kind, in: instance, pool: way.pool, isAhead: isAhead, now: now)
         }
-        containers[slot].bid = request.permission.bid
+        containers[slot].bid = request.accountBid ?? request.permission.bid
         containers[slot].startedAt = now
         containers[slot].isDedicated = isDedicated
         if isDedicated { pools[way.pool].live += 1 }

@@ -46,6 +46,10 @@ extension PoolStateMachine {
         var isPinned = false
         /// It ends when its call is over.
         var isLeaving = false
+        /// Why it is leaving.
+        var leavingCause = ColdCause.ended
+        /// When it was told that its memory is taken back.
+        var noticedAt: EngineInstant?
         /// A routing value is mapped to it.
         var isMapped = false
         var list: ClassList?
@@ -135,6 +139,8 @@ extension PoolStateMachine {
         /// Memory of it that is about to come free.
         var ending = 0
         var endingCount = 0
+        /// Its callers that wait.
+        var waiters = 0
         /// Its idle containers that may be ended, the longest idle first.
         var yielding = SlotLinks.List()
         var isVacant = false
@@ -176,6 +182,8 @@ extension PoolStateMachine {
         /// Of a dedicated one: its class, and the containers that count towards the target.
         var kind = -1
         var live = 0
+        /// Of its account, as far as it limits how many are started.
+        var permission = CapacityPermission.standard
         /// Of a fixed one.
         var lent = 0
         var lentUntil: EngineInstant?

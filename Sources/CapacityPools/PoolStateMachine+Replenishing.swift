@@ -12,7 +12,8 @@ public import EngineCore
 // Somebody who waits for memory, slots or starts is no reason to hurry: they wait for memory, which a spare would take, or for a start of
 // their own, which is the same work.
 //
-// Dedicated containers are promised, so they are started as soon as a start is free, and idle ones give way to them.
+// Dedicated containers are promised, so they are started as soon as a start is free, and idle ones give way to them. They are started
+// within the permission of their account, as what its calls start is.
 extension PoolStateMachine {
     /// How long calls that keep starting can put off the boot of a spare.
     public static let lackMax = Duration.milliseconds(500)
@@ -75,10 +76,14 @@ extension PoolStateMachine {
     private mutating func replenishDedicated(_ pool: Int, now: EngineInstant, actions: inout [PoolAction]) {
         let kind = pools[pool].kind
         guard kind >= 0, !isDraining, !pools[pool].isDrained, now >= pools[pool].retryAt ?? now, !classes[kind].isRetired else { return }
+        let permission = pools[pool].permission
+        guard permission.mayGrow else { return }
         while pools[pool].live < pools[pool].target, tally.starting < configuration.startsMax {
             let entry = classes[kind]
             let bytes = entry.kind.memory.bytes
             let own = roomy[RoomKey(account: entry.account, runtime: entry.runtime, group: pool)]?.last
+            let mayAddInstance = permission.instancesMax.map { accounts[entry.account].instances < $0 } ?? true
+            guard own != nil || mayAddInstance, isWithinMemory(permission, entry.account, bytes) else { return }
             guard makeRoom(bytes, slots: 1, in: Self.common, for: kind, now: now, actions: &actions), fits(bytes, slots: 1, in: Self.common)
             else { return }
             let way = Way(kind: own == nil ? .newInstance : .container, pool: pool, instance: own, bytes: bytes, slots: 1)

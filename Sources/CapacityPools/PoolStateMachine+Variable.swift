@@ -50,7 +50,9 @@ extension PoolStateMachine {
         }
         for slot in held.sorted(by: { containers[$0].startedAt > containers[$1].startedAt }) where surplus > 0 {
             surplus -= containers[slot].memory
-            guard !containers[slot].isLeaving else { continue }
+            guard containers[slot].noticedAt == nil else { continue }
+            containers[slot].noticedAt = now
+            if !containers[slot].isLeaving { containers[slot].leavingCause = .evicted }
             containers[slot].isLeaving = true
             actions.append(.notice(containers[slot].id))
         }
@@ -61,8 +63,12 @@ extension PoolStateMachine {
     mutating func reclaim(area: Int, at time: EngineInstant, now: EngineInstant, actions: inout [PoolAction]) {
         var surplus = areas[area].held - areas[area].ending - areas[area].limit
         guard surplus > 0 else { return }
-        for slot in containers.indices where containers[slot].area == area && containers[slot].isLeaving && surplus > 0 {
-            guard [.starting, .busy, .idle].contains(containers[slot].state) else { continue }
+        // Each has the whole grace from its own notice on, however many offers there were meanwhile.
+        let due = containers.indices.filter { slot in
+            containers[slot].area == area && [.starting, .busy, .idle].contains(containers[slot].state)
+                && containers[slot].noticedAt.map { $0 + configuration.reclaimGrace <= time } ?? false
+        }
+        for slot in due where surplus > 0 {
             surplus -= containers[slot].memory
             end(slot, cause: .evicted, now: now, actions: &actions)
         }
@@ -102,13 +108,32 @@ extension PoolStateMachine {
         return best.at
     }
 
-    /// A deferred call's time may have come. At the guard it pays any price.
+    /// How soon a deferred call is looked at again that its function's reserved concurrency has held up.
+    static let reservedRetry = Duration.seconds(1)
+
+    /// Whether as many calls of its function run, or wait to at once, as its owner has reserved for it.
+    private func isAtReservedLimit(_ waiter: WaiterQueues.Waiter) -> Bool {
+        let name = names[classes[waiter.kind].name]
+        return waiter.request.concurrencyMax.map { name.running + name.waiting >= $0 } ?? false
+    }
+
+    /// A deferred call's time may have come. At the guard it pays any price; if its function's reserved concurrency is used up even then,
+    /// it is refused.
     mutating func wakeDeferred(_ waiter: WaiterQueues.Waiter, now: EngineInstant, actions: inout [PoolAction]) {
         guard let deferral = waiter.request.deferral else { return }
         let latest = latestStart(waiter.request, deferral, since: waiter.since)
+        if waiter.reason == .cheaperPeriod, isAtReservedLimit(waiter) {
+            if now < latest { return postpone(waiter, to: min(now + Self.reservedRetry, latest)) }
+            let answer = refuse(.reservedConcurrency, waiter.request, waiter.kind)
+            return resume(waiter.id, answer, &actions)
+        }
         var woken = waiter
         if now >= latest {
-            woken.request.permission.bid = .infinity
+            if let bid = woken.request.permission.bid, woken.request.accountBid == nil {
+                // For this call alone: what is started for it is too dear for those after it.
+                woken.request.accountBid = bid
+                woken.request.permission.bid = .infinity
+            }
         } else if let later = laterStart(waiter.request, since: waiter.since, now: now) {
             return postpone(waiter, to: later)
         }

@@ -30,6 +30,7 @@ extension PoolStateMachine {
         enqueue(waiter, reason, at: slot, until: until)
         classes[kind].waiters += 1
         functions[entry.function].waiters += 1
+        accounts[entry.account].waiters += 1
         noteVacancy(entry.function)
         countWaiting(waiter, reason, by: 1)
         pools[awaited(reason, waiter)].waits[reason.ordinal] += 1
@@ -99,6 +100,7 @@ extension PoolStateMachine {
         let function = classes[waiter.kind].function
         classes[waiter.kind].waiters -= 1
         functions[function].waiters -= 1
+        accounts[waiter.account].waiters -= 1
         noteVacancy(function)
         countWaiting(waiter, waiter.reason, by: -1)
         return waiter
@@ -201,7 +203,7 @@ extension PoolStateMachine {
     /// A busy container's call is over, or one that was started ahead is ready: gives it to the first that waits for it.
     /// - Returns: whether somebody did.
     mutating func handOver(_ slot: Int, now: EngineInstant, actions: inout [PoolAction]) -> Bool {
-        guard let waiter = waiters.first(at: containers[slot].id) else { return false }
+        guard let waiter = firstFor(slot, now: now, actions: &actions) else { return false }
         let wish = waiter.request.affinity.map { demand in
             let key = demand.value.map { AffinityKey(functions[classes[waiter.kind].function].scope, $0) }
             return Wish(key: key, demand: demand, maps: key != nil, result: waiter.reason == .affinity ? .hit : nil)
@@ -211,6 +213,19 @@ extension PoolStateMachine {
         pools[containers[slot].pool].hits[0] += 1
         resume(waiter.id, warm(slot, wish, now: now), &actions)
         return true
+    }
+
+    /// Who has waited longest for this container. Callers whose value has got another one meanwhile are looked at anew, for a value has
+    /// one container (STICK-18).
+    private mutating func firstFor(_ slot: Int, now: EngineInstant, actions: inout [PoolAction]) -> WaiterQueues.Waiter? {
+        let id = containers[slot].id
+        while let waiter = waiters.first(at: id) {
+            guard waiter.reason != .affinity, let demand = waiter.request.affinity, demand.container != id.number, let value = demand.value,
+                let row = affinity.row(AffinityKey(functions[classes[waiter.kind].function].scope, value)), row.container != id,
+                !serve(waiter, now: now, actions: &actions)
+            else { return waiter }
+        }
+        return nil
     }
 
     /// A time that a waiter waits for has come: its turn at a container is over, or a cheaper period has begun.

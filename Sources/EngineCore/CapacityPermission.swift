@@ -11,8 +11,8 @@ public struct CapacityPermission: Hashable, Sendable, Codable {
         case reject
     }
 
-    /// Whether capacity may be added for it: an instance, or a container in one of its own. Without, it has what it holds and what is
-    /// dedicated to it.
+    /// Whether capacity may be added for it: an instance, a container in one of its own, or one that is dedicated to it. Without, it has
+    /// what it holds.
     public var mayGrow: Bool
     /// Instances at once, of whatever sub-pool. Reached: its calls wait for its own containers. `nil`: no limit of its own.
     public var instancesMax: Int?
