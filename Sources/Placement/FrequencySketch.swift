@@ -1,9 +1,8 @@
 // About how often is a key seen, for millions of keys?
 //
 // What. A count-min sketch: four rows of one-byte counters, a key counts in one counter of each row, and its estimate is the least of
-// its four. It never says less than the truth (since the last ageing) and seldom much more. Only the counters that equal the minimum
-// are raised (conservative update), which halves the error for free. Before them stands a doorkeeper, a Bloom filter: a key's first
-// sighting sets its bits and no counter, so what is seen once, most keys of a long tail, never fills the rows.
+// its four. It never says less than the truth (since the last ageing) and seldom much more. Before them stands a doorkeeper, a Bloom
+// filter: a key's first sighting sets its bits and no counter, so what is seen once, most keys of a long tail, never fills the rows.
 //
 // Ageing. After `ageing` sightings every counter has been halved once and the doorkeeper emptied, so old habits fade. The halving goes
 // along with the sightings, a few counters at each, so that no call pays for a sweep over megabytes; a sweep that has not reached a
@@ -11,11 +10,13 @@
 //
 // Hashes are the standard library's, keyed anew in each process (SipHash-1-3): who names functions cannot aim at counters.
 //
-// Refused. Exact counts: 200 bytes a function is 200 MB for a million. Space-saving: it keeps the heavy and forgets exactly the tail
-// that this is for. Halving all at once: a pause of a millisecond in one unlucky call.
+// Refused. Raising only the least of a key's counters (conservative update): its four are halved at four different moments, and each
+// time only the one that has just been halved would go on counting. Exact counts: 200 bytes a function is 200 MB for a million.
+// Space-saving: it keeps the heavy and forgets exactly the tail that this is for. Halving all at once: a pause of a millisecond in
+// one unlucky call.
 //
-// Source: G. Cormode, S. Muthukrishnan, "An Improved Data Stream Summary", J. Algorithms 55(1), 2005; C. Estan, G. Varghese, SIGCOMM
-// 2002 (conservative update); G. Einziger, R. Friedman, B. Manes, "TinyLFU", ACM ToS 13(4), 2017 (doorkeeper, ageing).
+// Source: G. Cormode, S. Muthukrishnan, "An Improved Data Stream Summary", J. Algorithms 55(1), 2005; G. Einziger, R. Friedman,
+// B. Manes, "TinyLFU", ACM ToS 13(4), 2017 (doorkeeper, ageing).
 
 /// Approximate, ageing counts of keys in memory that does not grow.
 public struct FrequencySketch: Sendable {
@@ -56,9 +57,8 @@ public struct FrequencySketch: Sendable {
         age()
         if letIn(hash) { return 1 }
         let (least, places) = read(hash)
-        guard least < UInt8.max else { return Self.countMax }
-        for row in 0..<Self.rows where counters[places[row]] == least { counters[places[row]] = least + 1 }
-        return Int(least) + 2
+        for row in 0..<Self.rows where counters[places[row]] < UInt8.max { counters[places[row]] += 1 }
+        return min(Self.countMax, Int(least) + 2)
     }
 
     /// Sightings of the key, at least; 0 if it has not been seen since it faded. O(1).

@@ -40,7 +40,7 @@ import Testing
             if round % 100 == 0 { sketch.see("alive") }
         }
         #expect(sketch.estimate("old") < 8)
-        #expect(sketch.estimate("alive") >= 30)
+        #expect(sketch.estimate("alive") >= 60)
     }
 
     @Test func `counts stop at their limit`() {
