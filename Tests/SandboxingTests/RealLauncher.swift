@@ -77,8 +77,18 @@ final class RealLauncher: Sendable {
     func addBundle(_ name: String, script: String) throws {
         let bundle = content.appending(path: name)
         try FileManager.default.createDirectory(at: bundle, withIntermediateDirectories: true)
-        let file = bundle.appending(path: "bootstrap")
-        try script.write(to: file, atomically: false, encoding: .utf8)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+        try Self.writeProgram(script, to: bundle.appending(path: "bootstrap"))
+    }
+
+    /// Writes a file that can be executed at once. Another program writes it: a descriptor of this process, open for writing, can be in
+    /// a child that another test starts at that moment, and until that has executed its own program nobody can execute the file
+    /// (ETXTBSY).
+    static func writeProgram(_ text: String, to file: URL) throws {
+        let draft = file.appendingPathExtension("draft")
+        try text.write(to: draft, atomically: false, encoding: .utf8)
+        let install = try Process.run(URL(filePath: "/usr/bin/install"), arguments: ["-m", "755", draft.path, file.path])
+        install.waitUntilExit()
+        try #require(install.terminationStatus == 0)
+        try FileManager.default.removeItem(at: draft)
     }
 }

@@ -89,6 +89,10 @@ final class TestHost: Sendable {
         try FileManager.default.createDirectory(at: bundle, withIntermediateDirectories: true)
         for (file, text) in files {
             let path = bundle.appending(path: file)
+            if path.lastPathComponent == "bootstrap" {
+                try RealLauncher.writeProgram(text, to: path)
+                continue
+            }
             try text.write(to: path, atomically: false, encoding: .utf8)
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path.path)
         }
