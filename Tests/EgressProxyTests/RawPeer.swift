@@ -14,7 +14,10 @@ final class RawPeer: Sendable {
         self.channel = channel
         let inbox = Inbox()
         try channel.pipeline.syncOperations.addHandler(inbox)
-        self.inbox = NIOLoopBound(inbox, eventLoop: channel.eventLoop)
+        let bound = NIOLoopBound(inbox, eventLoop: channel.eventLoop)
+        self.inbox = bound
+        // Also for a channel that was closed before there was anybody to be told.
+        channel.closeFuture.whenComplete { _ in bound.value.end() }
     }
 
     static func connect(port: Int, autoRead: Bool = true) async throws -> RawPeer {
@@ -67,7 +70,7 @@ final class RawPeer: Sendable {
         try await withTaskCancellationHandler {
             try await channel.eventLoop.flatSubmit { [channel, inbox] in
                 let promise = channel.eventLoop.makePromise(of: ByteBuffer.self)
-                inbox.value.wait(take, promise, isOver: !channel.isActive)
+                inbox.value.wait(take, promise)
                 return promise.futureResult
             }.get()
         } onCancel: {
@@ -83,9 +86,13 @@ final class RawPeer: Sendable {
         private var isOver = false
         private var waiter: (take: Take, promise: EventLoopPromise<ByteBuffer>)?
 
-        func wait(_ take: @escaping Take, _ promise: EventLoopPromise<ByteBuffer>, isOver: Bool) {
+        func wait(_ take: @escaping Take, _ promise: EventLoopPromise<ByteBuffer>) {
             waiter = (take, promise)
-            self.isOver = self.isOver || isOver
+            settle()
+        }
+
+        func end() {
+            isOver = true
             settle()
         }
 
