@@ -3,8 +3,6 @@ internal import EngineCore
 internal import InvocationRouting
 internal import Logging
 internal import ServiceLifecycle
-internal import Synchronization
-internal import UnixSignals
 
 /// The outermost service: at shutdown it refuses new calls and waits for those under way before anything else ends. Then what is warm
 /// is left with the launcher for the node's next process, unless it was interrupted by hand (SIGINT).
@@ -20,26 +18,16 @@ struct Drain: Service, CustomStringConvertible {
     /// `nil`: nothing is left.
     let parkTime: Duration?
     let affinity: ParkedAffinity
+    /// Whether the shutdown was asked for by hand.
+    let isInterrupted: @Sendable () -> Bool
     let logger: Logger
 
     var description: String { "drain" }
 
     func run() async throws {
-        let interruptions = await UnixSignalsSequence(trapping: .sigint)
-        let interruption = Interruption()
-        try await withThrowingTaskGroup { group in
-            group.addTask {
-                for await _ in interruptions { interruption.hasCome.store(true, ordering: .relaxed) }
-            }
-            try await gracefulShutdown()
-            try await drain()
-            if let parkTime, !interruption.hasCome.load(ordering: .relaxed) { await park(for: parkTime) }
-            group.cancelAll()
-        }
-    }
-
-    private final class Interruption: Sendable {
-        let hasCome = Atomic(false)
+        try await gracefulShutdown()
+        try await drain()
+        if let parkTime, !isInterrupted() { await park(for: parkTime) }
     }
 
     private func drain() async throws {

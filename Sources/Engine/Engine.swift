@@ -17,7 +17,6 @@ internal import ServiceLifecycle
 internal import Synchronization
 internal import SystemPackage
 internal import Telemetry
-internal import UnixSignals
 
 /// One node: configuration in, one group of services out. Nothing else in the program knows all the parts.
 ///
@@ -113,14 +112,14 @@ public struct Engine: Sendable {
             services.append(Listening(key: "peers.listen", address: listen, server: server, adoption: adoption))
         }
         services.append(Listening(key: "api.listen", address: configuration.apiListen, server: lambda, adoption: adoption))
+        let shutdown = Shutdown()
         services.append(
             Drain(
                 router: router, pool: pool, timeout: configuration.drainTimeout, parkTime: configuration.parkTime, affinity: affinity,
-                logger: logger))
-        var group = ServiceGroupConfiguration(
-            services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+                isInterrupted: { shutdown.isInterrupted }, logger: logger))
+        var group = ServiceGroupConfiguration(services: services.map { .init(service: $0) }, logger: logger)
         group.maximumGracefulShutdownDuration = configuration.drainTimeout + Drain.cutOffMax + Self.stopMax
-        try await ServiceGroup(configuration: group).run()
+        try await shutdown.run(ServiceGroup(configuration: group))
     }
 }
 

@@ -217,9 +217,10 @@ class Node:
 
     def launcher(self):
         """The process id of this node's launcher."""
-        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii").split()
+        children = []
         for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
-            children += (task / "children").read_text(encoding="ascii").split()
+            with contextlib.suppress(OSError):  # Threads come and go.
+                children += (task / "children").read_text(encoding="ascii").split()
         for child in children:
             with contextlib.suppress(OSError):
                 if "wayside-launcher" in os.readlink(f"/proc/{child}/exe"):
