@@ -37,6 +37,7 @@ extension Target.Dependency {
     static let logging: Self = .product(name: "Logging", package: "swift-log")
     static let nioCore: Self = .product(name: "NIOCore", package: "swift-nio")
     static let nioEmbedded: Self = .product(name: "NIOEmbedded", package: "swift-nio")
+    static let nioHTTP2: Self = .product(name: "NIOHTTP2", package: "swift-nio-http2")
     static let nioHTTP1: Self = .product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes: Self = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let nioHTTPTypesHTTP1: Self = .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
@@ -62,6 +63,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -96,7 +98,10 @@ let package = Package(
         library("CapacityPools", ["EngineCore", "Placement", "Sandboxing", .deque, .logging]),
         library(
             "RegionForwarding",
-            ["EngineCore", .asn1, .asyncHTTPClient, .certificates, .crypto, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioSSL]),
+            [
+                "EngineCore", "Placement", .asn1, .asyncHTTPClient, .certificates, .crypto, .httpTypes, .logging, .nioCore, .nioHTTP1,
+                .nioHTTP2, .nioSSL,
+            ]),
 
         // Level 4: one invocation from arrival to answer.
         library(
@@ -151,13 +156,13 @@ let package = Package(
         tests("SandboxingTests", ["EngineCore", "Sandboxing", .logging, .nioCore, .nioEmbedded, .nioPosix, .systemPackage]),
         tests("FunctionCatalogTests", ["EngineCore", "FunctionCatalog", .grdb]),
         tests("CapacityPoolsTests", ["EngineCore", "CapacityPools", "Placement"]),
-        tests("RegionForwardingTests", ["EngineCore", "RegionForwarding", .httpTypes, .nioCore, .nioSSL]),
+        tests("RegionForwardingTests", ["EngineCore", "Placement", "RegionForwarding", .httpTypes, .logging, .nioCore, .nioSSL]),
         tests(
             "FrontendTests",
             [
-                "EngineCore", "ContentDistribution", "Frontend", "FunctionCatalog", "RegionForwarding", "Telemetry", .asyncHTTPClient,
-                .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
-                .serviceLifecycle, .systemPackage,
+                "EngineCore", "ContentDistribution", "Frontend", "FunctionCatalog", "Placement", "RegionForwarding", "Telemetry",
+                .asyncHTTPClient, .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1, .nioHTTP2,
+                .nioPosix, .nioSSL, .serviceLifecycle, .systemPackage,
             ]),
         tests("EngineTests", ["Engine", .configuration, .systemPackage, .yams]),
         tests("TidyTests", []),

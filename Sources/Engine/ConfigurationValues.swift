@@ -136,7 +136,8 @@ struct ConfigurationValues {
         }
         return EngineConfiguration.Peers(
             listen: listen, certificate: certificate, authority: try absolutePath("peers.authority"), regions: regions,
-            site: site, probeInterval: .milliseconds(try integer("peers.probeIntervalMilliseconds", in: 50...600_000)))
+            site: site, probeInterval: .milliseconds(try integer("peers.probeIntervalMilliseconds", in: 50...600_000)),
+            reportStaleness: .milliseconds(try integer("peers.reportStalenessMilliseconds", in: 100...600_000)))
     }
 
     /// `NAME=https://HOST:PORT`, each name once.

@@ -20,6 +20,8 @@ struct Drain: Service, CustomStringConvertible {
     let affinity: ParkedAffinity
     /// Whether the shutdown was asked for by hand.
     let isInterrupted: @Sendable () -> Bool
+    /// Called when new calls are refused from now on.
+    let onDrain: @Sendable () -> Void
     let logger: Logger
 
     var description: String { "drain" }
@@ -32,6 +34,7 @@ struct Drain: Service, CustomStringConvertible {
 
     private func drain() async throws {
         router.drain()
+        onDrain()
         pool.beginDraining()
         logger.notice("draining", metadata: ["underWay": "\(router.underWayCount)"])
         try await waitUntilAnswered(timeout)

@@ -87,7 +87,7 @@ public struct Engine: Sendable {
         let sweeper = BundleSweeper(pool: pool, interval: configuration.sweepInterval)
         let parts = Parts(
             catalog: catalog, bundles: bundles, host: host, pool: pool, router: router, records: records, sweeper: sweeper,
-            packageThreads: packageThreads)
+            packageThreads: packageThreads, regions: regions, reports: reports(pool, router))
         let lambda = try lambdaServer(parts)
 
         let adoption = Adoption(host: host, logger: logger) {
@@ -116,7 +116,7 @@ public struct Engine: Sendable {
         services.append(
             Drain(
                 router: router, pool: pool, timeout: configuration.drainTimeout, parkTime: configuration.parkTime, affinity: affinity,
-                isInterrupted: { shutdown.isInterrupted }, logger: logger))
+                isInterrupted: { shutdown.isInterrupted }, onDrain: { parts.reports?.conditionChanged() }, logger: logger))
         var group = ServiceGroupConfiguration(services: services.map { .init(service: $0) }, logger: logger)
         group.maximumGracefulShutdownDuration = configuration.drainTimeout + Drain.cutOffMax + Self.stopMax
         try await shutdown.run(ServiceGroup(configuration: group))
@@ -136,6 +136,27 @@ extension Engine {
         let records: RecordStore
         let sweeper: BundleSweeper
         let packageThreads: NIOThreadPool
+        let regions: RegionDirectory?
+        let reports: ReportFeed?
+    }
+
+    /// What this node tells the peers that forward to it; `nil` when none can.
+    private func reports(_ pool: ContainerPool, _ router: InvocationRouter) -> ReportFeed? {
+        guard configuration.peers?.listen != nil else { return nil }
+        let memory = configuration.capacity.pool.memory
+        return ReportFeed(node: configuration.nodeName, idleContainers: { pool.hasWarm($0) ? 1 : 0 }) {
+            let counts = pool.counts
+            return ReportFeed.Condition(
+                load: Self.load(counts, memory), isSaturated: counts.waiting > 0 && counts.idle == 0 && counts.starting == 0,
+                isDraining: router.isDraining)
+        }
+    }
+
+    /// The share of the memory that containers hold which are not idle; those can give way.
+    private static func load(_ counts: PoolCounts, _ memory: ByteCount) -> Double {
+        guard counts.containers > 0, memory > .zero else { return 0 }
+        let busy = Double(counts.busy + counts.starting) / Double(counts.containers)
+        return min(1, busy * Double(counts.memoryHeld.bytes) / Double(memory.bytes))
     }
 
     private func identity() throws -> NodeIdentity? {
@@ -160,6 +181,9 @@ extension Engine {
         var forwarding = ForwardingConfiguration()
         forwarding.probeInterval = peers.probeInterval
         forwarding.hopsMax = configuration.placement.hopLimit
+        forwarding.chooser = RegionChooser(
+            rule: configuration.regionRule, stalenessMax: peers.reportStaleness.inSeconds,
+            keepAlive: configuration.capacity.pool.keepAlive.inSeconds)
         return try RegionDirectory(
             peers: nodes.map { RegionPeer(name: $0.name, url: $0.url) }, identity: identity, configuration: forwarding, logger: logger
         ) { (digest) async throws(InvocationError) in
@@ -180,7 +204,7 @@ extension Engine {
         let threads = parts.packageThreads
         var limits = PeerLimits()
         limits.hopsMax = configuration.placement.hopLimit
-        let memory = configuration.capacity.pool.memory.bytes
+        let memory = configuration.capacity.pool.memory
         return try PeerServer.application(
             address: .hostname(listen.host, port: listen.port), identity: identity,
             services: PeerServices(
@@ -201,7 +225,8 @@ extension Engine {
                     _ = try await Self.blocking(.codeUnavailable, on: threads) { try bundles.add(package, expecting: digest) }
                 },
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
-                isDraining: { router.isDraining }, load: { Double(pool.counts.memoryHeld.bytes) / Double(memory) }),
+                isDraining: { router.isDraining }, load: { Self.load(pool.counts, memory) },
+                reports: parts.reports),
             limits: limits, logger: logger)
     }
 
@@ -251,7 +276,7 @@ extension Engine {
                         brokenInvariants: pool.brokenInvariants.count)
                 }, sandbox: SandboxServices(parts.catalog, parts.host, bundle: Self.bundlePath(parts.bundles)),
                 capacity: CapacityServices(parts.catalog, pool, memory: configuration.capacity.pool.memory),
-                arrivals: ArrivalServices(records)),
+                regions: parts.regions, arrivals: ArrivalServices(records)),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 

@@ -30,6 +30,7 @@ public struct EngineConfiguration: Sendable {
         /// The other frontends of this site.
         public let site: [Region]
         public let probeInterval: Duration
+        public let reportStaleness: Duration
     }
 
     public struct Region: Hashable, Sendable {
@@ -51,6 +52,7 @@ public struct EngineConfiguration: Sendable {
     /// `nil`: the node stands alone.
     public let peers: Peers?
     public let placement: PlacementConfiguration
+    public let regionRule: RegionChooser.Rule
     let capacity: CapacitySettings
     /// How long a token that names a container is good for.
     let affinityTokenLifetime: Duration
@@ -109,6 +111,7 @@ public struct EngineConfiguration: Sendable {
         startAllowance = .seconds(try values.integer("api.startAllowanceSeconds", in: 1...900))
         peers = try values.peers()
         placement = try values.placement()
+        regionRule = try values.choice("placement.regionChoice", RegionChooser.Rule.self)
         capacity = try values.capacitySettings()
         affinityTokenLifetime = .seconds(try values.integer("affinity.tokenSeconds", in: 1...2_592_000))
         affinityKey = try values.string("affinity.key").isEmpty ? data.appending("affinity.key") : values.absolutePath("affinity.key")

@@ -62,6 +62,8 @@ public struct InvocationRecord: Sendable, Codable {
     public var hops: Int
     /// The record of the region the call was forwarded to.
     public var remote: RemoteRecord?
+    /// How the region was chosen, when one was; of a call that was tried in several, the last choice.
+    public var regions: RegionChoice?
     /// How the call came by its container here; `nil` if it had none.
     public var capacity: Capacity?
 

@@ -96,7 +96,8 @@ public final class InvocationRouter: Sendable {
         var refusal: InvocationError?
         var restarts = 0
         while true {
-            let decision = policy.decide(inputs(request, isFrequent: isFrequent, excluded: excluded, isFull: isFull))
+            let selection = regions?.choose(for: request.function, tried: excluded)
+            let decision = policy.decide(inputs(request, isFrequent: isFrequent, selection: selection, isFull: isFull))
             record.decision = decision.kind
             record.reason = decision.reason
             do throws(InvocationError) {
@@ -104,7 +105,9 @@ public final class InvocationRouter: Sendable {
                 case .run:
                     return try await run(request, &record)
                 case .forward(let plan):
-                    return try await forward(request, to: plan.region, &record)
+                    record.regions = selection?.choice
+                    return try await forward(
+                        request, to: plan.region, suppliesIfMissing: selection?.suppliesIfMissing ?? true, &record)
                 case .refuse(.overloaded):
                     if refusal == nil { pool.countRefusal(of: request.function) }
                     throw refusal
@@ -182,14 +185,14 @@ public final class InvocationRouter: Sendable {
     /// Whether a call of this version would find an idle container now. O(1).
     public func isWarm(_ version: PinnedVersion) -> Bool { pool.hasWarm(version) }
 
-    private func inputs(_ request: InvocationRequest, isFrequent: Bool, excluded: Set<String>, isFull: Bool) -> PlacementInputs {
+    private func inputs(_ request: InvocationRequest, isFrequent: Bool, selection: RegionSelection?, isFull: Bool) -> PlacementInputs {
         let here = isFull ? nil : pool.availability(for: request.function)
         return PlacementInputs(
             role: role, origin: request.origin, hasWarmContainer: here?.hasWarm ?? false,
             hasAffinity: !isFull && isBoundHere(request), isFrequent: isFrequent,
             functionMemory: request.function.memory, freeMemory: here?.freeMemory ?? .zero, freeSlots: here?.freeSlots ?? 0,
             isPermitted: here?.isPermitted ?? true, hasTerms: !isFull && pool.hasTerms(for: request), hasRegions: regions != nil,
-            reachableRegions: regions?.reachableRegions() ?? [], excludedRegions: excluded)
+            reachableRegions: selection?.reachable ?? [], excludedRegions: selection?.declined ?? [])
     }
 
     // MARK: - The two ways
@@ -232,23 +235,23 @@ public final class InvocationRouter: Sendable {
     }
 
     func forward(
-        _ request: InvocationRequest, to region: String, _ record: inout InvocationRecord
+        _ request: InvocationRequest, to region: String, suppliesIfMissing: Bool = true, _ record: inout InvocationRecord
     ) async throws(InvocationError) -> InvocationResult {
         guard let client = regions?.client(region) else {
             throw InvocationError(.internalFailure, "A call was to be forwarded to \(region), which is not configured.")
         }
-        let result = try await forward(request, by: client, &record)
+        let result = try await forward(request, by: client, suppliesIfMissing: suppliesIfMissing, &record)
         noteServed(request, by: region)
         return result
     }
 
     func forward(
-        _ request: InvocationRequest, by client: RegionClient, _ record: inout InvocationRecord
+        _ request: InvocationRequest, by client: RegionClient, suppliesIfMissing: Bool = true, _ record: inout InvocationRecord
     ) async throws(InvocationError) -> InvocationResult {
         let sent = EngineInstant.now()
         record.spans.decide = (sent - request.arrival).inMilliseconds
         record.endingParty = .region
-        let answer = try await client.forward(request, reason: record.reason)
+        let answer = try await client.forward(request, reason: record.reason, suppliesIfMissing: suppliesIfMissing)
         record.spans.forward = (EngineInstant.now() - sent).inMilliseconds
         let there = answer.result.record
         record.site = there.site ?? there.node

@@ -28,6 +28,22 @@ public import HTTPTypes
 /// PUT  /wayside/v1/bundles/<digest>     body: the package (zip); taken only if that is its SHA-256; 204
 /// PUT  /wayside/v1/versions             body: JSON of a PinnedVersion whose package is held; 204
 /// GET  /wayside/v1/health               JSON of a NodeHealth
+/// GET  /wayside/v1/reports?since=N&epoch=E
+///                                       lines of JSON, each a RegionReport and ended by \n, for as long as the reader stays
+/// ```
+///
+/// The first line of reports comes at once, a further one when something has changed, at most every 50 ms, and one every second
+/// anyway. `sequence` numbers the changes of one process, which `epoch` names; a line holds the rows that changed after the reader's
+/// `since`, those that changed first first, at most 128 of them and at most 64 KiB; `more` says that the next line follows at once. A
+/// row is the latest state of one version, so what changed twice is told once. Without `epoch`, or with another process's, all rows
+/// are told. Times are told as milliseconds ago, so that no two clocks need agree. A node that takes no new work says `draining` in a
+/// last line. Two streams are open to one peer at most, a third is answered 503 `overloaded`; a node without reports answers 404
+/// `not_found`.
+///
+/// ```
+/// {"node":"region-1","epoch":"9f0c…","sequence":42,"more":false,"load":0.25,"saturated":false,"draining":false,
+///  "rows":[{"sequence":42,"revision":"0b8a…","function":"arn:aws:lambda:…:function:hello","version":"7","held":true,
+///           "calls":3,"lastReceived":120.5,"idle":1,"coldStart":310.2,"run":12.1}]}
 /// ```
 ///
 /// The answer to an invocation is 200 with the field `wayside-node` and a body of sections, since fields are bounded and
@@ -53,13 +69,16 @@ public enum ForwardWire {
     public static let bundlesPath = "/wayside/v1/bundles"
     public static let versionsPath = "/wayside/v1/versions"
     public static let healthPath = "/wayside/v1/health"
+    public static let reportsPath = "/wayside/v1/reports"
 
     /// The largest payload, of a request or an answer.
     public static let payloadBytesMax = 6_291_556
     /// The largest log; of a longer one the last part is sent and the rest counted as dropped.
     public static let logBytesMax = 256 << 10
-    /// The largest end section, error answer, health or version.
+    /// The largest end section, error answer, health, version or line of reports.
     public static let documentBytesMax = 64 << 10
+    /// The rows of one line of reports. A row is smaller than half a kilobyte.
+    public static let reportRowsMax = 128
     /// The largest answer to an invocation, with room for the heads of its sections.
     public static let answerBytesMax = payloadBytesMax + logBytesMax + documentBytesMax + (1 << 10)
     /// The largest budget a node believes: a day.

@@ -1,3 +1,5 @@
+public import Placement
+
 /// One region a node may forward to.
 public struct RegionPeer: Hashable, Sendable {
     /// Its node name, which its certificate must bear.
@@ -26,6 +28,24 @@ public struct ForwardingConfiguration: Hashable, Sendable {
     /// How long a region is left alone after a failure; doubled at every further one up to the second value.
     public var backoffMin: Duration = .milliseconds(250)
     public var backoffMax: Duration = .seconds(10)
+    /// How long a region that has refused a call for lack of capacity is passed over; doubled at every further refusal.
+    public var saturationMin: Duration = .milliseconds(100)
+    public var saturationMax: Duration = .seconds(2)
+    /// How long one call may take to show that a region is back before another may.
+    public var halfOpenMax: Duration = .seconds(5)
+    /// Lower round trips than those before count for 63 % after this time; higher ones at once.
+    public var roundTripTimeConstant: Duration = .seconds(5)
+    /// The largest payload and answer of a call that the round trip is measured by: larger ones take time of their own on the way.
+    public var measuredBytesMax = 16 << 10
+    /// What regions are chosen by, and what is assumed until it is measured. Its staleness bound is that of reports.
+    public var chooser = RegionChooser()
+    /// A cold start and a run of a function that nobody has measured.
+    public var coldStartPrior: Duration = .milliseconds(250)
+    public var durationPrior: Duration = .milliseconds(50)
+    /// Versions remembered of what one region tells; those that changed longest ago are forgotten.
+    public var reportRowsMax = 16_384
+    /// After so long without a line of reports they are asked for anew. Regions send one each second.
+    public var reportSilenceMax: Duration = .seconds(3)
     /// Connections to one region, and calls under way on one. Servers of the field take 100 streams on a connection. A further
     /// connection is made only when those before it are full; when all are full, a call is refused with `overloaded`.
     public var connectionsMax = 4

@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import Logging
 import NIOCore
+import NIOHTTP2
 import Synchronization
 
 extension RegionClient {
@@ -11,6 +12,7 @@ extension RegionClient {
         let forwarded = ForwardedInvocation(request, reason: reason, origin: node, now: .now())
         try forwarded.admit(hopsMax: configuration.hopsMax)
         let payload = PayloadStream(request.payload)
+        let (begin, connections) = (EngineInstant.now(), connectionCount)
         let answer: Exchange
         do {
             answer = try await exchange(
@@ -20,8 +22,10 @@ extension RegionClient {
         } catch {
             throw invocationError(of: error, wasSent: payload.wasSent)
         }
-        guard answer.status == 200 else { throw refusal(answer) }
-        noteSuccess()
+        let time = EngineInstant.now() - begin
+        guard answer.status == 200 else { throw refusal(answer, revision: request.function.revision) }
+        noteAccepted()
+        reports.withLock { $0.showHeld(request.function.revision) }
         let result: ForwardedAnswer
         do {
             result = try ForwardedAnswer(body: answer.body)
@@ -31,6 +35,10 @@ extension RegionClient {
         guard result.result.record.requestID == request.id else {
             throw InvocationError(
                 .regionFailed, "Region \(name) answered another call. Look for an intermediary that mixes answers.")
+        }
+        if max(request.payload.readableBytes, answer.body.readableBytes) <= configuration.measuredBytesMax {
+            // What is left when the time between arrival and answer there is taken off was spent on the way.
+            noteRoundTrip(time - .milliseconds(result.result.record.spans.total), connections: connections)
         }
         return result
     }
@@ -46,23 +54,35 @@ extension RegionClient {
         case (.lost(let error), false):
             noteFailure("\(error)")
             return InvocationError(.overloaded, "Region \(name) is unreachable.")
+        case (.lost(let error), true) where Self.isRefusal(error):
+            return InvocationError(.overloaded, "Region \(name) took no more calls on this connection.")
         case (.lost(let error), true):
             logger.notice("The region was lost while it had a call.", metadata: ["error": "\(error)"])
             return InvocationError(.regionFailed, "Region \(name) was lost after the call had been sent. It may have run the call.")
         }
     }
 
+    /// Whether the region's server has said that it has not looked at the call: it reset the stream with REFUSED_STREAM, as it does with
+    /// one that crosses its GOAWAY (RFC 9113, section 8.7). A stream that only the GOAWAY itself names ends with CANCEL here, as one does
+    /// whose run was given up; so it counts as lost.
+    static func isRefusal(_ error: any Error) -> Bool {
+        (error as? NIOHTTP2Errors.StreamClosed)?.errorCode == .refusedStream
+    }
+
     /// What an answer other than 200 means for the call.
-    private func refusal(_ answer: Exchange) -> InvocationError {
+    private func refusal(_ answer: Exchange, revision: String) -> InvocationError {
         guard let failure = ForwardedFailure(status: answer.status, body: answer.body) else {
             return InvocationError(
                 .regionFailed, "Region \(name) answered \(answer.status), which no node does. Check its address.")
         }
         let error = failure.invocationError(region: name)
-        if error.code == .draining {
-            noteFailure("draining")
-        } else {
+        switch InvocationError.Code(rawValue: failure.code) {
+        case .draining: noteFailure("draining")
+        case .overloaded: noteRefusal()
+        case .versionNotHeld:
             noteSuccess()
+            reports.withLock { $0.showMissing(revision) }
+        default: noteSuccess()
         }
         if error.code.rawValue != failure.code {
             logger.error("The region refuses a call.", metadata: ["code": "\(failure.code)", "message": "\(failure.message)"])
@@ -98,6 +118,7 @@ extension RegionClient {
         }
         _ = try await supplying(
             .put, ForwardWire.versionsPath, ByteBuffer(bytes: document), accepting: [200, 204], deadline: deadline)
+        reports.withLock { $0.showHeld(version.revision) }
     }
 
     /// One step of a supply. The invocation itself is not under way, so every failure here is one before its start, except
@@ -123,22 +144,23 @@ extension RegionClient {
     }
 
     /// The fields of every request that is not an invocation.
-    private var peerFields: HTTPFields {
+    var peerFields: HTTPFields {
         [.waysideProtocol: ForwardWire.protocolVersion, .waysideOrigin: node]
     }
 
     /// Asks the region for its health and notes whether it is reachable. A draining region is not.
     func probe() async {
-        let begin = EngineInstant.now()
+        let (begin, connections) = (EngineInstant.now(), connectionCount)
         do {
             let answer = try await exchange(
                 .get, ForwardWire.healthPath, fields: peerFields, body: nil, answerBytesMax: ForwardWire.documentBytesMax,
                 deadline: begin + configuration.probeTimeout)
             guard answer.status == 200 else { return noteFailure("its health is answered with \(answer.status)") }
             let said = try JSONDecoder().decode(NodeHealth.self, from: Data(answer.body.readableBytesView))
+            noteRoundTrip(.now() - begin, connections: connections)
             status.withLock { status in
                 status.said = said
-                status.roundTrip = .now() - begin
+                status.saidAt = .now()
             }
             if said.draining { noteFailure("draining") } else { noteSuccess() }
         } catch Failure.cancelled {

@@ -6,6 +6,7 @@ public import Logging
 public import NIOCore
 import NIOHTTP1
 import NIOSSL
+import Placement
 import Synchronization
 
 /// The way to one region: forwards invocations and supplies the versions it lacks.
@@ -35,7 +36,11 @@ public final class RegionClient: Sendable {
     let package: Package
     let logger: Logger
     let slots: StreamSlots
-    let status = Mutex(Status())
+    let status: Mutex<Status>
+    let reports: Mutex<RegionReports>
+    /// Calls under way there.
+    let calls = Atomic(0)
+    private let connectionsMade: Counter
     private let supply: VersionSupply
     private let clients: [HTTPClient]
     private let baseURL: String
@@ -43,9 +48,15 @@ public final class RegionClient: Sendable {
     /// What is known of the region.
     struct Status {
         var health = RegionHealth()
-        /// What it said last, and how long the answer took.
+        /// What it said last to a probe, and when.
         var said: NodeHealth?
-        var roundTrip: Duration?
+        var saidAt: EngineInstant?
+        /// In seconds, by probes and calls.
+        var roundTrip: PeakAverage
+    }
+
+    private final class Counter: Sendable {
+        let value = Atomic(0)
     }
 
     /// - Parameters:
@@ -70,6 +81,10 @@ public final class RegionClient: Sendable {
         node = identity.name
         slots = StreamSlots(connections: configuration.connectionsMax, perConnection: configuration.streamsPerConnection)
         supply = VersionSupply(remembered: configuration.suppliesRemembered)
+        status = Mutex(Status(roundTrip: PeakAverage(timeConstant: configuration.roundTripTimeConstant.inSeconds)))
+        reports = Mutex(RegionReports(rowsMax: configuration.reportRowsMax))
+        let connectionsMade = Counter()
+        self.connectionsMade = connectionsMade
         baseURL = "https://\(peer.name):\(port)"
 
         var http = HTTPClient.Configuration(tlsConfiguration: identity.clientConfiguration)
@@ -79,7 +94,10 @@ public final class RegionClient: Sendable {
         http.timeout.connect = TimeAmount(configuration.connectTimeout)
         http.connectionPool.idleTimeout = TimeAmount(configuration.idleTimeout)
         http.connectionPool.retryConnectionEstablishment = false
-        http.http2ConnectionDebugInitializer = { [peer] in Self.verify($0, isOf: peer.name) }
+        http.http2ConnectionDebugInitializer = { [peer] in
+            connectionsMade.value.add(1, ordering: .relaxed)
+            return Self.verify($0, isOf: peer.name)
+        }
         http.http1_1ConnectionDebugInitializer = { [peer] in Self.verify($0, isOf: peer.name) }
         clients = (0..<configuration.connectionsMax).map { _ in
             HTTPClient(eventLoopGroup: group ?? HTTPClient.defaultEventLoopGroup, configuration: http)
@@ -121,12 +139,34 @@ public final class RegionClient: Sendable {
 
     func noteSuccess() { status.withLock { $0.health.succeeded() } }
 
+    /// The region has taken a call.
+    func noteAccepted() { status.withLock { $0.health.accepted() } }
+
+    /// The region has refused a call for lack of capacity.
+    func noteRefusal() {
+        let backoff = configuration.saturationMin...configuration.saturationMax
+        status.withLock { $0.health.refused(now: .now(), jitter: .random(in: 0...1), backoff: backoff) }
+    }
+
+    /// How long an exchange was on the way.
+    ///
+    /// - Parameter connections: ``connectionCount`` when it began; one that had to make its connection is not measured.
+    func noteRoundTrip(_ time: Duration, connections: Int) {
+        guard connections == connectionCount else { return }
+        let now = Double(EngineInstant.now().nanoseconds) / 1e9
+        status.withLock { $0.roundTrip.add(max(0, time.inSeconds), now: now) }
+    }
+
+    /// Connections made so far.
+    var connectionCount: Int { connectionsMade.value.load(ordering: .relaxed) }
+
     func noteFailure(_ reason: String) {
         let backoff = configuration.backoffMin...configuration.backoffMax
         let failures = status.withLock { status in
             status.health.failed(now: .now(), jitter: .random(in: 0...1), backoff: backoff)
             return status.health.consecutiveFailures
         }
+        reports.withLock { $0.lost() }
         logger.notice("The region is out of reach.", metadata: ["reason": "\(reason)", "failures": "\(failures)"])
     }
 
@@ -134,14 +174,27 @@ public final class RegionClient: Sendable {
 
     /// Runs the invocation in the region, supplying its version first if the region lacks it.
     ///
-    /// - Parameter reason: why this node forwards it.
+    /// - Parameters:
+    ///   - reason: why this node forwards it.
+    ///   - suppliesIfMissing: whether the version is sent to the region that lacks it, as ``RegionSelection`` says; if not, the region
+    ///     is no longer taken to hold it, and the call ends with `version_not_held`, to be tried where it is held.
     /// - Throws: see the table above.
-    public func forward(_ request: InvocationRequest, reason: DecisionReason) async throws(InvocationError) -> ForwardedAnswer {
+    public func forward(
+        _ request: InvocationRequest, reason: DecisionReason, suppliesIfMissing: Bool = true
+    ) async throws(InvocationError) -> ForwardedAnswer {
+        guard status.withLock({ $0.health.begin(now: .now(), showMax: configuration.halfOpenMax) }) else {
+            throw InvocationError(.overloaded, "Region \(name) was out of reach, and another call is trying it.")
+        }
+        calls.add(1, ordering: .relaxed)
+        defer {
+            calls.subtract(1, ordering: .relaxed)
+            status.withLock { $0.health.endedUnclear(now: .now()) }
+        }
         let asked = EngineInstant.now()
         do {
             return try await invoke(request, reason: reason)
         } catch {
-            guard error.code == .versionNotHeld else { throw error }
+            guard error.code == .versionNotHeld, suppliesIfMissing else { throw error }
         }
         let version = request.function
         try await supply.ensure(version.revision, asked: asked, deadline: request.deadline) { () async throws(InvocationError) in
@@ -179,9 +232,7 @@ public final class RegionClient: Sendable {
     ) async throws(Failure) -> Exchange {
         guard let slot = slots.acquire() else { throw .full }
         defer { slots.release(slot) }
-        var message = HTTPClientRequest(url: baseURL + path)
-        message.method = .RAW(value: method.rawValue)
-        for field in fields { message.headers.add(name: field.name.rawName, value: field.value) }
+        var message = message(method, path, fields)
         if let body { message.body = .stream(body, length: .known(Int64(body.byteCount))) }
         let (client, request, logger) = (clients[slot], message, logger)
         let left = TimeAmount(deadline - .now())
@@ -201,6 +252,35 @@ public final class RegionClient: Sendable {
             if Task.isCancelled { throw .cancelled }
             if expired || error as? HTTPClientError == .deadlineExceeded { throw .late }
             throw .lost(error)
+        }
+    }
+
+    private func message(_ method: HTTPRequest.Method, _ path: String, _ fields: HTTPFields) -> HTTPClientRequest {
+        var message = HTTPClientRequest(url: baseURL + path)
+        message.method = .RAW(value: method.rawValue)
+        for field in fields { message.headers.add(name: field.name.rawName, value: field.value) }
+        return message
+    }
+
+    /// Reads the body of one answer while it comes, until it ends or the task is cancelled.
+    ///
+    /// - Parameters:
+    ///   - headMax: how long the answer's head may take.
+    ///   - part: what to do with the next bytes.
+    /// - Throws: `full`, `cancelled`, `lost`; for an answer other than 200 too.
+    func read(
+        _ path: String, fields: HTTPFields, headMax: Duration, part: @Sendable (ByteBuffer) throws -> Void
+    ) async throws(Failure) {
+        guard let slot = slots.acquire() else { throw .full }
+        defer { slots.release(slot) }
+        do {
+            let answer = try await clients[slot].execute(message(.get, path, fields), timeout: TimeAmount(headMax), logger: logger)
+            guard answer.status == .ok else {
+                throw ForwardingError(.invalidAnswer, "Region \(name) answers \(path) with \(answer.status.code).")
+            }
+            for try await bytes in answer.body { try part(bytes) }
+        } catch {
+            throw Task.isCancelled ? .cancelled : .lost(error)
         }
     }
 }

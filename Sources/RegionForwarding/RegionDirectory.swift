@@ -8,9 +8,9 @@ import Synchronization
 /// They come from the configuration and do not change. ``run()`` keeps what is known of them fresh; without it a region is
 /// tried again when its time out has passed.
 public final class RegionDirectory: Sendable {
-    private let order: [RegionClient]
+    let order: [RegionClient]
     private let byName: [String: RegionClient]
-    private let configuration: ForwardingConfiguration
+    let configuration: ForwardingConfiguration
 
     /// - Parameters:
     ///   - peers: the preferred first.
@@ -47,35 +47,13 @@ public final class RegionDirectory: Sendable {
     /// The way to a region; `nil` when none has this name. O(1).
     public func client(_ name: String) -> RegionClient? { byName[name] }
 
-    /// What is known of one region, for the operator and for placement.
-    public struct RegionState: Sendable {
-        public var peer: RegionPeer
-        public var isReachable: Bool
-        /// What it said of itself last; `nil` if it never did.
-        public var health: NodeHealth?
-        /// From asking for its health to having it, the last time.
-        public var roundTrip: Duration?
-        /// Calls of this node under way there.
-        public var callCount: Int
-    }
-
-    public func states(now: EngineInstant = .now()) -> [RegionState] {
-        order.map { client in
-            client.status.withLock { status in
-                RegionState(
-                    peer: client.peer, isReachable: status.health.isReachable(now: now), health: status.said,
-                    roundTrip: status.roundTrip,
-                    callCount: client.slots.usedCount)
-            }
-        }
-    }
-
-    /// Asks every region for its health, at once and then at the configured interval, until the task is cancelled; then closes
-    /// all connections. Cancel it when no call is under way any more: one that is fails.
+    /// Asks every region for its health, at once and then at the configured interval, and reads its reports, until the task is
+    /// cancelled; then closes all connections. Cancel it when no call is under way any more: one that is fails.
     public func run() async {
         await withTaskGroup { group in
             for client in order {
                 group.addTask { await self.watch(client) }
+                group.addTask { await client.followReports() }
             }
         }
         await shutdown()

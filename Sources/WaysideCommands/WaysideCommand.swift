@@ -12,7 +12,7 @@ public struct WaysideCommand: AsyncParsableCommand {
         subcommands: [
             Serve.self, LauncherCommand.self, Deploy.self, Invoke.self, Logs.self, Explain.self, WhyCold.self, Top.self,
             FunctionCommand.self, PoolCommand.self, InstanceCommand.self, ContainerCommand.self, StickyCommand.self,
-            SandboxCommand.self, SimulateCommand.self, RecordCommand.self, AccountCommand.self, CertCommand.self,
+            RegionCommand.self, SandboxCommand.self, SimulateCommand.self, RecordCommand.self, AccountCommand.self, CertCommand.self,
         ])
 
     public init() {}

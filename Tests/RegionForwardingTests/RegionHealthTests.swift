@@ -7,6 +7,8 @@ import Testing
     static let backoff = Duration.milliseconds(250)...Duration.seconds(10)
     static let start = EngineInstant(nanoseconds: 1_000_000_000)
 
+    private func begins(_ health: inout RegionHealth, _ now: EngineInstant) -> Bool { health.begin(now: now, showMax: .seconds(5)) }
+
     @Test func `PLACE-14 a region is passed over after a failure until its time has passed`() {
         var health = RegionHealth()
         #expect(health.isReachable(now: Self.start))
@@ -38,6 +40,47 @@ import Testing
         health.failed(now: Self.start, jitter: jitter, backoff: Self.backoff)
         #expect(!health.isReachable(now: Self.start + .milliseconds(milliseconds - 1)))
         #expect(health.isReachable(now: Self.start + .milliseconds(milliseconds + 1)))
+    }
+
+    @Test func `PLACE-14 when its time has passed one call shows whether the region is back, and the others are kept away`() {
+        var health = RegionHealth()
+        let later = Self.start + .seconds(1)
+        health.failed(now: Self.start, jitter: 0.5, backoff: Self.backoff)
+        #expect(begins(&health, later))
+        #expect(!health.isReachable(now: later))
+        #expect(!begins(&health, later))
+        health.failed(now: later, jitter: 0.5, backoff: Self.backoff)
+        #expect(!health.isReachable(now: later + .milliseconds(499)))
+        #expect(begins(&health, later + .milliseconds(500)))
+        health.accepted()
+        #expect(health.circuit == .closed)
+        for _ in 0..<2 { #expect(begins(&health, later)) }
+    }
+
+    @Test func `a call that shows nothing, or shows it too late, makes way for the next`() {
+        var health = RegionHealth()
+        let later = Self.start + .seconds(1)
+        health.failed(now: Self.start, jitter: 0.5, backoff: Self.backoff)
+        #expect(begins(&health, later))
+        health.endedUnclear(now: later)
+        #expect(begins(&health, later))
+        #expect(!begins(&health, later + .milliseconds(4999)))
+        #expect(begins(&health, later + .seconds(5)))
+    }
+
+    @Test func `PLACE-14 a refusal for lack of capacity is no failure, lasts longer each time, and ends with an accepted call`() {
+        var health = RegionHealth()
+        for milliseconds in [250, 500] {
+            health.refused(now: Self.start, jitter: 0.5, backoff: Self.backoff)
+            #expect(health.isReachable(now: Self.start))
+            #expect(health.isSaturated(now: Self.start + .milliseconds(milliseconds - 1)))
+            #expect(!health.isSaturated(now: Self.start + .milliseconds(milliseconds)))
+        }
+        // That it answers a probe does not mean that it has room.
+        health.succeeded()
+        #expect(health.isSaturated(now: Self.start))
+        health.accepted()
+        #expect(!health.isSaturated(now: Self.start))
     }
 
     @Test func `a connection's streams are counted, the first that has room is used, and none is there when all are full`() {

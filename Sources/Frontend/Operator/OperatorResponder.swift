@@ -39,6 +39,8 @@ struct OperatorResponder: Sendable {
         case (.get, "sticky", 2): return json(try await sticky(target))
         case (.delete, "sticky", 3): return json(try await removeSticky(parts[2]))
         case (.get, "why-cold", 2): return json(try await coldStarts(target))
+        case (.get, "regions", 2): return json(regions())
+        case (.get, "regions", 3): return json(try region(parts[2], target))
         case (.get, "sandbox", 2): return json(try await explainSandbox(target))
         case (.post, "sandbox", 3) where parts[2] == "learn": return json(try await learnSandbox(target, request.body))
         default: throw Self.unknown(target)

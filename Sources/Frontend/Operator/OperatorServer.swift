@@ -21,6 +21,8 @@ public import ServiceLifecycle
 /// | `GET /v1/sticky?account=ID&function=NAME&limit=1000` | a ``StickyAnswer`` |
 /// | `DELETE /v1/sticky/ROW` | the ``StickyRow`` that is no more |
 /// | `GET /v1/why-cold?function=NAME&account=ID` | a ``ColdStartsAnswer`` |
+/// | `GET /v1/regions` | a ``RegionsAnswer`` |
+/// | `GET /v1/regions/NAME?limit=100` | a ``RegionDetailAnswer`` |
 /// | `GET /v1/sandbox?function=NAME&account=ID&qualifier=VERSION` | a ``SandboxAnswer`` |
 /// | `POST /v1/sandbox/learn?function=…`, body `{"events":[…]}` | a `LearnedProfile` |
 ///

@@ -1,6 +1,7 @@
 public import EngineCore
 public import FunctionCatalog
 public import NIOCore
+public import RegionForwarding
 public import Telemetry
 
 /// What the operator's API shows.
@@ -15,6 +16,8 @@ public struct OperatorServices: Sendable {
     public var sandbox: SandboxServices?
     /// `nil` where capacity is not shown or changed beyond ``pools``; asking is then answered with 503.
     public var capacity: CapacityServices?
+    /// `nil` where this node forwards to none.
+    public var regions: RegionDirectory?
     /// `nil` where no log of arrivals is kept; asking is then answered with 503.
     public var arrivals: ArrivalServices?
 
@@ -23,7 +26,7 @@ public struct OperatorServices: Sendable {
         newest: @escaping @Sendable (_ limit: Int, _ filter: RecordFilter) -> [RecordStore.Entry],
         pools: @escaping @Sendable () async -> any Encodable & Sendable,
         status: @escaping @Sendable () async -> any Encodable & Sendable, sandbox: SandboxServices? = nil,
-        capacity: CapacityServices? = nil, arrivals: ArrivalServices? = nil
+        capacity: CapacityServices? = nil, regions: RegionDirectory? = nil, arrivals: ArrivalServices? = nil
     ) {
         self.record = record
         self.newest = newest
@@ -31,6 +34,7 @@ public struct OperatorServices: Sendable {
         self.status = status
         self.sandbox = sandbox
         self.capacity = capacity
+        self.regions = regions
         self.arrivals = arrivals
     }
 }

@@ -31,6 +31,7 @@ struct PeerResponder: HTTPResponder {
         case addBundle(ContentDigest)
         case hold
         case health
+        case reports(ReportPlace)
 
         init?(_ request: Request) {
             let path = request.uri.path
@@ -38,6 +39,7 @@ struct PeerResponder: HTTPResponder {
             case (.post, ForwardWire.invocationsPath): self = .invoke
             case (.put, ForwardWire.versionsPath): self = .hold
             case (.get, ForwardWire.healthPath): self = .health
+            case (.get, ForwardWire.reportsPath): self = .reports(ReportPlace(query: request.uri.query ?? ""))
             default:
                 guard path.hasPrefix(ForwardWire.bundlesPath + "/"),
                     let digest = ContentDigest(hex: path.dropFirst(ForwardWire.bundlesPath.utf8.count + 1))
@@ -68,7 +70,7 @@ struct PeerResponder: HTTPResponder {
     func respond(to request: Request, context: PeerContext) async throws -> Response {
         let arrival = EngineInstant.now()
         do {
-            let route = try await admit(request, context)
+            let (route, peer) = try await admit(request, context)
             switch route {
             case .invoke:
                 // The sender that resets its stream or loses its connection cancels what runs for it.
@@ -78,6 +80,9 @@ struct PeerResponder: HTTPResponder {
             case .addBundle(let digest): return try await addBundle(digest, request)
             case .hold: return try await hold(request)
             case .health: return health()
+            case .reports(let place):
+                try await discard(request.body)
+                return try reports(from: place, to: peer, on: context.channel)
             }
         } catch let error as ForwardingError {
             context.logger.warning("A peer's request was refused.", metadata: ["error": "\(error)", "path": "\(request.uri.path)"])
@@ -87,9 +92,9 @@ struct PeerResponder: HTTPResponder {
         }
     }
 
-    /// Who asks, and for what.
+    /// For what is asked, and by whom.
     /// - Throws: `unsupportedProtocol`, `forbidden`, `notFound`; the body has been read then.
-    private func admit(_ request: Request, _ context: PeerContext) async throws -> Route {
+    private func admit(_ request: Request, _ context: PeerContext) async throws -> (Route, peer: String) {
         do {
             try ForwardedInvocation.checkProtocol(request.headers)
             let peer = try await identities.name(of: context.channel)
@@ -99,7 +104,7 @@ struct PeerResponder: HTTPResponder {
             guard let route = Route(request) else {
                 throw ForwardingError(.notFound, "There is no \(request.method) \(request.uri.path) between nodes.")
             }
-            return route
+            return (route, peer)
         } catch {
             try await discard(request.body)
             throw error
@@ -121,9 +126,14 @@ struct PeerResponder: HTTPResponder {
             guard let version = try await services.heldVersion(invocation.function, invocation.version, invocation.revision),
                 await services.hasBundle(version.codeDigest)
             else {
+                services.reports?.drop(revision: invocation.revision)
                 throw InvocationError(.versionNotHeld, "Node \(services.node) does not hold revision \(invocation.revision).")
             }
+            let identity = VersionIdentity(
+                function: invocation.function, version: invocation.version, revision: invocation.revision)
+            services.reports?.received(identity, running: version, now: arrival)
             let result = try await services.invoke(invocation.request(of: version, payload: payload, arrival: arrival))
+            services.reports?.answered(identity, result.record)
             var response = Response(status: .ok, body: ResponseBody(contentsOf: try ForwardedAnswer(result).sections()))
             response.headers[.waysideNode] = services.node
             response.headers[.contentType] = "application/octet-stream"
@@ -166,6 +176,7 @@ struct PeerResponder: HTTPResponder {
             throw InvocationError(.codeUnavailable, "Node \(services.node) has no package \(version.codeDigest). Send it first.")
         }
         try await services.hold(version)
+        services.reports?.hold([VersionIdentity(version)])
         return Response(status: .noContent)
     }
 

@@ -20,6 +20,8 @@ public struct PeerServices: Sendable {
     public var isDraining: @Sendable () -> Bool
     /// The share of the capacity in use, 0 to 1.
     public var load: @Sendable () -> Double
+    /// Told of every call and version that comes, and sent to the peers that ask for it; `nil`: this node has no reports.
+    public var reports: ReportFeed?
 
     public init(
         node: String, role: NodeHealth.Role,
@@ -29,7 +31,7 @@ public struct PeerServices: Sendable {
         hasBundle: @escaping @Sendable (ContentDigest) async -> Bool,
         addBundle: @escaping @Sendable ([UInt8], ContentDigest) async throws(InvocationError) -> Void,
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
-        isDraining: @escaping @Sendable () -> Bool, load: @escaping @Sendable () -> Double
+        isDraining: @escaping @Sendable () -> Bool, load: @escaping @Sendable () -> Double, reports: ReportFeed? = nil
     ) {
         self.node = node
         self.role = role
@@ -40,6 +42,7 @@ public struct PeerServices: Sendable {
         self.invoke = invoke
         self.isDraining = isDraining
         self.load = load
+        self.reports = reports
     }
 }
 

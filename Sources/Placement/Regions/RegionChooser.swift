@@ -24,8 +24,19 @@
 // Source: M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE TPDS 12(10), 2001; L. Kleinrock, "Queueing
 // Systems" I, §3.2.
 
+public import EngineCore
+
 /// Chooses the region for one call. Pure: equal inputs and draws give equal choices.
 public struct RegionChooser: Hashable, Sendable {
+    /// What a region is chosen by.
+    public enum Rule: String, Hashable, Sendable, Codable, CaseIterable {
+        /// Round trip, queueing and the start to be expected.
+        case expected
+        /// The round trip alone, to compare with.
+        case nearest
+    }
+
+    public var rule: Rule
     /// How old a region's report may be to count, in seconds.
     public var stalenessMax: Double
     /// How long regions are taken to keep an idle container, in seconds.
@@ -38,7 +49,8 @@ public struct RegionChooser: Hashable, Sendable {
     static let tieShare = 0.1
     static let tieSeconds = 0.0005
 
-    public init(stalenessMax: Double = 5, keepAlive: Double = 600, roundTripPrior: Double = 0.1) {
+    public init(rule: Rule = .expected, stalenessMax: Double = 5, keepAlive: Double = 600, roundTripPrior: Double = 0.1) {
+        self.rule = rule
         self.stalenessMax = stalenessMax
         self.keepAlive = keepAlive
         self.roundTripPrior = roundTripPrior
@@ -70,23 +82,8 @@ public struct RegionChooser: Hashable, Sendable {
         public var exclusion: Exclusion?
     }
 
-    public enum Exclusion: String, Hashable, Sendable, Codable, CaseIterable {
-        case unreachable, saturated
-        case versionNotHeld = "version_not_held"
-        /// It has refused or failed this very call.
-        case tried
-    }
-
-    /// What decided.
-    public enum Basis: String, Hashable, Sendable, Codable, CaseIterable {
-        /// A region is warmer than the others, by its own history.
-        case warmth
-        /// Distance and load alone: no region has seen the function.
-        case distance
-        /// Distance and load alone: reports are too old or missing.
-        case stale
-        case onlyOne = "only_one"
-    }
+    public typealias Exclusion = RegionExclusion
+    public typealias Basis = RegionBasis
 
     public struct Choice: Hashable, Sendable {
         /// `nil`: none is eligible.
@@ -106,12 +103,12 @@ public struct RegionChooser: Hashable, Sendable {
         var scores = candidates.map { score($0, call, tried: tried) }
         let eligible = scores.indices.filter { scores[$0].exclusion == nil }
         let hasReports = eligible.contains { isFresh(candidates[$0]) }
-        let isSeen = hasReports && eligible.contains { isFreshlySeen(candidates[$0]) }
+        let isSeen = rule == .expected && hasReports && eligible.contains { isFreshlySeen(candidates[$0]) }
         if !isSeen { for index in eligible { scores[index].start = 0 } }
         guard let best = eligible.min(by: { scores[$0].total < scores[$1].total }) else {
             return Choice(region: nil, basis: .onlyOne, scores: scores)
         }
-        let margin = max(scores[best].total * Self.tieShare, Self.tieSeconds)
+        let margin = rule == .nearest ? 0 : max(scores[best].total * Self.tieShare, Self.tieSeconds)
         let tied = eligible.filter { scores[$0].total <= scores[best].total + margin }
         let chosen = isSeen ? draw(tied, candidates, &random) : meet(tied, candidates, call)
         let basis: Basis = eligible.count == 1 ? .onlyOne : isSeen ? .warmth : hasReports ? .distance : .stale
@@ -121,7 +118,7 @@ public struct RegionChooser: Hashable, Sendable {
     // MARK: -
 
     private func score(_ candidate: RegionCandidate, _ call: Call, tried: Set<String>) -> Score {
-        let load = min(max(candidate.load, 0), Self.loadMax)
+        let load = rule == .nearest ? 0 : min(max(candidate.load, 0), Self.loadMax)
         var score = Score(
             region: candidate.name, roundTrip: candidate.roundTrip ?? roundTripPrior, queueing: call.duration * load / (1 - load),
             start: chanceOfCold(candidate) * call.coldStart)

@@ -17,6 +17,7 @@ struct InvocationTimeline {
         ]
         if let forwardedBy = record.forwardedBy { lines.append("  came from \(forwardedBy), hop \(record.hops)") }
         if let capacity = record.capacity { lines += Self.capacity(capacity).map { "  \($0)" } }
+        if let regions = record.regions { lines += Self.regions(regions, width: Terminal.columns - 2).map { "  \($0)" } }
         lines += bars(record.spans, indent: "  ", node: record.node)
         if let remote = record.remote {
             lines.append(

@@ -193,7 +193,7 @@ import Testing
                         try await until { directory.reachableRegions() == ["region-1"] }
                         second.change { $0.isDraining = false }
                         try await until { directory.reachableRegions() == ["region-2", "region-1"] }
-                        try await until { directory.states().allSatisfy { $0.health != nil } }
+                        try await until { directory.states().allSatisfy { $0.health != nil && $0.roundTrip != nil } }
                         let states = directory.states()
                         #expect(states.map(\.health?.node) == ["region-2", "region-1"])
                         #expect(states.allSatisfy { $0.health?.load == 0.25 && $0.health?.role == .region && $0.roundTrip != nil })

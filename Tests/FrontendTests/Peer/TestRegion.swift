@@ -20,23 +20,46 @@ final class TestRegion: Sendable {
         var holdCount = 0
         var uploadCount = 0
         var requests: [InvocationRequest] = []
+        /// Invocations whose version was looked up.
+        var lookUpCount = 0
+        var idleContainers = 0
+        /// Its reports cannot be written, so the feed stops; all else goes on.
+        var isMute = false
     }
 
     let name: String
-    private let state: Mutex<State>
+    let feed: ReportFeed
+    private let shared: Shared
     private let handler: Handler
+
+    /// The state, for those whom the region itself is made of.
+    private final class Shared: Sendable {
+        let state: Mutex<State>
+        init(_ state: State) { self.state = Mutex(state) }
+    }
 
     init(name: String, holding versions: [PinnedVersion], handler: @escaping Handler) {
         self.name = name
         self.handler = handler
-        state = Mutex(
+        let shared = Shared(
             State(
                 versions: Dictionary(uniqueKeysWithValues: versions.map { ($0.revision, $0) }),
                 bundles: Set(versions.map(\.codeDigest))))
+        self.shared = shared
+        var limits = ReportFeed.Limits()
+        limits.heartbeat = .milliseconds(100)
+        feed = ReportFeed(node: name, limits: limits, idleContainers: { _ in shared.state.withLock { $0.idleContainers } }) {
+            shared.state.withLock {
+                ReportFeed.Condition(load: $0.isMute ? .nan : 0.25, isSaturated: false, isDraining: $0.isDraining)
+            }
+        }
     }
 
-    var now: State { state.withLock { $0 } }
-    func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
+    var now: State { shared.state.withLock { $0 } }
+    func change(_ body: (inout State) -> Void) { shared.state.withLock { body(&$0) } }
+
+    /// Tells of what it holds now.
+    func tellHeld() { feed.hold(now.versions.values.map { VersionIdentity($0) }) }
 
     /// Runs a region while `body` runs. It ends its calls' connections at the end.
     /// - Parameter versions: those it holds from the beginning.
@@ -69,7 +92,10 @@ final class TestRegion: Sendable {
     private var services: PeerServices {
         PeerServices(
             node: name, role: .region,
-            heldVersion: { _, _, revision in self.now.versions[revision] },
+            heldVersion: { _, _, revision in
+                self.change { $0.lookUpCount += 1 }
+                return self.now.versions[revision]
+            },
             hold: { version in
                 self.change {
                     $0.versions[version.revision] = version
@@ -94,7 +120,7 @@ final class TestRegion: Sendable {
                     log: InvocationLog(text: ByteBuffer(string: "START RequestId: \(request.id)\n"), droppedByteCount: 2),
                     record: self.record(of: request))
             },
-            isDraining: { self.now.isDraining }, load: { 0.25 })
+            isDraining: { self.now.isDraining }, load: { 0.25 }, reports: feed)
     }
 
     private func record(of request: InvocationRequest) -> InvocationRecord {

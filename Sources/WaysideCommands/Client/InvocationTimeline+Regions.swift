@@ -1,0 +1,40 @@
+internal import EngineCore
+
+extension InvocationTimeline {
+    /// The regions between which was chosen, each with its score and what that comes from.
+    static func regions(_ choice: RegionChoice, width: Int) -> [String] {
+        var table = Table(columns: [
+            .init("REGION", importance: 10, isText: true), .init("SCORE", importance: 9), .init("ROUND TRIP", importance: 8),
+            .init("QUEUEING", importance: 6), .init("START", importance: 8), .init("LAST CALL", importance: 5),
+            .init("IDLE", importance: 5), .init("LOAD", importance: 4), .init("REPORT", importance: 3), .init("", importance: 7),
+        ])
+        func time(_ milliseconds: Double?) -> String { milliseconds.map { "\(Units.time($0 / 1000)) ago" } ?? "-" }
+        table.rows = choice.scores.map { score in
+            [
+                score.region, RegionDescription.milliseconds(score.total), RegionDescription.milliseconds(score.roundTrip),
+                RegionDescription.milliseconds(score.queueing), RegionDescription.milliseconds(score.start), time(score.lastReceived),
+                Units.count(score.idleContainers), "\(Int((score.load * 100).rounded()))%", time(score.reportAge),
+                score.exclusion.map(words) ?? "",
+            ]
+        }
+        return ["region chosen \(words(choice.basis)):"] + table.render(width: width).split(separator: "\n").map { "  \($0)" }
+    }
+
+    private static func words(_ basis: RegionBasis) -> String {
+        switch basis {
+        case .warmth: "by way, queue and warmth"
+        case .distance: "by way and queue, for none has seen the function"
+        case .stale: "by way and queue, for reports are stale or missing"
+        case .onlyOne: "for no other could take the call"
+        }
+    }
+
+    private static func words(_ exclusion: RegionExclusion) -> String {
+        switch exclusion {
+        case .unreachable: "out of reach"
+        case .saturated: "full"
+        case .versionNotHeld: "lacks the version"
+        case .tried: "refused this call"
+        }
+    }
+}
