@@ -27,8 +27,12 @@ public enum DecisionReason: String, Sendable, Codable, CaseIterable {
     case uncommon
     /// Free memory or slots do not suffice (PLACE-05).
     case noCapacity = "no_capacity"
-    /// The function asks for more memory than this node gives any one function (PLACE-08).
+    /// The function asks for more memory than this node gives any one function, or runs for so long that its memory here is worth more
+    /// than the round trip (PLACE-08).
     case profile
+
+    /// The version's code is not unpacked here; it is fetched meanwhile (PLACE-09).
+    case codeNotCurrent = "code_not_current"
 
     // Refuse.
     /// Nothing here or elsewhere can take it now.

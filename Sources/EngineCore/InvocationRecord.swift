@@ -64,6 +64,8 @@ public struct InvocationRecord: Sendable, Codable {
     public var remote: RemoteRecord?
     /// How the region was chosen, when one was; of a call that was tried in several, the last choice.
     public var regions: RegionChoice?
+    /// What the placement decision saw; `nil` for calls that an idle container took at once.
+    public var placement: PlacementBasis?
     /// How the call came by its container here; `nil` if it had none.
     public var capacity: Capacity?
 

@@ -7,5 +7,6 @@ extension PinnedVersion {
         key == other.key && version == other.version && runtime == other.runtime && handler == other.handler && memory == other.memory
             && temporaryStorage == other.temporaryStorage && timeout == other.timeout && environment == other.environment
             && codeDigest == other.codeDigest && sandbox == other.sandbox && affinity == other.affinity
+            && placement == other.placement
     }
 }

@@ -23,11 +23,13 @@ public final class PinnedVersion: Sendable, Codable {
     public let sandbox: SandboxPolicy
     /// The owner's rule of which requests belong together; `nil`: none.
     public let affinity: AffinityRule?
+    public let placement: PlacementRule
 
     public init(
         key: FunctionKey, version: FunctionVersion, revision: String, runtime: String, handler: String, memory: ByteCount,
         temporaryStorage: ByteCount, timeout: Duration, environment: [String: String], codeDigest: ContentDigest,
-        codeSize: ByteCount, sandbox: SandboxPolicy = SandboxPolicy(), affinity: AffinityRule? = nil
+        codeSize: ByteCount, sandbox: SandboxPolicy = SandboxPolicy(), affinity: AffinityRule? = nil,
+        placement: PlacementRule = PlacementRule()
     ) {
         self.key = key
         self.version = version
@@ -42,6 +44,7 @@ public final class PinnedVersion: Sendable, Codable {
         self.codeSize = codeSize
         self.sandbox = sandbox
         self.affinity = affinity
+        self.placement = placement
     }
 
     /// The ARN as the function sees it in its context: unqualified for `$LATEST` asked by name, else with the version.

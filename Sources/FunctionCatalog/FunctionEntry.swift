@@ -42,6 +42,6 @@ public struct FunctionEntry: Hashable, Sendable {
             key: key, version: version, revision: revision, runtime: settings.runtime, handler: settings.handler,
             memory: .mebibytes(settings.memoryMebibytes), temporaryStorage: .mebibytes(settings.temporaryStorageMebibytes),
             timeout: .seconds(settings.timeoutSeconds), environment: settings.environment, codeDigest: code.digest,
-            codeSize: code.size, sandbox: sandbox, affinity: settings.affinity)
+            codeSize: code.size, sandbox: sandbox, affinity: settings.affinity, placement: settings.placement)
     }
 }

@@ -27,11 +27,13 @@ public struct FunctionSettings: Hashable, Sendable, Codable {
     public var systemCalls: [String]?
     /// Which requests belong to one container; `nil`: whatever is idle serves any.
     public var affinity: AffinityRule?
+    public var placement: PlacementRule
 
     public init(
         runtime: String, handler: String, role: String, description: String = "", timeoutSeconds: Int = 3,
         memoryMebibytes: Int = 128, temporaryStorageMebibytes: Int = 512, environment: [String: String] = [:],
-        architecture: String = "x86_64", egress: [String] = [], systemCalls: [String]? = nil, affinity: AffinityRule? = nil
+        architecture: String = "x86_64", egress: [String] = [], systemCalls: [String]? = nil, affinity: AffinityRule? = nil,
+        placement: PlacementRule = PlacementRule()
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -45,6 +47,7 @@ public struct FunctionSettings: Hashable, Sendable, Codable {
         self.egress = egress
         self.systemCalls = systemCalls
         self.affinity = affinity
+        self.placement = placement
     }
 
     /// What was stored before a setting existed has its default.
@@ -60,6 +63,7 @@ public struct FunctionSettings: Hashable, Sendable, Codable {
             architecture: try values.decode(String.self, forKey: .architecture),
             egress: try values.decodeIfPresent([String].self, forKey: .egress) ?? [],
             systemCalls: try values.decodeIfPresent([String].self, forKey: .systemCalls),
-            affinity: try values.decodeIfPresent(AffinityRule.self, forKey: .affinity))
+            affinity: try values.decodeIfPresent(AffinityRule.self, forKey: .affinity),
+            placement: try values.decodeIfPresent(PlacementRule.self, forKey: .placement) ?? PlacementRule())
     }
 }

@@ -32,6 +32,7 @@ struct Deploy: AsyncParsableCommand {
 
     @OptionGroup(title: "Sandbox") var sandbox: SandboxSettingsOptions
     @OptionGroup(title: "Sticky containers") var affinity: AffinitySettingsOptions
+    @OptionGroup(title: "Placement") var placement: PlacementSettingsOptions
 
     @Flag(help: "Publishes a version.")
     var publish = false
@@ -96,6 +97,7 @@ struct Deploy: AsyncParsableCommand {
         }
         var own = try sandbox.member() ?? [:]
         if let affinity = affinity.member() { own["Affinity"] = affinity }
+        own.merge(placement.members) { $1 }
         if !own.isEmpty { settings["Wayside"] = own }
         return settings
     }

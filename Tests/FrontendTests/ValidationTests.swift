@@ -116,6 +116,7 @@ import Testing
         (#"{"Egress":["ok.example:443","no port:x"]}"#, "no port:x"), (#"{"Egress":["10.0.0.1/8:443"]}"#, "10.0.0.1/8:443"),
         (#"{"SystemCalls":{}}"#, "SystemCalls of Wayside is not a list of Strings."),
         (#"{"SystemCalls":[]}"#, "SystemCalls of Wayside is empty"), (#"{"SystemCalls":["read",""]}"#, "'' in SystemCalls of Wayside"),
+        (#"{"Latency":"soon"}"#, "Latency of Wayside is 'soon'. Give high, normal, low."),
         (#"{"SystemCalls":["Read"]}"#, "'Read' in SystemCalls of Wayside"),
         (#"{"SystemCalls":["\#(String(repeating: "a", count: 64))"]}"#, "in SystemCalls of Wayside"),
         (#"{"SystemCalls":[\#(Array(repeating: #""read""#, count: 513).joined(separator: ","))]}"#, "has 513 names; 512 are the most"),
@@ -137,6 +138,14 @@ import Testing
         #expect(kept.egress == ["a.example:1"] && kept.systemCalls == ["write", "read"])
         try settings(#"{"Wayside":{"Egress":[],"SystemCalls":null}}"#).apply(to: &kept)
         #expect(kept.egress.isEmpty && kept.systemCalls == nil)
+    }
+
+    @Test func `what is said of placement replaces what was said, member by member`() throws {
+        var kept = FunctionSettings(runtime: "python3.11", handler: "a.b", role: "r")
+        try settings(#"{"Wayside":{"Idempotent":true,"ServeStale":true,"Latency":"high"}}"#).apply(to: &kept)
+        #expect(kept.placement == PlacementRule(isIdempotent: true, servesStale: true, latency: .high))
+        try settings(#"{"Wayside":{"Idempotent":false,"Latency":null}}"#).apply(to: &kept)
+        #expect(kept.placement == PlacementRule(isIdempotent: false, servesStale: true, latency: .high))
     }
 
     @Test func `the environment may have 4096 bytes as compact JSON`() throws {

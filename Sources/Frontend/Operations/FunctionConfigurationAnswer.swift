@@ -46,11 +46,17 @@ struct FunctionConfigurationAnswer {
             logging.member("LogGroup", "/aws/lambda/\(entry.key.name)")
         }
         // Only where it says something, so that AWS clients see what AWS answers.
-        if !settings.egress.isEmpty || settings.systemCalls != nil || settings.affinity != nil || entry.isolation != .shared {
+        let placement = settings.placement
+        if !settings.egress.isEmpty || settings.systemCalls != nil || settings.affinity != nil || entry.isolation != .shared
+            || placement != PlacementRule()
+        {
             json.member("Wayside") { wayside in
                 if !settings.egress.isEmpty { wayside.member("Egress", settings.egress) }
                 if let systemCalls = settings.systemCalls { wayside.member("SystemCalls", systemCalls) }
                 if entry.isolation != .shared { wayside.member("Isolation", entry.isolation.rawValue) }
+                if placement.isIdempotent { wayside.member("Idempotent", true) }
+                if placement.servesStale { wayside.member("ServeStale", true) }
+                if placement.latency != .normal { wayside.member("Latency", placement.latency.rawValue) }
                 if let rule = settings.affinity { wayside.member("Affinity") { Self.write(rule, to: &$0) } }
             }
         }

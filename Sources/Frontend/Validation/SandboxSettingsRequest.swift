@@ -2,8 +2,8 @@ import EngineCore
 import FunctionCatalog
 
 /// The member `Wayside` of CreateFunction and UpdateFunctionConfiguration, the one that is this engine's own:
-/// `{"Egress": ["api.example.com:443"], "SystemCalls": ["read", …], "Affinity": {…}}`. What is absent stays as it is; `null` for
-/// `SystemCalls` or `Affinity` takes the profile or the rule away.
+/// `{"Egress": ["api.example.com:443"], "SystemCalls": ["read", …], "Affinity": {…}, "Idempotent": true, …}`. What is absent stays as
+/// it is; `null` for `SystemCalls` or `Affinity` takes the profile or the rule away.
 ///
 /// Unlike in the rest of a request an unknown member is refused: who misspells a restriction must not believe it holds.
 struct SandboxSettingsRequest: Sendable {
@@ -17,30 +17,35 @@ struct SandboxSettingsRequest: Sendable {
     /// Whether an existing profile is taken away.
     private let clearsSystemCalls: Bool
     private let affinity: AffinitySettingsRequest
+    private let placement: PlacementSettingsRequest
+    private static let members = ["Egress", "SystemCalls", "Affinity"] + PlacementSettingsRequest.members
 
     /// - Throws: `InvalidParameterValueException` that names the member or the entry.
     init(_ request: RequestObject) throws(LambdaError) {
         guard request["Wayside"] != nil else {
             (egress, systemCalls, clearsSystemCalls) = (nil, nil, false)
             affinity = try AffinitySettingsRequest(nil)
+            placement = try PlacementSettingsRequest(nil)
             return
         }
         guard let members = try? request.object("Wayside") else {
             throw Self.invalid("Wayside is not a structure. Give {\"Egress\": […], \"SystemCalls\": […]}.")
         }
-        if let unknown = members.names.first(where: { !["Egress", "SystemCalls", "Affinity"].contains($0) }) {
-            throw Self.invalid("Wayside has no member '\(unknown.prefix(100))'. It has Egress, SystemCalls and Affinity.")
+        if let unknown = members.names.first(where: { !Self.members.contains($0) }) {
+            throw Self.invalid("Wayside has no member '\(unknown.prefix(100))'. It has \(Self.members.joined(separator: ", ")).")
         }
         egress = try Self.texts(members, "Egress").map { (entries) throws(LambdaError) in try Self.checked(egress: entries) }
         systemCalls = try Self.texts(members, "SystemCalls").map { (names) throws(LambdaError) in try Self.checked(systemCalls: names) }
         clearsSystemCalls = members.isNull("SystemCalls")
         affinity = try AffinitySettingsRequest(members)
+        placement = try PlacementSettingsRequest(members)
     }
 
     func apply(to settings: inout FunctionSettings) {
         if let egress { settings.egress = egress }
         if clearsSystemCalls || systemCalls != nil { settings.systemCalls = systemCalls }
         affinity.apply(to: &settings)
+        placement.apply(to: &settings)
     }
 
     private static func texts(_ members: RequestObject, _ name: String) throws(LambdaError) -> [String]? {

@@ -36,5 +36,17 @@ struct FunctionSummary: Codable {
         let SystemCalls: [String]?
         let Isolation: String?
         let Affinity: AffinityRule?
+        let Idempotent: Bool?
+        let ServeStale: Bool?
+        let Latency: String?
+
+        /// What it says of placement, on one line, for people; `nil`: nothing.
+        var placementText: String? {
+            var parts: [String] = []
+            if Idempotent == true { parts.append("idempotent") }
+            if ServeStale == true { parts.append("may be served stale") }
+            if let Latency { parts.append("latency \(Latency)") }
+            return parts.isEmpty ? nil : parts.joined(separator: ", ")
+        }
     }
 }

@@ -82,6 +82,7 @@ struct FunctionShow: AsyncParsableCommand {
         paragraph.add("system calls", profile ?? "those of its runtime")
         paragraph.add("isolation", function.Wayside?.Isolation ?? "shared")
         paragraph.add("affinity", function.Wayside?.Affinity?.text ?? "none")
+        if let placement = function.Wayside?.placementText { paragraph.add("placement", placement) }
         return paragraph.lines.joined(separator: "\n")
     }
 }
