@@ -31,6 +31,8 @@ public struct InvocationError: Error, Hashable, CustomStringConvertible {
         case aborted
         /// The region was lost after the call had been sent: it may or may not have run.
         case regionFailed = "region_failed"
+        /// No region can be reached, and the call does not fit here.
+        case noRegion = "no_region"
         /// A rule of the engine was broken.
         case internalFailure = "internal_failure"
     }
@@ -38,10 +40,13 @@ public struct InvocationError: Error, Hashable, CustomStringConvertible {
     public let code: Code
     /// What failed and what to do about it, for the caller. Names no secret and no path of the host.
     public let message: String
+    /// How far the call had come at the node it was forwarded to; `nil`: it was not, or ``surelyNotStarted`` says all there is.
+    public let stage: ForwardStage?
 
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, stage: ForwardStage? = nil) {
         self.code = code
         self.message = message
+        self.stage = stage
     }
 
     public var description: String { "\(code.rawValue): \(message)" }
@@ -50,7 +55,7 @@ public struct InvocationError: Error, Hashable, CustomStringConvertible {
     public var surelyNotStarted: Bool {
         switch code {
         case .overloaded, .rejectedByPolicy, .noPermission, .reservedConcurrency, .variableCapacity, .affinity, .hopLimit, .draining,
-            .versionNotHeld, .codeUnavailable, .startFailed:
+            .versionNotHeld, .codeUnavailable, .startFailed, .noRegion:
             true
         case .launcherLost, .deadlineExceeded, .aborted, .regionFailed, .internalFailure: false
         }

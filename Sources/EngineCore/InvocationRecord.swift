@@ -60,8 +60,12 @@ public struct InvocationRecord: Sendable, Codable {
     /// The node the call came from and the hops it had made; `nil` for a client's call.
     public var forwardedBy: String?
     public var hops: Int
+    /// What the node that forwarded the call here decided it with; `nil` also if that node did not say.
+    public var origin: ForwardOrigin?
     /// The record of the region the call was forwarded to.
     public var remote: RemoteRecord?
+    /// Attempts that did not bring the call to its end: at other nodes, and here if the call was tried again; `nil`: none.
+    public var tries: [InvocationTry]?
     /// How the region was chosen, when one was; of a call that was tried in several, the last choice.
     public var regions: RegionChoice?
     /// What the placement decision saw; `nil` for calls that an idle container took at once.

@@ -22,6 +22,8 @@ public struct InvocationRequest: Sendable {
     public var affinity: AffinityDemand?
     /// For work that is not time-sensitive: how long after its arrival it may begin at the latest.
     public var deferral: Duration?
+    /// What the node that forwarded it decided that with; `nil` for a client's call, and if that node did not say.
+    public var forwarded: ForwardOrigin?
 
     /// Where the call came from.
     public enum Origin: Hashable, Sendable {
@@ -33,7 +35,8 @@ public struct InvocationRequest: Sendable {
 
     public init(
         id: RequestID, function: PinnedVersion, invokedARN: String, payload: ByteBuffer, clientContext: String?, traceID: String,
-        arrival: EngineInstant, deadline: EngineInstant, origin: Origin, affinity: AffinityDemand? = nil, deferral: Duration? = nil
+        arrival: EngineInstant, deadline: EngineInstant, origin: Origin, affinity: AffinityDemand? = nil, deferral: Duration? = nil,
+        forwarded: ForwardOrigin? = nil
     ) {
         self.id = id
         self.function = function
@@ -46,5 +49,6 @@ public struct InvocationRequest: Sendable {
         self.origin = origin
         self.affinity = affinity
         self.deferral = deferral
+        self.forwarded = forwarded
     }
 }

@@ -1,5 +1,5 @@
 /// What a placement decision saw. Part of the call's record, so that anybody can check the decision by hand.
-public struct PlacementBasis: Sendable, Codable, Equatable {
+public struct PlacementBasis: Hashable, Sendable, Codable {
     /// What decided.
     public enum Policy: String, Sendable, Codable, CaseIterable {
         /// Calls a half-life against two thresholds.

@@ -15,5 +15,19 @@ extension InvocationRecord {
             account: request.function.key.account, node: node, decision: .refuse, reason: .draining,
             arrivalEpochSeconds: Date().timeIntervalSince1970, outcome: .engineError, endingParty: .engine,
             memoryLimit: request.function.memory, requestByteCount: request.payload.readableBytes, forwardedBy: forwardedBy, hops: hops)
+        origin = request.forwarded
+    }
+
+    /// The call goes somewhere now. Where it was tried before, that was decided when it went there first.
+    mutating func noteDecided(_ request: InvocationRequest, at now: EngineInstant) {
+        if tries == nil { spans.decide = (now - request.arrival).inMilliseconds }
+    }
+
+    /// An attempt at `node` has failed. That a client has gone is no failure of the node.
+    mutating func note(_ error: InvocationError, at node: String, since began: EngineInstant, _ request: InvocationRequest) {
+        guard error.code != .aborted else { return }
+        note(
+            InvocationTry(
+                at: node, error, began: (began - request.arrival).inMilliseconds, took: (EngineInstant.now() - began).inMilliseconds))
     }
 }

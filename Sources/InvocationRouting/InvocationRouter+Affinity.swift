@@ -18,19 +18,23 @@ extension InvocationRouter {
     ) async throws(InvocationError) -> InvocationResult? {
         var excluded: Set<String> = []
         while let owner = site?.owner(of: request, excluding: excluded, now: .now()) {
+            let began = EngineInstant.now()
             do throws(InvocationError) {
                 record.follow()
                 return try await forward(request, by: owner, &record)
             } catch {
+                record.note(error, at: owner.name, since: began, request)
                 try passOver(owner.name, error, record, request)
                 excluded.insert(owner.name)
             }
         }
         if let region = region(of: request) {
+            let began = EngineInstant.now()
             do throws(InvocationError) {
                 record.follow()
                 return try await forward(request, to: region, &record)
             } catch {
+                record.note(error, at: region, since: began, request)
                 try passOver(region, error, record, request)
                 if let key = SiteRing.Key(request) { regionAffinity.withLock { $0.forget(key) } }
             }

@@ -100,6 +100,7 @@ public final class InvocationRouter: Sendable {
             let decision = policy.decide(inputs(request, isFrequent: isFrequent, selection: selection, isFull: isFull))
             record.decision = decision.kind
             record.reason = decision.reason
+            let began = EngineInstant.now()
             do throws(InvocationError) {
                 switch decision {
                 case .run:
@@ -110,18 +111,20 @@ public final class InvocationRouter: Sendable {
                         request, to: plan.region, suppliesIfMissing: selection?.suppliesIfMissing ?? true, &record)
                 case .refuse(.overloaded):
                     if refusal == nil { pool.countRefusal(of: request.function) }
-                    throw refusal
-                        ?? InvocationError(.overloaded, "No capacity is free here, and no region can take the call. Try again later.")
+                    throw self.refusal(request, ofPool: refusal, isCutOff: selection?.reachable.isEmpty ?? false)
                 case .refuse(.hopLimit):
                     throw InvocationError(.hopLimit, "The call has been forwarded as often as permitted. Check the peers' configuration.")
                 }
             } catch {
+                if case .forward(let plan) = decision { record.note(error, at: plan.region, since: began, request) }
                 switch decision {
                 case .run where (error.code == .overloaded || error.code == .noPermission) && !isFull:
                     isFull = true
                     refusal = error
+                    record.note(error, at: node, since: began, request)
                 case .run where error.code == .startFailed && restarts < Self.restartsMax && !Task.isCancelled:
                     restarts += 1
+                    record.note(error, at: node, since: began, request)
                 case .forward(let plan) where error.surelyNotStarted && !Task.isCancelled:
                     logger.warning("a region did not take a call", metadata: ["region": "\(plan.region)", "error": "\(error)"])
                     excluded.insert(plan.region)
@@ -195,11 +198,23 @@ public final class InvocationRouter: Sendable {
             reachableRegions: selection?.reachable ?? [], excludedRegions: selection?.declined ?? [])
     }
 
+    /// What a call is told that nothing here or elsewhere can take.
+    ///
+    /// - Parameters:
+    ///   - ofPool: what the pool here said, if it was asked.
+    ///   - isCutOff: regions are configured, and none can be reached.
+    private func refusal(_ request: InvocationRequest, ofPool: InvocationError?, isCutOff: Bool) -> InvocationError {
+        if isCutOff, case .client = request.origin, ofPool?.code ?? .overloaded == .overloaded {
+            return InvocationError(.noRegion, "No region can be reached, and no capacity is free here. Try again later.")
+        }
+        return ofPool ?? InvocationError(.overloaded, "No capacity is free here, and no region can take the call. Try again later.")
+    }
+
     // MARK: - The two ways
 
     private func run(_ request: InvocationRequest, _ record: inout InvocationRecord) async throws(InvocationError) -> InvocationResult {
         record.site = node
-        record.spans.decide = (EngineInstant.now() - request.arrival).inMilliseconds
+        record.noteDecided(request, at: .now())
         noteServed(request, by: nil)
         let (answer, lease) = try await pool.withLease(for: request) { lease in
             let answer = await lease.container.invoke(request)
@@ -249,9 +264,11 @@ public final class InvocationRouter: Sendable {
         _ request: InvocationRequest, by client: RegionClient, suppliesIfMissing: Bool = true, _ record: inout InvocationRecord
     ) async throws(InvocationError) -> InvocationResult {
         let sent = EngineInstant.now()
-        record.spans.decide = (sent - request.arrival).inMilliseconds
+        record.noteDecided(request, at: sent)
         record.endingParty = .region
-        let answer = try await client.forward(request, reason: record.reason, suppliesIfMissing: suppliesIfMissing)
+        let origin = ForwardOrigin(record, to: client.name, elapsed: (sent - request.arrival).inMilliseconds)
+        let answer = try await client.forward(
+            request, reason: record.reason, decision: origin, suppliesIfMissing: suppliesIfMissing)
         record.spans.forward = (EngineInstant.now() - sent).inMilliseconds
         let there = answer.result.record
         record.site = there.site ?? there.node
@@ -304,7 +321,7 @@ extension CapacityRefusal {
     /// Why the pool refused, where an error is a refusal of its.
     init?(_ code: InvocationError.Code) {
         switch code {
-        case .overloaded: self = .noCapacity
+        case .overloaded, .noRegion: self = .noCapacity
         case .rejectedByPolicy: self = .rejectedByPolicy
         case .noPermission: self = .noPermission
         case .reservedConcurrency: self = .reservedConcurrency

@@ -22,7 +22,8 @@ public import HTTPTypes
 ///   wayside-client-context              base64; absent if the caller sent none
 ///   wayside-affinity                    base64 of the JSON of an AffinityDemand; absent if any container will do
 ///   wayside-defer-ms                    by how much it may begin later; absent if it should begin at once
-///                                       A node that does not know these two runs the call as if they were absent.
+///   wayside-decision                    what the sender decided with (ForwardOrigin+Field.swift); absent if it does not say
+///                                       A node that does not know these three runs the call as if they were absent.
 ///
 /// HEAD /wayside/v1/bundles/<digest>     200 when the package is held, 404 when not
 /// PUT  /wayside/v1/bundles/<digest>     body: the package (zip); taken only if that is its SHA-256; 204
@@ -109,6 +110,7 @@ extension HTTPField.Name {
     static let waysideClientContext = known("wayside-client-context")
     static let waysideAffinity = known("wayside-affinity")
     static let waysideDeferral = known("wayside-defer-ms")
+    static let waysideDecision = known("wayside-decision")
 
     /// A name spelled in this file.
     private static func known(_ name: String) -> HTTPField.Name {

@@ -50,7 +50,10 @@ public struct ForwardedAnswer: Sendable {
             case .functionError: .functionError
             }
         let cut = result.log.text.readableBytes - log.readableBytes
-        let end = End(outcome: outcome, logDroppedByteCount: result.log.droppedByteCount + cut, record: result.record)
+        // The sender knows what it decided with.
+        var record = result.record
+        record.origin = nil
+        let end = End(outcome: outcome, logDroppedByteCount: result.log.droppedByteCount + cut, record: record)
         let document: ByteBuffer
         do {
             document = ByteBuffer(bytes: try JSONEncoder().encode(end))

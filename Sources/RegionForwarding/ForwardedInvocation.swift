@@ -24,11 +24,13 @@ public struct ForwardedInvocation: Hashable, Sendable {
     public var affinity: AffinityDemand?
     /// What is left of the time by which it may begin later, in milliseconds, when it was sent.
     public var deferralMilliseconds: Int?
+    /// What the origin decided with.
+    public var decision: ForwardOrigin?
 
     public init(
         id: RequestID, function: FunctionKey, version: FunctionVersion, revision: String, invokedARN: String,
         remainingMilliseconds: Int, hops: Int, origin: String, reason: DecisionReason, traceID: String, clientContext: String?,
-        affinity: AffinityDemand? = nil, deferralMilliseconds: Int? = nil
+        affinity: AffinityDemand? = nil, deferralMilliseconds: Int? = nil, decision: ForwardOrigin? = nil
     ) {
         self.id = id
         self.function = function
@@ -43,10 +45,13 @@ public struct ForwardedInvocation: Hashable, Sendable {
         self.clientContext = clientContext
         self.affinity = affinity
         self.deferralMilliseconds = deferralMilliseconds
+        self.decision = decision
     }
 
     /// `request` as the node `origin` forwards it at `now`, one hop further than it came.
-    public init(_ request: InvocationRequest, reason: DecisionReason, origin: String, now: EngineInstant) {
+    public init(
+        _ request: InvocationRequest, reason: DecisionReason, decision: ForwardOrigin? = nil, origin: String, now: EngineInstant
+    ) {
         let hops =
             switch request.origin {
             case .client: 1
@@ -57,7 +62,8 @@ public struct ForwardedInvocation: Hashable, Sendable {
             id: request.id, function: request.function.key, version: request.function.version, revision: request.function.revision,
             invokedARN: request.invokedARN, remainingMilliseconds: Int((request.deadline - now).wholeNanoseconds / 1_000_000),
             hops: hops, origin: origin, reason: reason, traceID: request.traceID, clientContext: request.clientContext,
-            affinity: request.affinity, deferralMilliseconds: deferral.flatMap { $0 > 0 ? $0 : nil })
+            affinity: request.affinity, deferralMilliseconds: deferral.flatMap { $0 > 0 ? $0 : nil },
+            decision: decision)
     }
 
     // MARK: - Fields
@@ -83,6 +89,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
         fields[.waysideClientContext] = clientContext.map { Data($0.utf8).base64EncodedString() }
         fields[.waysideAffinity] = affinity.flatMap(Self.encoded)
         fields[.waysideDeferral] = deferralMilliseconds.map { String($0) }
+        fields[.waysideDecision] = decision?.fieldValue
         return fields
     }
 
@@ -107,6 +114,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
             deferralMilliseconds: try Self.optional(fields, .waysideDeferral) { text in
                 Int(text).flatMap { (1...ForwardWire.deferralMillisecondsMax).contains($0) ? $0 : nil }
             })
+        decision = fields[.waysideDecision].flatMap { ForwardOrigin(fieldValue: $0, reason: reason) }
     }
 
     /// - Throws: `unsupportedProtocol` unless the fields name the protocol's version 1.
@@ -191,6 +199,6 @@ public struct ForwardedInvocation: Hashable, Sendable {
         InvocationRequest(
             id: id, function: function, invokedARN: invokedARN, payload: payload, clientContext: clientContext, traceID: traceID,
             arrival: arrival, deadline: arrival + .milliseconds(remainingMilliseconds), origin: .peer(node: origin, hops: hops),
-            affinity: affinity, deferral: deferralMilliseconds.map { .milliseconds($0) })
+            affinity: affinity, deferral: deferralMilliseconds.map { .milliseconds($0) }, forwarded: decision)
     }
 }

@@ -8,8 +8,10 @@ import Synchronization
 
 extension RegionClient {
     /// Sends the invocation once.
-    func invoke(_ request: InvocationRequest, reason: DecisionReason) async throws(InvocationError) -> ForwardedAnswer {
-        let forwarded = ForwardedInvocation(request, reason: reason, origin: node, now: .now())
+    func invoke(
+        _ request: InvocationRequest, reason: DecisionReason, decision: ForwardOrigin?
+    ) async throws(InvocationError) -> ForwardedAnswer {
+        let forwarded = ForwardedInvocation(request, reason: reason, decision: decision, origin: node, now: .now())
         try forwarded.admit(hopsMax: configuration.hopsMax)
         let payload = PayloadStream(request.payload)
         let (begin, connections) = (EngineInstant.now(), connectionCount)
@@ -20,7 +22,7 @@ extension RegionClient {
                 answerBytesMax: ForwardWire.answerBytesMax,
                 deadline: request.deadline + configuration.answerMargin)
         } catch {
-            throw invocationError(of: error, wasSent: payload.wasSent)
+            throw invocationError(of: error, payload.wasSent ? .afterSend : .beforeSend)
         }
         let time = EngineInstant.now() - begin
         guard answer.status == 200 else { throw refusal(answer, revision: request.function.revision) }
@@ -30,11 +32,12 @@ extension RegionClient {
         do {
             result = try ForwardedAnswer(body: answer.body)
         } catch {
-            throw InvocationError(.regionFailed, "\(error.message) It has run the call or a part of it.")
+            throw InvocationError(.regionFailed, "\(error.message) It has run the call or a part of it.", stage: .midResult)
         }
         guard result.result.record.requestID == request.id else {
             throw InvocationError(
-                .regionFailed, "Region \(name) answered another call. Look for an intermediary that mixes answers.")
+                .regionFailed, "Region \(name) answered another call. Look for an intermediary that mixes answers.",
+                stage: .midResult)
         }
         if max(request.payload.readableBytes, answer.body.readableBytes) <= configuration.measuredBytesMax {
             // What is left when the time between arrival and answer there is taken off was spent on the way.
@@ -44,21 +47,30 @@ extension RegionClient {
     }
 
     /// What a failed exchange means for the call, and for the region's reachability.
-    private func invocationError(of failure: Failure, wasSent: Bool) -> InvocationError {
-        switch (failure, wasSent) {
-        case (.cancelled, _): return InvocationError(.aborted, "The client has gone.")
-        case (.full, _): return InvocationError(.overloaded, "Region \(name) has as many calls from this node as it may have.")
-        case (.late, false): return InvocationError(.deadlineExceeded, "The call's time was up before region \(name) was reached.")
-        case (.late, true):
-            return InvocationError(.regionFailed, "Region \(name) did not answer in time. It may have run the call.")
-        case (.lost(let error), false):
-            noteFailure("\(error)")
-            return InvocationError(.overloaded, "Region \(name) is unreachable.")
-        case (.lost(let error), true) where Self.isRefusal(error):
-            return InvocationError(.overloaded, "Region \(name) took no more calls on this connection.")
-        case (.lost(let error), true):
+    ///
+    /// - Parameter stage: how far the call had come; `beforeSend`, `beforeStart` or `afterSend`.
+    private func invocationError(of failure: Failure, _ stage: ForwardStage) -> InvocationError {
+        switch (failure, stage) {
+        case (.cancelled, _): return InvocationError(.aborted, "The client has gone.", stage: stage)
+        case (.full, _):
+            return InvocationError(.overloaded, "Region \(name) has as many calls from this node as it may have.", stage: .beforeSend)
+        case (.late, .afterSend):
+            return InvocationError(.regionFailed, "Region \(name) did not answer in time. It may have run the call.", stage: stage)
+        case (.late, _):
+            return InvocationError(.deadlineExceeded, "The call's time was up before region \(name) was reached.", stage: stage)
+        case (.lost(let error), .afterSend) where Self.isRefusal(error):
+            return InvocationError(.overloaded, "Region \(name) took no more calls on this connection.", stage: .beforeStart)
+        case (.lost(let error), .afterSend):
             logger.notice("The region was lost while it had a call.", metadata: ["error": "\(error)"])
-            return InvocationError(.regionFailed, "Region \(name) was lost after the call had been sent. It may have run the call.")
+            return InvocationError(
+                .regionFailed, "Region \(name) was lost after the call had been sent. It may have run the call.", stage: stage)
+        case (.cutOff(let error), .afterSend):
+            logger.notice("The region was lost while it answered.", metadata: ["error": "\(error)"])
+            return InvocationError(
+                .regionFailed, "Region \(name) was lost while it answered. It has run the call.", stage: .midResult)
+        case (.lost(let error), _), (.cutOff(let error), _):
+            noteFailure("\(error)")
+            return InvocationError(.overloaded, "Region \(name) is unreachable.", stage: stage)
         }
     }
 
@@ -133,7 +145,7 @@ extension RegionClient {
                 answerBytesMax: ForwardWire.documentBytesMax,
                 deadline: deadline)
         } catch {
-            throw invocationError(of: error, wasSent: false)
+            throw invocationError(of: error, .beforeStart)
         }
         guard accepting.contains(answer.status) else {
             let failure = ForwardedFailure(status: answer.status, body: answer.body)

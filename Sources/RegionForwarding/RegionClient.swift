@@ -176,14 +176,15 @@ public final class RegionClient: Sendable {
     ///
     /// - Parameters:
     ///   - reason: why this node forwards it.
+    ///   - decision: what it decided that with, for the region's record.
     ///   - suppliesIfMissing: whether the version is sent to the region that lacks it, as ``RegionSelection`` says; if not, the region
     ///     is no longer taken to hold it, and the call ends with `version_not_held`, to be tried where it is held.
     /// - Throws: see the table above.
     public func forward(
-        _ request: InvocationRequest, reason: DecisionReason, suppliesIfMissing: Bool = true
+        _ request: InvocationRequest, reason: DecisionReason, decision: ForwardOrigin? = nil, suppliesIfMissing: Bool = true
     ) async throws(InvocationError) -> ForwardedAnswer {
         guard status.withLock({ $0.health.begin(now: .now(), showMax: configuration.halfOpenMax) }) else {
-            throw InvocationError(.overloaded, "Region \(name) was out of reach, and another call is trying it.")
+            throw InvocationError(.overloaded, "Region \(name) was out of reach, and another call is trying it.", stage: .beforeSend)
         }
         calls.add(1, ordering: .relaxed)
         defer {
@@ -192,7 +193,7 @@ public final class RegionClient: Sendable {
         }
         let asked = EngineInstant.now()
         do {
-            return try await invoke(request, reason: reason)
+            return try await invoke(request, reason: reason, decision: decision)
         } catch {
             guard error.code == .versionNotHeld, suppliesIfMissing else { throw error }
         }
@@ -200,7 +201,7 @@ public final class RegionClient: Sendable {
         try await supply.ensure(version.revision, asked: asked, deadline: request.deadline) { () async throws(InvocationError) in
             try await self.send(version, deadline: request.deadline)
         }
-        return try await invoke(request, reason: reason)
+        return try await invoke(request, reason: reason, decision: decision)
     }
 
     // MARK: - Exchanges
@@ -219,6 +220,13 @@ public final class RegionClient: Sendable {
         /// The deadline came first.
         case late
         case lost(any Error)
+        /// The answer had begun when it was lost, or when the deadline came.
+        case cutOff(any Error)
+    }
+
+    /// The error that ended an answer's body.
+    private struct CutOff: Error {
+        let cause: any Error
     }
 
     /// Sends one request on a connection that has room.
@@ -239,8 +247,12 @@ public final class RegionClient: Sendable {
         let (result, expired) = await race(until: deadline) { () async -> Result<Exchange, any Error> in
             do {
                 let answer = try await client.execute(request, timeout: left, logger: logger)
-                let body = try await answer.body.collect(upTo: answerBytesMax)
-                return .success(Exchange(status: Int(answer.status.code), body: body))
+                do {
+                    let body = try await answer.body.collect(upTo: answerBytesMax)
+                    return .success(Exchange(status: Int(answer.status.code), body: body))
+                } catch {
+                    return .failure(CutOff(cause: error))
+                }
             } catch {
                 return .failure(error)
             }
@@ -250,6 +262,7 @@ public final class RegionClient: Sendable {
         case .success: throw .cancelled
         case .failure(let error):
             if Task.isCancelled { throw .cancelled }
+            if let cut = error as? CutOff { throw .cutOff(cut.cause) }
             if expired || error as? HTTPClientError == .deadlineExceeded { throw .late }
             throw .lost(error)
         }

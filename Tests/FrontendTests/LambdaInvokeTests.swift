@@ -139,7 +139,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (.draining, 503, "ServiceUnavailableException"),
+        (.draining, 503, "ServiceUnavailableException"), (.noRegion, 503, "ServiceUnavailableException"),
         (.hopLimit, 508, "HopLimitExceededException"), (.codeUnavailable, 502, "InvalidZipFileException"),
         (.launcherLost, 500, "ServiceException"), (.startFailed, 500, "ServiceException"), (.deadlineExceeded, 500, "ServiceException"),
         (.regionFailed, 500, "ServiceException"), (.versionNotHeld, 500, "ServiceException"), (.internalFailure, 500, "ServiceException"),
@@ -149,7 +149,7 @@ import Testing
         try await Self.failing(code) { reply in
             #expect(reply.status == status)
             #expect(reply.errorType == name)
-            #expect(reply.headers["retry-after"] == (code == .draining ? "1" : nil))
+            #expect(reply.headers["retry-after"] == (status == 503 ? "1" : nil))
             #expect(reply.json as? [String: String] == ["Type": "Service", "Message": "Why and what to do."])
         }
     }

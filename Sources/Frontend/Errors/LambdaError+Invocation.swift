@@ -10,6 +10,7 @@ extension LambdaError {
     /// | rejectedByPolicy, noPermission, variableCapacity | 429, `ConcurrentInvocationLimitExceeded`, own message | another try may do |
     /// | affinity | 412 `PreconditionFailedException` | the required container is gone, too small or another's: another try fails, too |
     /// | draining | 503 `ServiceUnavailableException` with `Retry-After` | SDKs retry by the status and reach another node |
+    /// | noRegion | 503, as draining | as soon as a link is mended, or a container free, another try may do |
     /// | hopLimit | 508 `HopLimitExceededException` | every site on the way was full; AWS has no such case |
     /// | codeUnavailable | 502 `InvalidZipFileException` | as AWS when the code cannot be had at run time |
     /// | all others | 500 `ServiceException` | the engine's own fault, or nobody knows whether the handler ran |
@@ -22,7 +23,7 @@ extension LambdaError {
         case .reservedConcurrency: self = .throttled(.reservedConcurrency)
         case .rejectedByPolicy, .noPermission, .variableCapacity: self = .throttled(.concurrency, error.message)
         case .affinity: self.init(.preconditionFailed, error.message)
-        case .draining: self.init(.serviceUnavailable, error.message)
+        case .draining, .noRegion: self.init(.serviceUnavailable, error.message)
         case .hopLimit: self.init(.hopLimitExceeded, error.message)
         case .codeUnavailable: self.init(.invalidZipFile, error.message)
         case .versionNotHeld, .startFailed, .launcherLost, .deadlineExceeded, .aborted, .regionFailed, .internalFailure:
