@@ -17,7 +17,7 @@ public struct CertificateAuthority: Sendable {
     /// The common name of the authority's certificate.
     static let commonName = "Wayside private CA"
     /// How long before its making a certificate counts, for nodes whose clocks are behind.
-    static let clockAllowance: TimeInterval = 300
+    static let clockAllowance: TimeInterval = 3600
     /// Its files are `ca.pem` and `ca.key`, so no node may have this name.
     static let reservedName = "ca"
 

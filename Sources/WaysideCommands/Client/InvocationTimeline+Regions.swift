@@ -2,7 +2,7 @@ internal import EngineCore
 
 extension InvocationTimeline {
     /// The regions between which was chosen, each with its score and what that comes from.
-    static func regions(_ choice: RegionChoice, width: Int) -> [String] {
+    static func regions(_ choice: RegionChoice, width: Int?) -> [String] {
         var table = Table(columns: [
             .init("REGION", importance: 10, isText: true), .init("SCORE", importance: 9), .init("ROUND TRIP", importance: 8),
             .init("QUEUEING", importance: 6), .init("START", importance: 8), .init("LAST CALL", importance: 5),
@@ -17,10 +17,10 @@ extension InvocationTimeline {
                 score.exclusion.map(words) ?? "",
             ]
         }
-        return ["region chosen \(words(choice.basis)):"] + table.render(width: width).split(separator: "\n").map { "  \($0)" }
+        return ["region chosen \(words(choice.basis)):"] + table.render(width: width.map { $0 - 2 }).split(separator: "\n").map { "  \($0)" }
     }
 
-    private static func words(_ basis: RegionBasis) -> String {
+    static func words(_ basis: RegionBasis) -> String {
         switch basis {
         case .warmth: "by way, queue and warmth"
         case .distance: "by way and queue, for none has seen the function"
@@ -34,7 +34,7 @@ extension InvocationTimeline {
         case .unreachable: "out of reach"
         case .saturated: "full"
         case .versionNotHeld: "lacks the version"
-        case .tried: "refused this call"
+        case .tried: "tried"
         }
     }
 }

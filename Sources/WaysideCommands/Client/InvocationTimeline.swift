@@ -4,32 +4,37 @@ internal import Foundation
 /// The record of one invocation as a person reads it: what was decided and why, and where the time went.
 struct InvocationTimeline {
     let record: InvocationRecord
+    /// Columns for sentences and bars, and for tables.
+    var columns = Terminal.columns
+    var tableColumns: Int? = Terminal.width
 
-    /// The width of the longest bar, in characters.
-    private static let barWidth = 40
+    /// Where the texts begin.
+    private static let labelWidth = 11
 
     func render() -> String {
-        var lines = [
-            "\(record.requestID)  \(record.functionARN):\(record.version)",
-            "  \(record.decision.rawValue) at \(record.site ?? "-"), because \(record.reason.rawValue)"
-                + (record.startLevel.map { ", start \($0.rawValue)" } ?? ""),
-            "  \(record.outcome.rawValue), ended by \(record.endingParty.rawValue)" + (record.errorType.map { " (\($0))" } ?? ""),
-        ]
-        if let forwardedBy = record.forwardedBy { lines.append("  came from \(forwardedBy), hop \(record.hops)") }
-        if let capacity = record.capacity { lines += Self.capacity(capacity).map { "  \($0)" } }
-        if let regions = record.regions { lines += Self.regions(regions, width: Terminal.columns - 2).map { "  \($0)" } }
-        lines += bars(record.spans, indent: "  ", node: record.node)
+        var text = Paragraph(width: columns - 2, labelWidth: Self.labelWidth)
+        text.add(
+            record.decision.rawValue,
+            "at \(record.site ?? "-"), because \(record.reason.rawValue)" + (record.startLevel.map { ", start \($0.rawValue)" } ?? ""))
+        text.add("end", "\(record.outcome.rawValue), by \(record.endingParty.rawValue)" + (record.errorType.map { " (\($0))" } ?? ""))
+        if let sender = record.forwardedBy {
+            text.add("from", each: record.origin.map { Self.origin($0, from: sender) } ?? [sender])
+            text.add("hop", "\(record.hops)")
+        }
+        if let placement = record.placement { text.add("decided", each: Self.inputs(placement)) }
+        if let tries = record.tries { text.add("tried", each: tries.map(Self.attempt)) }
+        if let capacity = record.capacity { text.add("capacity", each: Self.capacity(capacity)) }
         if let remote = record.remote {
-            lines.append(
-                "  there: \(remote.node), because \(remote.reason.rawValue)" + (remote.startLevel.map { ", start \($0.rawValue)" } ?? ""))
-            if let capacity = remote.capacity { lines += Self.capacity(capacity).map { "    \($0)" } }
-            lines += bars(remote.spans, indent: "    ", node: remote.node)
+            text.add("there", each: ["\(remote.node), because \(remote.reason.rawValue)"] + (remote.capacity.map(Self.capacity) ?? []))
         }
         let peak = record.memoryPeak.map { "\($0) of " } ?? ""
-        lines.append(
-            "  memory \(peak)\(record.memoryLimit), request \(ByteCount(record.requestByteCount)), "
+        text.add(
+            "size",
+            "memory \(peak)\(record.memoryLimit), request \(ByteCount(record.requestByteCount)), "
                 + "response \(ByteCount(record.responseByteCount))")
-        return lines.joined(separator: "\n")
+        let regions = record.regions.map { Self.regions($0, width: tableColumns.map { $0 - 2 }) } ?? []
+        let body = text.lines + regions + SpanChart(record).render(width: columns - 2)
+        return (["\(record.requestID)  \(record.functionARN):\(record.version)"] + body.map { "  \($0)" }).joined(separator: "\n")
     }
 
     /// How it came by its container, or why it did not, in sentences.
@@ -52,29 +57,4 @@ struct InvocationTimeline {
         }
         return lines
     }
-
-    private func bars(_ spans: InvocationRecord.Spans, indent: String, node: String) -> [String] {
-        let parts: [(String, Double)] = [
-            ("decide", spans.decide), ("wait", spans.wait), ("fetch", spans.fetch), ("start", spans.start), ("thaw", spans.thaw),
-            ("initialise", spans.initialise), ("run", spans.run), ("forward", spans.forward),
-        ]
-        var offset = 0.0
-        var lines: [String] = []
-        let scale = spans.total > 0 ? Double(Self.barWidth) / spans.total : 0
-        for (name, value) in parts where value > 0 {
-            let start = min(Int(offset * scale), Self.barWidth - 1)
-            let length = max(1, min(Int((value * scale).rounded()), Self.barWidth - start))
-            let bar = String(repeating: " ", count: start) + String(repeating: "▇", count: length)
-            lines.append("\(indent)\(Self.padded(name, 11))\(Self.milliseconds(value))  \(bar)")
-            offset += value
-        }
-        lines.append("\(indent)\(Self.padded("total", 11))\(Self.milliseconds(spans.total))  at \(node)")
-        return lines
-    }
-
-    private static func padded(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
-    }
-
-    private static func milliseconds(_ value: Double) -> String { String(format: "%9.3f ms", value) }
 }

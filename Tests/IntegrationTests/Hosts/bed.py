@@ -31,11 +31,14 @@ def ip(*arguments, namespace=None):
 
 
 class Wire:
-    """The namespace in the middle and its relay. Networks of several beds on one machine are told apart by `octet`."""
+    """The namespace in the middle and its relay. Several beds on one machine have networks of their own, 10.77.0.0/16 and up."""
 
-    def __init__(self, folder, octet=77):
-        self.octet, self.folder = octet, pathlib.Path(folder)
-        self.prefix = f"ws{os.getpid()}"
+    made = 0
+
+    def __init__(self, folder):
+        self.octet, self.folder = None, pathlib.Path(folder)
+        Wire.made += 1
+        self.prefix = f"ws{os.getpid()}-{Wire.made}"
         self.namespace = f"{self.prefix}-wire"
         self.namespaces = []
         self.hosts = {}
@@ -48,11 +51,10 @@ class Wire:
     def open(self):
         self._namespace(self.namespace)
         ip("link", "add", f"{self.prefix}t", "type", "veth", "peer", "name", "test", "netns", self.namespace)
-        ip("addr", "add", f"{self.address(0)}/30", "dev", f"{self.prefix}t")
         ip("link", "set", f"{self.prefix}t", "up")
+        self._take_network()
         ip("addr", "add", f"{self.address(0, 1)}/30", "dev", "test", namespace=self.namespace)
         ip("link", "set", "test", "up", namespace=self.namespace)
-        ip("route", "add", f"10.{self.octet}.0.0/16", "via", self.address(0, 1))
         self._run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         control = self.folder / "relay.sock"
         self.relay = subprocess.Popen([*self._inside(self.namespace), sys.executable, str(HERE / "relay.py"), str(control)],
@@ -60,6 +62,15 @@ class Wire:
         self.control = socket.socket(socket.AF_UNIX)
         wait_for(lambda: self._connects(control), "the relay listens")
         return self
+
+    def _take_network(self):
+        """The route is what only one bed can have."""
+        for self.octet in range(77, 256):
+            ip("addr", "add", f"{self.address(0)}/30", "dev", f"{self.prefix}t")
+            with contextlib.suppress(subprocess.CalledProcessError):
+                return ip("route", "add", f"10.{self.octet}.0.0/16", "via", self.address(0, 1), "dev", f"{self.prefix}t")
+            ip("addr", "del", f"{self.address(0)}/30", "dev", f"{self.prefix}t")
+        raise OSError("no network from 10.77.0.0/16 to 10.255.0.0/16 is free")
 
     def _connects(self, control):
         with contextlib.suppress(OSError):
@@ -128,14 +139,23 @@ class Wire:
     def set(self, sender, receiver, **quality):
         self.tell({"set": f"{sender}>{receiver}"} | quality)
 
-    def cut(self, sender, receiver, how="silence"):
-        self.tell({"cut": f"{sender}>{receiver}", "how": how})
+    def cut(self, sender, receiver, how="silence", after=None):
+        """`after`: bytes that still come back, or [bytes that still go there, bytes that still come back]."""
+        self.tell({"cut": f"{sender}>{receiver}", "how": how} | ({} if after is None else {"after": after}))
 
     def mend(self, sender, receiver):
         self.tell({"mend": f"{sender}>{receiver}"})
 
     def count(self, sender, receiver):
         return self.tell({"count": f"{sender}>{receiver}"})
+
+
+def wrong_clock(folder, seconds):
+    """What a command begins with whose wall clock is wrong by so much (wrong_clock.c); its monotonic clocks are right."""
+    library = pathlib.Path(folder, "wrong_clock.so")
+    subprocess.run(["cc", "-std=c17", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library, HERE / "wrong_clock.c"],
+                   check=True)
+    return ["env", f"LD_PRELOAD={library}", f"WRONG_CLOCK_SECONDS={seconds}"]
 
 
 class HostNode(Node):
@@ -153,15 +173,17 @@ class HostNode(Node):
 class Bed:
     """POPs and regions of one authority, each POP joined to each region.
 
-    - Parameter delays: one-way seconds by (POP, region); others have `delay`.
+    - Parameters:
+      - delays: one-way seconds by (POP, region); others have `delay`.
+      - clocks: by how many seconds the wall clock of a node's process is wrong, by node (wrong_clock.c).
     """
 
-    def __init__(self, binary, folder, pops=1, regions=1, delay=0.0, delays=None, pop=None, region=None, octet=77):
+    def __init__(self, binary, folder, pops=1, regions=1, delay=0.0, delays=None, pop=None, region=None, clocks=None):
         self.folder = pathlib.Path(folder)
-        self.wire = Wire(folder, octet)
+        self.wire = Wire(folder)
         self.pop_names = [f"pop-{number}" for number in range(1, pops + 1)]
         self.region_names = [f"region-{number}" for number in range(1, regions + 1)]
-        self.binary, self.delay, self.delays = str(binary), delay, delays or {}
+        self.binary, self.delay, self.delays, self.clocks = str(binary), delay, delays or {}, clocks or {}
         self.configurations = {"pop": pop or {}, "region": region or {}}
         self.nodes = {}
 
@@ -188,7 +210,9 @@ class Bed:
             values = {"node": {"role": role}, "sandbox": {"uidBase": 1879048192 + (count << 24)}, "peers": peers}
             for group, keys in self.configurations[role].items():
                 values[group] = values.get(group, {}) | keys
-            self.nodes[name] = HostNode(self.wire, self.binary, self.folder, name, values)
+            node = self.nodes[name] = HostNode(self.wire, self.binary, self.folder, name, values)
+            if name in self.clocks:
+                node.command = [*wrong_clock(self.folder, self.clocks[name]), *node.command]
         for name in reversed(names):
             self.nodes[name].start()
         return self

@@ -9,9 +9,12 @@ Run as `relay.py CONTROL-SOCKET` inside the network namespace between the hosts.
     {"open": NAME, "listen": [HOST, PORT], "to": [HOST, PORT], "delay": SECONDS, "jitter": SECONDS, "loss": 0..1, "repair": SECONDS}
     {"set": NAME, "delay": …, "jitter": …, "loss": …}
     {"cut": NAME, "how": "silence" | "reset"}      silence: nothing passes and nobody is told; reset: connections end, and
-                                                   new ones are refused
+                                                   new ones are refused. With "after": BYTES the link is cut when so many
+                                                   more have come back over it, with "after": [BYTES, BYTES] when so many have
+                                                   gone there or come back; a connection is cut between two bytes
     {"mend": NAME}
-    {"count": NAME}                                answers {"connections": now, "accepted": ever, "bytes": [there, back]}
+    {"count": NAME}                                answers {"connections": now, "accepted": ever, "bytes": [there, back],
+                                                   "passing": whether it is not cut}
 
 Each is answered by a line, {"ok": true, …} or {"error": …}.
 """
@@ -19,6 +22,7 @@ Each is answered by a line, {"ok": true, …} or {"error": …}.
 import asyncio
 import contextlib
 import json
+import math
 import random
 import socket
 import struct
@@ -39,12 +43,20 @@ class Link:
         self.server = None
         self.accepted = 0
         self.bytes = [0, 0]
+        self.bytes_max = [math.inf, math.inf]
+        self.cut_how = None
         self.tasks = set()
 
     async def open(self):
         self.server = await asyncio.start_server(self._serve, *self.listen, limit=CHUNK)
 
-    async def cut(self, how):
+    async def cut(self, how, after=None):
+        if after is not None:
+            after = after if isinstance(after, list) else [math.inf, after]
+            self.bytes_max = [now + more for now, more in zip(self.bytes, after, strict=True)]
+            self.cut_how = how
+            return
+        self.bytes_max = [math.inf, math.inf]
         self.passing.clear()
         if how == "reset":
             self.server.close()
@@ -94,9 +106,13 @@ class Link:
                 if not data:
                     writer.write_eof()
                     return
-                writer.write(data)
-                await writer.drain()
-                self.bytes[direction] += len(data)
+                left = self.bytes_max[direction] - self.bytes[direction]
+                if len(data) > left:
+                    await self._send(writer, data[:int(left)], direction)
+                    data = data[int(left):]
+                    await self.cut(self.cut_how)
+                    await self.passing.wait()
+                await self._send(writer, data, direction)
                 room.release()
 
         async def read():
@@ -113,6 +129,11 @@ class Link:
         async with asyncio.TaskGroup() as group:
             group.create_task(write())
             group.create_task(read())
+
+    async def _send(self, writer, data, direction):
+        writer.write(data)
+        await writer.drain()
+        self.bytes[direction] += len(data)
 
     def _delay(self):
         return max(0.0, self.delay + random.uniform(-self.jitter, self.jitter))
@@ -143,11 +164,11 @@ class Relay:
                     raise ValueError(f"a link has no {key}")
                 setattr(link, key, value)
         elif verb == "cut":
-            await link.cut(command.get("how", "silence"))
+            await link.cut(command.get("how", "silence"), command.get("after"))
         elif verb == "mend":
             await link.mend()
         else:
-            return {"connections": len(link.tasks), "accepted": link.accepted, "bytes": link.bytes}
+            return {"connections": len(link.tasks), "accepted": link.accepted, "bytes": link.bytes, "passing": link.passing.is_set()}
         return {}
 
     async def listen(self, reader, writer):

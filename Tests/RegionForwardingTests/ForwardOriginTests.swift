@@ -1,0 +1,66 @@
+import EngineCore
+import HTTPTypes
+import NIOCore
+import RegionForwarding
+import Testing
+
+@Suite struct ForwardOriginTests {
+    static let origin = ForwardOrigin(
+        reason: .uncommon, elapsed: 0.412,
+        placement: PlacementBasis(
+            policy: .market, callsPerHalfLife: 1.5, isFrequent: false, latency: .high, coldStart: 210.5, roundTrip: 41.2, runHere: 5.1,
+            runThere: 4.2, memory: ByteCount(128 << 20), freeMemory: ByteCount(1 << 30), freeSlots: 12, isCodeHere: true, price: 1.2e-07,
+            startsBehind: true),
+        choice: .init(basis: .warmth, regionCount: 3, roundTrip: 41.2, queueing: 0, start: 3.1),
+        tries: [
+            .init(node: "region-1", stage: .beforeSend, code: .overloaded), .init(node: "region-2", stage: .beforeStart, code: .versionNotHeld),
+        ])
+
+    /// What a region reads of a call that is sent with `decision`, its field changed by `change`.
+    static func read(_ decision: ForwardOrigin?, _ change: (String) -> String = { $0 }) throws -> ForwardOrigin? {
+        let request = try Sample.request()
+        let field = try #require(HTTPField.Name("wayside-decision"))
+        var fields = ForwardedInvocation(request, reason: .uncommon, decision: decision, origin: "pop-1", now: request.arrival).fields
+        if let text = fields[field] { fields[field] = change(text) }
+        return try ForwardedInvocation(fields: fields).decision
+    }
+
+    @Test func `PLACE-19 what the POP decided with reaches the region, and from there the record of the call`() throws {
+        #expect(try Self.read(Self.origin) == Self.origin)
+        #expect(try Self.read(nil) == nil)
+        let bare = ForwardOrigin(reason: .uncommon, elapsed: 0)
+        #expect(try Self.read(bare) == bare)
+        let request = try Sample.request()
+        let sent = ForwardedInvocation(request, reason: .uncommon, decision: Self.origin, origin: "pop-1", now: request.arrival)
+        #expect(sent.request(of: request.function, payload: request.payload, arrival: request.arrival).forwarded == Self.origin)
+    }
+
+    @Test func `a name that the reader does not know is passed over`() throws {
+        #expect(try Self.read(Self.origin) { $0 + " mood=good" } == Self.origin)
+    }
+
+    @Test(arguments: ["", "2 elapsed=1", "1", "1 elapsed=nan", "1 elapsed=-1", "1 elapsed", "1 elapsed=1 tried=Region_1:before_send:overloaded"])
+    func `a value that cannot be read explains nothing, and the call goes on`(text: String) throws {
+        #expect(try Self.read(Self.origin) { _ in text } == nil)
+    }
+
+    @Test func `however often a call was tried, its field is bounded and tells the last ones`() throws {
+        var origin = Self.origin
+        origin.tries = (1...100).map { number in
+            .init(node: String(repeating: "n", count: 60) + "\(number)", stage: .beforeStart, code: .reservedConcurrency)
+        }
+        #expect(try Self.read(origin)?.tries == Array(origin.tries.suffix(8)))
+        #expect(try Self.read(origin) { $0 + " mood=" + String(repeating: "x", count: 2048) } == nil)
+    }
+
+    @Test func `a record keeps a bounded number of tries, each with a bounded message`() throws {
+        var record = Sample.result(payload: ByteBuffer()).record
+        let long = InvocationError(.overloaded, String(repeating: "ä", count: 1000))
+        for number in 1...20 { record.note(InvocationTry(at: "region-\(number)", long, began: 0, took: 1)) }
+        let tries = try #require(record.tries)
+        #expect(tries.count == InvocationTry.countMax)
+        #expect(tries.last?.node == "region-20")
+        #expect(tries.allSatisfy { $0.message.utf8.count <= InvocationTry.messageBytesMax && !$0.message.isEmpty })
+        #expect(tries.allSatisfy { $0.stage == .beforeStart })
+    }
+}
