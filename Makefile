@@ -12,7 +12,8 @@
 #   make fmt     formats Swift and C in place
 
 SHELL := /bin/bash
-PACKAGES := build-essential libseccomp-dev libcap-dev libarchive-dev libsqlite3-dev zlib1g-dev python3 python3-venv nodejs ruby curl git ca-certificates
+PACKAGES := build-essential libseccomp-dev libcap-dev libarchive-dev libsqlite3-dev zlib1g-dev python3 python3-venv nodejs ruby curl git ca-certificates \
+    iproute2 procps
 BENCH_PACKAGES := wrk bubblewrap runc uwsgi-core uwsgi-plugin-python3
 PYTHON := /usr/bin/python3
 SANDBOX := .build/sandbox
@@ -37,7 +38,6 @@ demo: release $(VENDOR)/aws/.done
 	    $(if $(KEEP),--keep)
 
 hosts: release
-	$(MAKE) --no-print-directory packages PACKAGES="iproute2 procps"
 	$(PYTHON) Tests/IntegrationTests/Hosts/play.py --binary $(CURDIR)/.build/release/wayside --pops $(POPS) --regions $(REGIONS) --delay $(DELAY)
 
 bench: release $(VENDOR)/peers/.done
@@ -65,7 +65,7 @@ test: build $(VENDOR)/awslambdaric/.done $(VENDOR)/aws/.done
 	    $(PYTHON) Tests/Runtimes/runtime_test.py --no-benchmark
 	cd Tests/IntegrationTests && $(PYTHON) ../Harness/watched.py --limit 1800 --silence 600 -- $(PYTHON) -m unittest \
 	    placement_test lifecycle_test bad_input_test start_test egress_test sandbox_test account_test pool_test variable_test \
-	    sticky_test sticky_nodes_test operator_test record_test regions_test Hostile.hostile_test
+	    sticky_test sticky_nodes_test operator_test record_test regions_test outage_test Hostile.hostile_test
 	$(WATCHED) --limit 900 --silence 300 -- $(PYTHON) Tests/ConformanceTests/on_a_node.py --clients $(VENDOR)/aws
 
 # The real runtime interface client, for the tests that prove compatibility with it. Built for the system's Python.

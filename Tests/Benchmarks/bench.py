@@ -5,10 +5,11 @@
     starts    a call from each start level against bwrap, runc and node
     storm     cold starts a second, and what warm calls suffer meanwhile
     density   idle containers by the thousand, and the memory of each
+    convergence  cold starts of one rare task against the number of POPs that call it (needs root and iproute2)
     freezing  a warm call of a frozen container against one that is never frozen
 
 Rounds interleave, so that a busy moment of the machine meets everybody. Absolute numbers are this machine's; read the ratios.
-Writes bench.json and bench-start-levels.svg into the build folder.
+Writes bench.json, bench-start-levels.svg and bench-convergence.svg into the build folder.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 
+import convergence
 import density
 import freezing
 import plot
@@ -26,9 +28,9 @@ import starts
 import storm
 import warm
 from nodes import Bench
-from table import show
+from table import show, target
 
-CASES = ["warm", "starts", "storm", "density", "freezing"]
+CASES = ["warm", "starts", "storm", "density", "freezing", "convergence"]
 
 
 def run_warm(bench, arguments, out):
@@ -65,6 +67,17 @@ def run_freezing(bench, arguments, out):
     rows, out["targets"]["freezing"] = freezing.measure(bench)
     show("Freezing: warm calls, one every 60 ms", rows)
     out["freezing"] = rows
+
+
+def run_convergence(_, arguments, out):
+    found = convergence.measure(pathlib.Path(arguments.build, "release/wayside"))
+    show("Convergence: cold starts of one rare task, each POP calling once", convergence.rows(found))
+    most = max(found["expected"])
+    out["targets"]["convergence"] = [target(f"cold starts of a rare task at {most} POPs, PLACE-13", found["expected"][most], "<= 2")]
+    path = pathlib.Path(arguments.build, "bench-convergence.svg")
+    path.write_text(convergence.draw(found), encoding="utf-8")
+    print(f"\ndrawn in {path}")
+    out["convergence"] = found
 
 
 def main():

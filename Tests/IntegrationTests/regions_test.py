@@ -6,14 +6,14 @@ import shutil
 import sys
 import tempfile
 import threading
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "Hosts"))
 
-from bed_case import RARE, SLOW_START, SMALL, BedTest  # noqa: E402
-from support import SLEEP  # noqa: E402
-from wayside_node import Account, wait_for  # noqa: E402
+from bed_case import SLOW_START, SMALL, BedTest  # noqa: E402
+from rare_task import RareTask, cold_starts  # noqa: E402
+from support import BINARY, SLEEP  # noqa: E402
+from wayside_node import wait_for  # noqa: E402
 
 
 class ChoiceTest(BedTest):
@@ -66,6 +66,8 @@ class ChoiceTest(BedTest):
         answer, record = self.call("lied")
         self.assertEqual((answer.status, record["site"]), (200, "region-3"), record)
         self.assertEqual(self.score(record, "region-2")["exclusion"], "tried")
+        self.assertEqual([(each["node"], each["stage"], each["code"]) for each in record["tries"]],
+                         [("region-2", "before_start", "version_not_held")])
         _, record = self.call("lied")
         self.assertEqual((record["site"], self.score(record, "region-2")["exclusion"]), ("region-3", "version_not_held"))
         content.with_name("elsewhere").rename(content)
@@ -151,59 +153,22 @@ class SaturationTest(BedTest):
         self.ready()
 
 
-class ConvergenceTest(BedTest):
-    """Six POPs, each with a region of its own 5 ms away and five others 25 ms away."""
-
-    pops, regions, delay = 6, 6, 0.0125
-    delays = {(f"pop-{number}", f"region-{number}"): 0.0025 for number in range(1, 7)}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = None
-
-    def nearest(self, pop):
-        return min(self.region_states(pop).values(), key=lambda region: region.get("roundTrip") or 1e9)["name"]
-
-    def cold_starts(self, rule):
-        """How many of six calls, one at each POP, start cold, and where they ran."""
+class ConvergenceTest(unittest.TestCase):
+    def test_PLACE_13_pops_with_one_rare_task_share_one_warm_region(self):
+        """PLACE-13: six POPs, each with a region of its own nearby."""
         folder = tempfile.mkdtemp(prefix="wayside-regions-")
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        bed = self.make_bed(folder, {"placement": RARE | {"regionChoice": rule}})
-        self.bed = bed
-        first = bed["pop-1"]
-        account = first.account()
-        account.must_create("rare", {"app.py": SLOW_START})
-        # One catalog at all POPs, as they have it that share one: so the function is the same version everywhere.
-        first.stop()
-        for name in bed.pop_names[1:]:
-            bed[name].stop()
-            shutil.rmtree(bed[name].data)
-            shutil.copytree(first.data, bed[name].data, ignore=shutil.ignore_patterns("*.sock", "lock"))
-        for name in bed.pop_names:
-            bed[name].start()
-        for name in bed.pop_names:
-            self.ready(name)
-        # Twelve nodes have just begun on few processors, and slow answers weigh for a while.
-        wait_for(lambda: all(self.nearest(name) == name.replace("pop", "region") for name in bed.pop_names),
-                 "every POP measures that its own region is the nearest", seconds=60, pause=0.5)
-        records = []
-        for name in bed.pop_names:
-            caller = Account(bed[name], account.number, account.signer.key, account.signer.secret)
-            answer, record = self.call("rare", {"n": 1}, pop=name, account=caller)
-            self.assertEqual(answer.status, 200, answer.body)
-            records.append(record)
-            # A call a minute in small: longer than a report takes to arrive.
-            time.sleep(0.3)
-        bed.close()
-        return sum(record["startLevel"] != "warm" for record in records), [record["site"] for record in records]
-
-    def test_PLACE_13_pops_with_one_rare_task_share_one_warm_region(self):
-        """PLACE-13"""
-        nearest, _ = self.cold_starts("nearest")
-        ours, sites = self.cold_starts("expected")
-        print(f"\ncold starts of one rare function at six POPs: {ours} here, {nearest} by nearest region; ran at {sites}", file=sys.stderr)
-        self.assertLessEqual(ours, 2)
-        self.assertGreaterEqual(nearest, 4)
+        task = RareTask(BINARY, folder, 6)
+        self.addCleanup(task.close)
+        task.open(["nearest", "expected"])
+        counts = {}
+        for rule in ("nearest", "expected"):
+            task.begin(rule)
+            records = task.records(rule, 6)
+            counts[rule] = cold_starts(records)
+        print(f"\ncold starts of one rare function at six POPs: {counts}; ran at {[record['site'] for record in records]}", file=sys.stderr)
+        self.assertLessEqual(counts["expected"], 2)
+        self.assertGreaterEqual(counts["nearest"], 4)
 
 
 if __name__ == "__main__":

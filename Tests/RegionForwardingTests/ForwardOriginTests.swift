@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func `a record keeps a bounded number of tries, each with a bounded message`() throws {
-        var record = Sample.result(payload: ByteBuffer()).record
+        var record = try Sample.result(payload: ByteBuffer()).record
         let long = InvocationError(.overloaded, String(repeating: "ä", count: 1000))
         for number in 1...20 { record.note(InvocationTry(at: "region-\(number)", long, began: 0, took: 1)) }
         let tries = try #require(record.tries)

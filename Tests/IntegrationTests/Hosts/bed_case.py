@@ -10,13 +10,9 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from bed import Bed  # noqa: E402
+from rare_task import RARE, SLOW_START, SMALL  # noqa: E402, F401
 from support import BINARY  # noqa: E402
 from wayside_node import wait_for  # noqa: E402
-
-# Its code takes a fifth of a second to load, so that a warm container is worth a way of some tens of milliseconds.
-SLOW_START = "import time\n\ntime.sleep(0.2)\n\ndef handler(event, context):\n    return event\n"
-RARE = {"frequentCalls": 1000.0, "uncommonCalls": 500.0}
-SMALL = {"memoryMebibytes": 1024, "warming": ["python=1"]}
 
 
 class BedTest(unittest.TestCase):

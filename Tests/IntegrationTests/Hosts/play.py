@@ -41,11 +41,13 @@ Try:
   export PATH={options.binary.rpartition("/")[0]}:$PATH WAYSIDE_DATA={bed[first].data}
   wayside deploy hello Runtimes/examples/hello-python --runtime python3.11 --handler app.handler
   wayside invoke hello --explain
-  wayside pool list
+  wayside region list
+  wayside explain REQUEST --data {bed[bed.region_names[0]].data}
 
 Cut a link, slow it down, mend it (the first word names it: POP>region):
 
   echo '{{"cut": "{link}", "how": "silence"}}' | nc -NU {folder}/relay.sock
+  echo '{{"cut": "{link}", "how": "reset", "after": 100000}}' | nc -NU {folder}/relay.sock      # in the middle of a large answer
   echo '{{"set": "{link}", "delay": 0.2, "jitter": 0.05}}' | nc -NU {folder}/relay.sock
   echo '{{"mend": "{link}"}}' | nc -NU {folder}/relay.sock
 """)
