@@ -45,7 +45,8 @@ extension ForwardOrigin {
             add("choice", "\(choice.basis.rawValue):\(choice.regionCount):\(parts)")
         }
         if !tries.isEmpty {
-            add("tried", tries.suffix(Self.fieldTriesMax).map { "\($0.node):\($0.stage.rawValue):\($0.code.rawValue)" }.joined(separator: ","))
+            let tried = tries.suffix(Self.fieldTriesMax).map { "\($0.node):\($0.stage.rawValue):\($0.code.rawValue)" }
+            add("tried", tried.joined(separator: ","))
         }
         return text
     }

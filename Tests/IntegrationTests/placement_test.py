@@ -133,40 +133,6 @@ class CapacityTest(FleetTest):
         self.assertEqual(record["decision"], "run")
 
 
-class OutageTest(FleetTest):
-    pop = {"placement": FEW}
-
-    def test_PLACE_16_17_22_a_region_that_dies_mid_call_and_stays_away(self):
-        """PLACE-16, PLACE-17, PLACE-22"""
-        self.account.must_create("slow", {"app.py": SLEEP}, Timeout=30)
-        self.account.must_create("other", {"app.py": ECHO})
-        answers = []
-        thread = threading.Thread(target=lambda: answers.append(self.account.invoke("slow", {"seconds": 20})))
-        thread.start()
-        wait_for(lambda: self.fleet.region.pools()["containersBusy"] == 1, "the region runs it")
-        self.fleet.region.kill()
-        thread.join()
-        # It may have run: no second try anywhere, and a clear error.
-        self.assertEqual(answers[0].status, 500, answers[0].body)
-        self.assertEqual(answers[0].headers["Wayside-Error"], "region_failed")
-        record = self.fleet.pop.record_of(answers[0])
-        self.assertEqual((record["decision"], record["endingParty"]), ("forward", "region"))
-        tries = json.loads(self.fleet.pop.tool("explain", "--function", "slow", "--output", "json").stdout)
-        self.assertEqual([(each["decision"], each["requestID"]) for each in tries], [("forward", record["requestID"])])
-        self.assertEqual(self.fleet.pop.pools()["containersBusy"], 0)
-        answer, record = self.call("other", {"n": 2})
-        self.assertEqual((answer.status, answer.json()), (200, {"n": 2}))
-        self.assertEqual((record["decision"], record["reason"], record["site"]), ("run", "region_outage", "pop-1"))
-        self.fleet.region.start()
-        self.account.must_create("third", {"app.py": ECHO})
-
-        def forwarded():
-            name = f"fresh-{os.urandom(4).hex()}"
-            self.account.must_create(name, {"app.py": ECHO})
-            return self.call(name)[1]["decision"] == "forward"
-        wait_for(forwarded, "the region is used again", seconds=10, pause=0.2)
-
-
 class ReadyTest(FleetTest):
     region = {"capacity": {"warming": ["python=2", "node=1"]}}
 

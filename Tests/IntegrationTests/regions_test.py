@@ -1,6 +1,5 @@
 """Which region takes a call: POPs and regions on hosts of their own, joined by links that are slowed and cut (Hosts/bed.py)."""
 
-import json
 import pathlib
 import shutil
 import sys
@@ -10,8 +9,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "Hosts"))
 
-from bed_case import SLOW_START, SMALL, BedTest  # noqa: E402
-from rare_task import RareTask, cold_starts  # noqa: E402
+from bed_case import BedTest  # noqa: E402
+from rare_task import SLOW_START, SMALL, RareTask, cold_starts  # noqa: E402
 from support import BINARY, SLEEP  # noqa: E402
 from wayside_node import wait_for  # noqa: E402
 

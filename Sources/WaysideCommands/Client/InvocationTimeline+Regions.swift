@@ -17,7 +17,8 @@ extension InvocationTimeline {
                 score.exclusion.map(words) ?? "",
             ]
         }
-        return ["region chosen \(words(choice.basis)):"] + table.render(width: width.map { $0 - 2 }).split(separator: "\n").map { "  \($0)" }
+        let lines = table.render(width: width.map { $0 - 2 }).split(separator: "\n")
+        return ["region chosen \(words(choice.basis)):"] + lines.map { "  \($0)" }
     }
 
     static func words(_ basis: RegionBasis) -> String {

@@ -10,7 +10,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from bed import Bed  # noqa: E402
-from rare_task import RARE, SLOW_START, SMALL  # noqa: E402, F401
+from rare_task import RARE, SMALL  # noqa: E402
 from support import BINARY  # noqa: E402
 from wayside_node import wait_for  # noqa: E402
 
