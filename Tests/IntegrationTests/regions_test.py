@@ -137,9 +137,10 @@ class SaturationTest(BedTest):
         for _ in range(3):
             answer, record = self.call("full", {"seconds": 0})
             self.assertEqual((answer.status, record["site"]), (200, other), answer.body)
-        # At the latest by the first refusal it is known to be full; the call that was refused was not lost.
+        # Known to be full, or found to be by this very call, which was not lost: a refusal counts for a tenth of a second.
         exclusions = {score["region"]: score.get("exclusion") for score in record["regions"]["scores"]}
-        self.assertEqual(exclusions, {busy: "saturated", other: None})
+        self.assertIn(exclusions.pop(busy), ("saturated", "tried"))
+        self.assertEqual(exclusions, {other: None})
 
     def warm_by(self, region):
         other = next(name for name in self.bed.region_names if name != region)
