@@ -20,6 +20,8 @@ public struct CapacityRequest: Sendable {
     public var coldStart: Duration?
     /// To the function's region and back; `nil`: there is none.
     public var roundTrip: Duration?
+    /// What a second of its callers' time is worth, compared with others.
+    public var weight: Double
     /// How long a run of the function usually takes.
     public var duration: Duration?
     /// How long it waits for a container that is being started ahead of calls, instead of a start of its own; `nil`: as long as that takes.
@@ -32,7 +34,7 @@ public struct CapacityRequest: Sendable {
     public init(
         _ kind: ContainerClass, permission: CapacityPermission = .standard, mayWait: Bool = true, home: ObjectIdentifier? = nil,
         affinity: AffinityDemand? = nil, deferral: Duration? = nil, concurrencyMax: Int? = nil, deadline: EngineInstant? = nil,
-        coldStart: Duration? = nil, roundTrip: Duration? = nil, duration: Duration? = nil, patience: Duration? = nil,
+        coldStart: Duration? = nil, roundTrip: Duration? = nil, weight: Double = 1, duration: Duration? = nil, patience: Duration? = nil,
         isAnnounced: Bool = false
     ) {
         self.kind = kind
@@ -45,6 +47,7 @@ public struct CapacityRequest: Sendable {
         self.deadline = deadline
         self.coldStart = coldStart
         self.roundTrip = roundTrip
+        self.weight = weight
         self.duration = duration
         self.patience = patience
         self.isAnnounced = isAnnounced

@@ -7,14 +7,16 @@ internal import Synchronization
 extension ContainerPool {
     /// Runs `body` with a container for this request that serves nobody else meanwhile. No wait for capacity exceeds its deadline.
     ///
-    /// - Parameter body: answers its value and, unless the container can serve no other call, what to give back.
+    /// - Parameters:
+    ///   - isAnnounced: it was asked for before: by ``weigh(_:_:)``, or by this.
+    ///   - body: answers its value and, unless the container can serve no other call, what to give back.
     /// - Throws: `overloaded` when there is neither room nor a place to wait; `noPermission`, `rejectedByPolicy`, `reservedConcurrency`,
     ///   `variableCapacity`, `affinity` as these say; `startFailed`, `codeUnavailable`, `deadlineExceeded`; `aborted` when the
     ///   task was cancelled.
     public func withLease<Value: Sendable>(
-        for request: InvocationRequest, _ body: (ContainerLease) async -> (value: Value, giveBack: GiveBack)
+        for request: InvocationRequest, isAnnounced: Bool = false, _ body: (ContainerLease) async -> (value: Value, giveBack: GiveBack)
     ) async throws(InvocationError) -> Value {
-        let lease = try await acquire(request)
+        let lease = try await acquire(request, isAnnounced: isAnnounced)
         let (value, giveBack) = await body(lease)
         self.giveBack(lease, giveBack)
         return value
@@ -27,11 +29,14 @@ extension ContainerPool {
         /// What calls have left in it, where that is known.
         public var state: ByteCount?
         public var ran: Duration?
+        /// How long the call waited for the function's code to load, if it did.
+        public var initialise: Duration?
 
-        public init(keep: Bool, state: ByteCount? = nil, ran: Duration? = nil) {
+        public init(keep: Bool, state: ByteCount? = nil, ran: Duration? = nil, initialise: Duration? = nil) {
             self.keep = keep
             self.state = state
             self.ran = ran
+            self.initialise = initialise
         }
     }
 
@@ -52,14 +57,15 @@ extension ContainerPool {
 
     public func giveBack(_ lease: ContainerLease, _ giveBack: GiveBack) {
         perform(
-            state.withLock {
-                $0.machine.release(lease.id, keep: giveBack.keep, state: giveBack.state, ran: giveBack.ran, now: .now())
+            state.withLock { state in
+                if let took = giveBack.initialise { state.machine.noteInitialised(lease.id, in: took) }
+                return state.machine.release(lease.id, keep: giveBack.keep, state: giveBack.state, ran: giveBack.ran, now: .now())
             })
     }
 
     // MARK: -
 
-    private func acquire(_ request: InvocationRequest) async throws(InvocationError) -> ContainerLease {
+    private func acquire(_ request: InvocationRequest, isAnnounced: Bool) async throws(InvocationError) -> ContainerLease {
         let version = request.function
         guard let kind = kind(of: version) else {
             throw InvocationError(.startFailed, "This node has no runtime for '\(version.runtime)'. Install it or use another runtime.")
@@ -71,7 +77,7 @@ extension ContainerPool {
         } catch {
             throw InvocationError(.startFailed, "The launcher of this node does not start. Look at the node's log.")
         }
-        let (answer, reason) = try await place(wish(request, kind), version, until: request.deadline)
+        let (answer, reason) = try await place(wish(request, kind, isAnnounced: isAnnounced), version, until: request.deadline)
         let wait = EngineInstant.now() - asked
         var capacity = InvocationRecord.Capacity()
         capacity.waitedFor = reason
@@ -92,12 +98,12 @@ extension ContainerPool {
         }
     }
 
-    private func wish(_ request: InvocationRequest, _ kind: ContainerClass) -> CapacityRequest {
+    private func wish(_ request: InvocationRequest, _ kind: ContainerClass, isAnnounced: Bool) -> CapacityRequest {
         let profile = host.profile(of: kind.function)
         return CapacityRequest(
             kind, permission: surroundings.permission(kind.account), home: host.currentHome, affinity: request.affinity,
             deferral: request.deferral, concurrencyMax: surroundings.concurrencyMax(kind.function), deadline: request.deadline,
-            duration: profile?.duration)
+            duration: profile?.duration, isAnnounced: isAnnounced)
     }
 
     /// The machine's answer, waited for if it says so; `nil` when the time to wait was over. With what was waited for.

@@ -38,12 +38,14 @@ extension ContainerPool {
             state.withLock { state in
                 if state.machine.contains(plan.container) { state.held[plan.container] = Held(container: container, version: version) }
             }
+            let made = EngineInstant.now()
             guard await container.waitUntilInitialised() else {
                 throw InvocationError(.startFailed, "FUNCTION_ERROR_INIT_FAILURE")
             }
             perform(
                 state.withLock { state in
                     state.dedicatedFailures[scope] = nil
+                    state.machine.noteInitialised(plan.container, in: .now() - made)
                     return state.machine.preloaded(plan.container, home: container.home, now: .now())
                 })
         } catch {

@@ -136,6 +136,9 @@ public final class ContainerPool: Sendable {
             || state.withLock { $0.machine.isDedicated(key, request.function.version) }
     }
 
+    /// What the calls of a version's function have cost here; `nil`: none has run lately. O(1).
+    public func profile(of version: PinnedVersion) -> FunctionProfile? { host.profile(of: version.key) }
+
     /// Counts a call for which there was no room, without its having been asked for.
     public func countRefusal(of version: PinnedVersion) {
         let permission = surroundings.permission(version.key.account)

@@ -27,6 +27,11 @@ public struct PoolConfiguration: Hashable, Sendable {
     public var instanceLifetimeMax: Duration
     /// How long a call may go on after its container's memory was taken back. Reached: it is ended, and answered as the engine's doing.
     public var reclaimGrace: Duration
+    /// A function that was seen no more often than this lately is rare: calls that could be forwarded are, and nothing more is remembered
+    /// of it. 0: every function is remembered.
+    public var rareCalls: Int
+    /// Functions that are told apart well where they are only counted. Reached: the counts of some are too high.
+    public var functionsCounted: Int
     /// Functions remembered. Reached: the one unused for longest is forgotten, and why its containers ended with it.
     public var functionsRemembered: Int
     /// Callers that wait for one particular container. Reached: the call is treated as where its rule is not to wait.
@@ -47,7 +52,8 @@ public struct PoolConfiguration: Hashable, Sendable {
         memory: ByteCount, containersMax: Int = 1000, containersPerInstanceMax: Int = 16, startsMax: Int = 4, waitersMax: Int = 1000,
         keepAlive: Duration = .seconds(600), spareMemory: ByteCount = .mebibytes(16), warmingTargets: [String: Int] = [:],
         bootRetryDelay: Duration = .seconds(1), replenishDelay: Duration = .milliseconds(20),
-        instanceLifetimeMax: Duration = .seconds(4 * 3600), reclaimGrace: Duration = .seconds(10), functionsRemembered: Int = 65_536,
+        instanceLifetimeMax: Duration = .seconds(4 * 3600), reclaimGrace: Duration = .seconds(10), rareCalls: Int = 0,
+        functionsCounted: Int = 1_048_576, functionsRemembered: Int = 16_384,
         affinityWaitersMax: Int = 64, ledgerRowsMax: Int = 4096, affinityLimits: AffinityTable.Limits = AffinityTable.Limits()
     ) {
         self.memory = memory
@@ -62,6 +68,8 @@ public struct PoolConfiguration: Hashable, Sendable {
         self.replenishDelay = replenishDelay
         self.instanceLifetimeMax = instanceLifetimeMax
         self.reclaimGrace = reclaimGrace
+        self.rareCalls = rareCalls
+        self.functionsCounted = functionsCounted
         self.functionsRemembered = functionsRemembered
         self.affinityWaitersMax = affinityWaitersMax
         self.ledgerRowsMax = ledgerRowsMax

@@ -36,6 +36,7 @@ extension PoolStateMachine {
         let entry = classes[container.kind]
         guard now > container.startedAt else { return }
         let took = (now - container.startedAt).inSeconds
+        noteMade(slot, in: took)
         let known = functions[entry.function].coldStart
         noteCosts(entry.function, entry.kind, coldStart: known + 0.3 * (took - known), roundTrip: nil)
     }

@@ -28,6 +28,7 @@ extension PoolStateMachine {
     mutating func intern(runtime: String) -> Int {
         if let known = runtimeIndex[runtime] { return known }
         runtimeIndex[runtime] = runtimes.count
+        startTimes.append(StartTimes())
         runtimes.append(runtime)
         generalPools.append([])
         return runtimes.count - 1
@@ -74,16 +75,18 @@ extension PoolStateMachine {
 
     func costs(of function: Int, memory: ByteCount) -> RetentionCosts {
         RetentionCosts(
-            memory: Self.mebibytes(memory.bytes), coldStart: functions[function].coldStart, roundTrip: functions[function].roundTrip)
+            memory: Self.mebibytes(memory.bytes), coldStart: functions[function].coldStart, roundTrip: functions[function].roundTrip,
+            weight: functions[function].weight)
     }
 
     /// What the request says of its function's costs is passed on to the retention policy if it differs.
-    mutating func noteCosts(_ function: Int, _ kind: ContainerClass, coldStart: Double?, roundTrip: Double?) {
+    mutating func noteCosts(_ function: Int, _ kind: ContainerClass, coldStart: Double?, roundTrip: Double?, weight: Double? = nil) {
         guard coldStart.map({ $0 != functions[function].coldStart }) == true
-            || roundTrip.map({ $0 != functions[function].roundTrip }) == true
+            || roundTrip.map({ $0 != functions[function].roundTrip }) == true || weight.map({ $0 != functions[function].weight }) == true
         else { return }
         if let coldStart { functions[function].coldStart = coldStart }
         if let roundTrip { functions[function].roundTrip = roundTrip }
+        if let weight { functions[function].weight = weight }
         retention.costsChanged(function, to: costs(of: function, memory: kind.memory))
     }
 
@@ -162,7 +165,7 @@ extension PoolStateMachine {
 
     /// It is over.
     public mutating func forwardedEnded(_ function: FunctionIndex, ran: Duration?, now: EngineInstant) {
-        callEnded(function, ran: ran, now: now)
+        callEnded(function, ran: ran, elsewhere: true, now: now)
     }
 
     mutating func callBegan(_ function: Int) {
@@ -171,9 +174,9 @@ extension PoolStateMachine {
         retention.callBegan(function)
     }
 
-    mutating func callEnded(_ function: Int, ran: Duration?, now: EngineInstant) {
+    mutating func callEnded(_ function: Int, ran: Duration?, elsewhere: Bool = false, now: EngineInstant) {
         functions[function].calls -= 1
-        retention.callEnded(function, ran: ran?.inSeconds, now: Self.seconds(now))
+        retention.callEnded(function, ran: ran?.inSeconds, elsewhere: elsewhere, now: Self.seconds(now))
         noteVacancy(function)
     }
 }

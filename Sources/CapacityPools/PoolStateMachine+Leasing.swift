@@ -56,6 +56,8 @@ extension PoolStateMachine {
         guard !isDraining, let kind = classIndex[kind], hasIdle(kind) else { return nil }
         let name = classes[kind].name
         if let concurrencyMax, names[name].running + names[name].waiting >= concurrencyMax { return nil }
+        // A long run may be dearer than the way to a region, which is weighed elsewhere.
+        guard retention.usesIdle(classes[kind].function) else { return nil }
         retention.callArrived(classes[kind].function, free: freeCommon, now: Self.seconds(now))
         makeCurrent(kind)
         guard let slot = takeIdle(kind, home: home, now: now) else { return nil }

@@ -85,7 +85,9 @@ extension PoolStateMachine {
             let ways = ways(kind, in: part, mayAddInstance: mayAddInstance, home: request.home)
             let area = pools[part].area
             // What is bought is used when what is free of charge does not come free.
-            if reach.variable.contains(part), makeRoom(anyOf: best, for: kind, now: now, actions: &actions) { return .lacks(.shortage) }
+            if reach.variable.contains(part), makeRoom(anyOf: best, for: kind, isAhead: isAhead, now: now, actions: &actions) {
+                return .lacks(.shortage)
+            }
             var least: Way?
             for way in ways {
                 if fits(way.bytes, slots: way.slots, in: area) {
@@ -95,7 +97,7 @@ extension PoolStateMachine {
             }
             if let least { best.append((least, area)) }
         }
-        if makeRoom(anyOf: best, for: kind, now: now, actions: &actions) { return .lacks(.shortage) }
+        if makeRoom(anyOf: best, for: kind, isAhead: isAhead, now: now, actions: &actions) { return .lacks(.shortage) }
         if best.isEmpty, !mayAddInstance {
             if !isAhead { _ = makeRoom(ofAccount: account, for: kind, now: now, actions: &actions) }
             return .lacks(.permissionLimit)
@@ -105,10 +107,14 @@ extension PoolStateMachine {
     }
 
     private mutating func makeRoom(
-        anyOf ways: [(way: Way, area: Int)], for kind: Int, now: EngineInstant, actions: inout [PoolAction]
+        anyOf ways: [(way: Way, area: Int)], for kind: Int, isAhead: Bool, now: EngineInstant, actions: inout [PoolAction]
     ) -> Bool {
-        for (way, area) in ways where makeRoom(way.bytes, slots: way.slots, in: area, for: kind, now: now, actions: &actions) {
-            return true
+        for (way, area) in ways {
+            // Who gives way to a start that nobody waits for, the retention policy has said, and they are ending already.
+            let isComing = areas[area].held - areas[area].ending + way.bytes <= areas[area].limit && missingSlots(way.slots) <= 0
+            if isComing || !isAhead && makeRoom(way.bytes, slots: way.slots, in: area, for: kind, now: now, actions: &actions) {
+                return true
+            }
         }
         return false
     }
@@ -168,6 +174,8 @@ extension PoolStateMachine {
         }
         containers[slot].bid = request.accountBid ?? request.permission.bid
         containers[slot].startedAt = now
+        containers[slot].level = way.kind
+        containers[slot].initialise = 0
         containers[slot].isDedicated = isDedicated
         if isDedicated { pools[way.pool].live += 1 }
         if isAhead {

@@ -65,6 +65,10 @@ extension PoolStateMachine {
         /// When the agenda looks at it.
         var timerAt: EngineInstant?
         var startedAt = EngineInstant(nanoseconds: 0)
+        /// What it was made from; `nil`: it was there before, or is spare.
+        var level: StartPlan.Kind?
+        /// Seconds that loading its code took, as far as that is part of its start.
+        var initialise = 0.0
     }
 
     struct RoomKey: Hashable, Sendable {
@@ -113,8 +117,14 @@ extension PoolStateMachine {
         /// Starting or busy, or idle: what could be warm for a call.
         var live = 0
         var dedicated = -1
+        /// Seconds from nothing to the first call, measured once ``hasStarted``.
         var coldStart = 0.2
+        var hasStarted = false
+        /// Seconds that its code takes to load; `nil`: not measured.
+        var initialise: Double?
         var roundTrip = Double.infinity
+        /// What a second of its callers' time is worth, compared with others.
+        var weight = 1.0
         var permission = CapacityPermission.standard
         var gone: Gone?
         var colds: [ColdStart] = []

@@ -129,7 +129,9 @@ extension PoolStateMachine {
         guard !isHeldBack, !pendingAhead.isEmpty, waiters.first() == nil, tally.starting < configuration.startsMax else { return }
         for _ in 0..<pendingAhead.count {
             guard let (kind, permission) = pendingAhead.popFirst() else { return }
-            guard let index = classIndex[kind], functions[classes[index].function].live == 0, !isDraining else { continue }
+            guard let index = classIndex[kind], !hasIdle(index), startingAhead(index, patience: nil, now: now) == nil, !isDraining else {
+                continue
+            }
             if let plan = planAhead(kind, permission, now: now, actions: &actions) { actions.append(.preload(plan, kind)) }
         }
     }
@@ -138,7 +140,7 @@ extension PoolStateMachine {
     mutating func prewarm(now: EngineInstant, actions: inout [PoolAction]) {
         let time = Self.seconds(now)
         while let at = retention.nextPrewarming, at <= time, !isDraining, !isHeldBack,
-            let due = retention.takeDuePrewarming(free: freeCommon, now: time)
+            let due = retention.takeDuePrewarming(free: freeCommon, slots: missingSlots(1), now: time)
         {
             let current = functions[due.function].current
             for victim in due.victims { evict(victim, for: current, now: now, actions: &actions) }

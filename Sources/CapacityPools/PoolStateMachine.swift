@@ -42,6 +42,7 @@
 
 internal import DequeModule
 internal import EngineCore
+internal import Placement
 
 public struct PoolStateMachine: Sendable {
     /// Retired revisions remembered. Beyond, the oldest is forgotten; its last containers then end by age.
@@ -82,6 +83,10 @@ public struct PoolStateMachine: Sendable {
     var accountIndex: [AccountID: Int] = [:]
     var runtimes: [String] = []
     var runtimeIndex: [String: Int] = [:]
+    /// By runtime.
+    var startTimes: [StartTimes] = []
+    /// How often functions are seen, also those without an entry.
+    var sightings: FrequencySketch
 
     var areas: [Area] = []
     var freeAreas: [Int] = []
@@ -123,6 +128,7 @@ public struct PoolStateMachine: Sendable {
         self.retention = retention ?? LeastRecentRetention(rule: KeepAliveRule(base: configuration.keepAlive.inSeconds))
         ledger = CapacityLedger(rowsMax: configuration.ledgerRowsMax)
         affinity = AffinityTable(limits: configuration.affinityLimits)
+        sightings = FrequencySketch(keys: configuration.rareCalls > 0 ? configuration.functionsCounted : 0)
         areas.append(Area(limit: configuration.memory.bytes))
         pools.append(SubPool(id: nil, area: Self.common))
         for (runtime, target) in configuration.warmingTargets.sorted(by: { $0.key < $1.key }) {

@@ -53,8 +53,10 @@ struct CapacitySettings: Sendable {
 
 extension CapacitySettings {
     /// The pool as configured.
+    ///
+    /// - Parameter weighsCalls: what is kept decides also which calls are forwarded.
     func pool(
-        host: SandboxHost, history: SizingHistory, surroundings: ContainerPool.Surroundings, logger: Logger
+        host: SandboxHost, history: SizingHistory, surroundings: ContainerPool.Surroundings, weighsCalls: Bool, logger: Logger
     ) throws -> ContainerPool {
         var sizing = WarmingSizerConfiguration()
         sizing.totalMax = warmingMax
@@ -63,20 +65,19 @@ extension CapacitySettings {
             configuration: pool,
             warming: warming.map {
                 WarmingSubPool(runtime: $0.runtime, sizeClass: $0.sizeClass, floor: $0.floor, ceiling: $0.ceiling)
-            }, retention: retentionPolicy, sizing: sizing, history: history,
+            }, retention: retentionPolicy(weighsCalls: weighsCalls), sizing: sizing, history: history,
             drivers: try variable.map { try driver($0, logger: logger) }, host: host, surroundings: surroundings, logger: logger)
         for area in fixed { try made.configure(.fixed(area.name), SubPoolSettings(memory: area.memory)) }
         return made
     }
 
-    private var retentionPolicy: any RetentionPolicy {
+    private func retentionPolicy(weighsCalls: Bool) -> any RetentionPolicy {
         let rule = KeepAliveRule(base: pool.keepAlive.inSeconds)
         switch retention {
         case .leastRecent: return LeastRecentRetention(rule: rule)
         case .market:
             var market = CapacityMarket.Configuration(capacity: Double(pool.memory.bytes) / 1_048_576)
-            // What to keep is decided here; where a call goes is the placement policy's.
-            market.hasRegions = false
+            market.hasRegions = weighsCalls
             return MarketRetention(configuration: market, rule: rule, seed: .random(in: 0 ... .max))
         }
     }

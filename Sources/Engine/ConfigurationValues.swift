@@ -162,8 +162,12 @@ struct ConfigurationValues {
         let remembered = try integer("placement.functionsRemembered", in: 1...10_000_000)
         let largest = try integer("placement.largestFunctionMebibytes", in: 1...1_048_576)
         let hops = try integer("placement.hopLimit", in: 1...16)
+        let policy = try choice("placement.policy", PlacementBasis.Policy.self)
+        let rare = try integer("placement.rareCalls", in: 0...254)
+        let longest = try integer("placement.longestRunSeconds", in: 0...900)
         do throws(PlacementConfigurationError) {
             return try PlacementConfiguration(
+                policy: policy, rareCalls: rare, longestRun: longest == 0 ? nil : .seconds(longest),
                 frequencyHalfLife: .seconds(halfLife), frequentCallsPerHalfLife: frequent, uncommonCallsPerHalfLife: uncommon,
                 frequencyEntryLimit: remembered, largestFunctionMemory: .mebibytes(largest), hopLimit: hops)
         } catch {
@@ -197,6 +201,8 @@ struct ConfigurationValues {
             replenishDelay: .milliseconds(try integer("capacity.replenishDelayMilliseconds", in: 0...60_000)),
             instanceLifetimeMax: .seconds(try integer("capacity.instanceLifetimeSeconds", in: 1...31_536_000)),
             reclaimGrace: .milliseconds(try integer("capacity.reclaimGraceMilliseconds", in: 0...900_000)),
+            rareCalls: try integer("placement.rareCalls", in: 0...254),
+            functionsCounted: try integer("placement.functionsCounted", in: 1024...100_000_000),
             functionsRemembered: try integer("capacity.functionsRemembered", in: 1...10_000_000),
             affinityWaitersMax: try integer("affinity.waitersMax", in: 0...100_000),
             affinityLimits: AffinityTable.Limits(

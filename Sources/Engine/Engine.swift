@@ -70,7 +70,7 @@ public struct Engine: Sendable {
             host: host, history: sizing.read(),
             surroundings: ContainerPool.Surroundings(
                 bundle: Self.bundlePath(bundles), permission: { catalog.permission(of: $0) },
-                concurrencyMax: { catalog.reservedConcurrency(of: $0) }), logger: logger)
+                concurrencyMax: { catalog.reservedConcurrency(of: $0) }), weighsCalls: configuration.weighsCalls, logger: logger)
         relay.pool = pool
         pool.awaitAdoption()
         pool.dedicate(catalog.provisioned())

@@ -140,7 +140,14 @@ public struct EngineConfiguration: Sendable {
         if role == .region, peers?.listen == nil {
             throw ConfigurationError("a region needs peers.listen, or nobody can forward to it; or set node.role to pop")
         }
+        if weighsCalls, capacity.retention == .leastRecent {
+            throw ConfigurationError(
+                "capacity.retention lru cannot say what a call is worth; set it to market, or placement.policy to frequency")
+        }
     }
+
+    /// Whether what is kept here decides also which calls are forwarded.
+    var weighsCalls: Bool { role == .pop && peers != nil && placement.policy == .market }
 }
 
 /// A configuration that cannot be used, and what to set instead.

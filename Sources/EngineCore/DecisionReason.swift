@@ -25,6 +25,8 @@ public enum DecisionReason: String, Sendable, Codable, CaseIterable {
     case affinityElsewhere = "affinity_elsewhere"
     /// Called too rarely to be worth capacity here (PLACE-06).
     case uncommon
+    /// Worth a container here, but none is warm yet and a start takes longer than the way to a region. One is started behind the call.
+    case startedBehind = "started_behind"
     /// Free memory or slots do not suffice (PLACE-05).
     case noCapacity = "no_capacity"
     /// The function asks for more memory than this node gives any one function, or runs for so long that its memory here is worth more

@@ -9,8 +9,13 @@ public struct PlacementBasis: Hashable, Sendable, Codable {
     }
 
     public var policy: Policy
-    /// Calls of the function lately.
+    /// Calls of the function lately, where thresholds decide.
     public var callsPerHalfLife: Double?
+    /// About how often it was seen lately, where the market decides.
+    public var timesSeen: Int?
+    /// Milliseconds of its callers' time that one more container here is expected to win, beyond what it costs.
+    public var gain: Double?
+    /// The market looks at it at all, or its calls have passed the threshold.
     public var isFrequent: Bool
     public var latency: PlacementRule.Latency
     /// Milliseconds from nothing to the first call here, expected.
@@ -32,12 +37,15 @@ public struct PlacementBasis: Hashable, Sendable, Codable {
     public var startsBehind: Bool
 
     public init(
-        policy: Policy, callsPerHalfLife: Double? = nil, isFrequent: Bool, latency: PlacementRule.Latency = .normal,
-        coldStart: Double? = nil, roundTrip: Double? = nil, runHere: Double? = nil, runThere: Double? = nil, memory: ByteCount,
-        freeMemory: ByteCount, freeSlots: Int, isCodeHere: Bool, price: Double? = nil, startsBehind: Bool = false
+        policy: Policy, callsPerHalfLife: Double? = nil, timesSeen: Int? = nil, gain: Double? = nil, isFrequent: Bool,
+        latency: PlacementRule.Latency = .normal, coldStart: Double? = nil, roundTrip: Double? = nil, runHere: Double? = nil,
+        runThere: Double? = nil, memory: ByteCount, freeMemory: ByteCount, freeSlots: Int, isCodeHere: Bool,
+        price: Double? = nil, startsBehind: Bool = false
     ) {
         self.policy = policy
         self.callsPerHalfLife = callsPerHalfLife
+        self.timesSeen = timesSeen
+        self.gain = gain
         self.isFrequent = isFrequent
         self.latency = latency
         self.coldStart = coldStart

@@ -30,13 +30,15 @@ public final class InvocationRouter: Sendable {
 
     let node: String
     let role: NodeRole
-    private let policy: PlacementPolicy
-    private let frequency: Mutex<DecayedFrequency>
+    let policy: PlacementPolicy
+    let frequency: Mutex<DecayedFrequency>
     let pool: ContainerPool
     let regions: RegionDirectory?
     let site: Site?
     /// Where values are that this node has forwarded.
     let regionAffinity = Mutex(RegionAffinity())
+    /// Whether a version's code is unpacked here.
+    let isCodeHere: @Sendable (PinnedVersion) -> Bool
     let records: RecordStore
     private let recorded: @Sendable (InvocationRecord) -> Void
     let logger: Logger
@@ -47,10 +49,12 @@ public final class InvocationRouter: Sendable {
     ///   - node: the name of this node, which records carry.
     ///   - regions: where a POP can forward to; `nil` at a region, and at a node that stands alone.
     ///   - site: the other frontends of this site, if there are any.
+    ///   - isCodeHere: whether a version's code is unpacked here.
     ///   - recorded: told of every record that is left.
     public init(
         node: String, role: NodeRole, policy: PlacementPolicy, pool: ContainerPool, regions: RegionDirectory?, site: Site? = nil,
-        records: RecordStore, logger: Logger, recorded: @escaping @Sendable (InvocationRecord) -> Void = { _ in }
+        isCodeHere: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true }, records: RecordStore, logger: Logger,
+        recorded: @escaping @Sendable (InvocationRecord) -> Void = { _ in }
     ) {
         self.node = node
         self.role = role
@@ -59,6 +63,7 @@ public final class InvocationRouter: Sendable {
         self.pool = pool
         self.regions = regions
         self.site = site
+        self.isCodeHere = isCodeHere
         self.records = records
         self.recorded = recorded
         self.logger = logger
@@ -84,9 +89,8 @@ public final class InvocationRouter: Sendable {
             record.reason = .draining
             throw leave(record, InvocationError(.draining, "This node is shutting down. Send the call to another one."), request)
         }
-        let isFrequent = frequency.withLock { frequency in
-            frequency.record(request.function.key, at: request.arrival)
-            return frequency.isFrequent(request.function.key, at: request.arrival)
+        if regions != nil, policy.configuration.policy == .frequency {
+            frequency.withLock { $0.record(request.function.key, at: request.arrival) }
         }
         var request = request
         if request.affinity != nil, let result = try await followAffinity(&request, &record) { return result }
@@ -95,18 +99,30 @@ public final class InvocationRouter: Sendable {
         /// What this node said of the call's capacity: no region's refusal says it better.
         var refusal: InvocationError?
         var restarts = 0
+        var known: Weighed?
         while true {
             let selection = regions?.choose(for: request.function, tried: excluded)
-            let decision = policy.decide(inputs(request, isFrequent: isFrequent, selection: selection, isFull: isFull))
+            let weighed = known ?? weigh(request, selection)
+            let decision = policy.decide(inputs(request, weighed, selection, isFull: isFull))
+            if known == nil {
+                record.placement = weighed.basis
+                if decision.reason == .startedBehind {
+                    pool.startBehind(request.function)
+                    record.placement?.startsBehind = true
+                }
+                known = weighed
+            }
             record.decision = decision.kind
             record.reason = decision.reason
             let began = EngineInstant.now()
             do throws(InvocationError) {
                 switch decision {
                 case .run:
-                    return try await run(request, &record)
+                    return try await run(request, isAnnounced: weighed.isAnnounced || restarts > 0, &record)
                 case .forward(let plan):
                     record.regions = selection?.choice
+                    let call = weighed.isAnnounced ? pool.forwardedBegan(request.function) : nil
+                    defer { if let call { pool.forwardedEnded(call, by: record.remote) } }
                     return try await forward(
                         request, to: plan.region, suppliesIfMissing: selection?.suppliesIfMissing ?? true, &record)
                 case .refuse(.overloaded):
@@ -147,12 +163,12 @@ public final class InvocationRouter: Sendable {
     ) -> (@Sendable () -> Void)? {
         // Counted before the check: who drains sets the mark first and looks at the count then.
         underWay.add(1, ordering: .relaxed)
-        guard !isDraining, let lease = pool.takeWarm(for: request.function) else {
+        guard !isDraining, !isTooLong(request.function), let lease = pool.takeWarm(for: request.function) else {
             underWay.subtract(1, ordering: .relaxed)
             return nil
         }
         let inputs = PlacementInputs(
-            role: role, origin: request.origin, hasWarmContainer: true, isFrequent: true, functionMemory: request.function.memory,
+            role: role, origin: request.origin, hasWarmContainer: true, worth: .start, functionMemory: request.function.memory,
             freeMemory: .zero, freeSlots: 0, hasRegions: regions != nil, reachableRegions: [])
         let decision = policy.decide(inputs)
         guard case .run = decision else {
@@ -174,8 +190,9 @@ public final class InvocationRouter: Sendable {
             } catch {
                 result = .failure(error.surelyNotStarted ? error : leave(record, error, request))
             }
-            // A call that goes the other way is counted there.
-            if case .failure(let error) = result, error.surelyNotStarted {} else {
+            // A call that goes the other way is counted there, and the market has heard of this one when it took its container.
+            if case .failure(let error) = result, error.surelyNotStarted {
+            } else if regions != nil, policy.configuration.policy == .frequency {
                 frequency.withLock { $0.record(request.function.key, at: request.arrival) }
             }
             completion(result)
@@ -187,16 +204,6 @@ public final class InvocationRouter: Sendable {
 
     /// Whether a call of this version would find an idle container now. O(1).
     public func isWarm(_ version: PinnedVersion) -> Bool { pool.hasWarm(version) }
-
-    private func inputs(_ request: InvocationRequest, isFrequent: Bool, selection: RegionSelection?, isFull: Bool) -> PlacementInputs {
-        let here = isFull ? nil : pool.availability(for: request.function)
-        return PlacementInputs(
-            role: role, origin: request.origin, hasWarmContainer: here?.hasWarm ?? false,
-            hasAffinity: !isFull && isBoundHere(request), isFrequent: isFrequent,
-            functionMemory: request.function.memory, freeMemory: here?.freeMemory ?? .zero, freeSlots: here?.freeSlots ?? 0,
-            isPermitted: here?.isPermitted ?? true, hasTerms: !isFull && pool.hasTerms(for: request), hasRegions: regions != nil,
-            reachableRegions: selection?.reachable ?? [], excludedRegions: selection?.declined ?? [])
-    }
 
     /// What a call is told that nothing here or elsewhere can take.
     ///
@@ -212,11 +219,13 @@ public final class InvocationRouter: Sendable {
 
     // MARK: - The two ways
 
-    private func run(_ request: InvocationRequest, _ record: inout InvocationRecord) async throws(InvocationError) -> InvocationResult {
+    private func run(
+        _ request: InvocationRequest, isAnnounced: Bool, _ record: inout InvocationRecord
+    ) async throws(InvocationError) -> InvocationResult {
         record.site = node
         record.noteDecided(request, at: .now())
         noteServed(request, by: nil)
-        let (answer, lease) = try await pool.withLease(for: request) { lease in
+        let (answer, lease) = try await pool.withLease(for: request, isAnnounced: isAnnounced) { lease in
             let answer = await lease.container.invoke(request)
             return ((answer, lease), ContainerPool.GiveBack(answer))
         }
@@ -313,7 +322,8 @@ public final class InvocationRouter: Sendable {
 
 extension ContainerPool.GiveBack {
     init(_ answer: ContainerAnswer) {
-        self.init(keep: answer.isReusable, state: answer.stateHeld, ran: answer.outcome == nil ? nil : answer.run)
+        self.init(keep: answer.isReusable, state: answer.stateHeld, ran: answer.outcome == nil ? nil : answer.run,
+            initialise: answer.initialise)
     }
 }
 

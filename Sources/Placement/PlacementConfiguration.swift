@@ -2,6 +2,12 @@ public import EngineCore
 
 /// The thresholds of every placement decision. A value that exists is consistent: the initialiser refuses the others.
 public struct PlacementConfiguration: Hashable, Sendable {
+    /// What weighs a function.
+    public let policy: PlacementBasis.Policy
+    /// A function that was seen no more often than this lately is uncommon, and not weighed by the market. 0: every function is weighed.
+    public let rareCalls: Int
+    /// A function whose runs take longer on average never starts here while a region can take it; `nil`: however long they take.
+    public let longestRun: Duration?
     /// After this time without calls a function's rate has fallen to one half. At least one second.
     public let frequencyHalfLife: Duration
     /// A function becomes frequent when its decayed rate reaches this many calls per half-life.
@@ -24,10 +30,14 @@ public struct PlacementConfiguration: Hashable, Sendable {
     ///   than `ratePerCall` apart. With that distance no single call lifts an uncommon function over both, hence a
     ///   never-seen function is never frequent, and no evenly spaced stream of calls changes its class at every call.
     public init(
+        policy: PlacementBasis.Policy = .frequency, rareCalls: Int = 3, longestRun: Duration? = nil,
         frequencyHalfLife: Duration = .seconds(300), frequentCallsPerHalfLife: Double = 5,
         uncommonCallsPerHalfLife: Double = 2, frequencyEntryLimit: Int = 16_384,
         largestFunctionMemory: ByteCount = .mebibytes(1024), hopLimit: Int = 1
     ) throws(PlacementConfigurationError) {
+        guard (0..<FrequencySketch.countMax).contains(rareCalls) else {
+            throw .init(.rareCalls, "rare calls are \(rareCalls); set 0 to \(FrequencySketch.countMax - 1)")
+        }
         guard frequencyHalfLife >= .seconds(1) else {
             throw .init(.halfLife, "the frequency half-life is \(frequencyHalfLife); set at least 1 second")
         }
@@ -48,6 +58,9 @@ public struct PlacementConfiguration: Hashable, Sendable {
         guard hopLimit >= 1 else {
             throw .init(.hopLimit, "the hop limit is \(hopLimit); set at least 1, or configure no region")
         }
+        self.policy = policy
+        self.rareCalls = rareCalls
+        self.longestRun = longestRun
         self.frequencyHalfLife = frequencyHalfLife
         self.frequentCallsPerHalfLife = frequentCallsPerHalfLife
         self.uncommonCallsPerHalfLife = uncommonCallsPerHalfLife
@@ -55,13 +68,19 @@ public struct PlacementConfiguration: Hashable, Sendable {
         self.largestFunctionMemory = largestFunctionMemory
         self.hopLimit = hopLimit
     }
+
+    /// - Parameter run: how long runs take, in seconds, if that is known.
+    public func isTooLong(_ run: Double?) -> Bool {
+        guard let run, let longestRun else { return false }
+        return run > longestRun.inSeconds
+    }
 }
 
 /// Why a placement configuration was refused, and what to set instead.
 public struct PlacementConfigurationError: Error, Hashable, CustomStringConvertible {
     /// The setting at fault.
     public enum Code: Hashable, Sendable {
-        case halfLife, thresholds, entryLimit, memory, hopLimit
+        case rareCalls, halfLife, thresholds, entryLimit, memory, hopLimit
     }
 
     public let code: Code

@@ -51,14 +51,16 @@ public struct RunPlan: Hashable, Sendable {
 /// Run in a region.
 public struct ForwardPlan: Hashable, Sendable {
     public enum Reason: Hashable, Sendable, CaseIterable {
-        case uncommon, noCapacity, noPermission, profile
+        case uncommon, startedBehind, noCapacity, noPermission, profile, codeNotCurrent
 
         public var decisionReason: DecisionReason {
             switch self {
             case .uncommon: .uncommon
             case .noCapacity: .noCapacity
+            case .startedBehind: .startedBehind
             case .noPermission: .noPermission
             case .profile: .profile
+            case .codeNotCurrent: .codeNotCurrent
             }
         }
     }

@@ -17,8 +17,12 @@ public struct PlacementInputs: Hashable, Sendable {
     public var hasWarmContainer: Bool
     /// The call wants one particular container, and it is here.
     public var hasAffinity: Bool
-    /// `DecayedFrequency.isFrequent`, asked after this call was recorded.
-    public var isFrequent: Bool
+    /// What it is worth here if nothing is warm.
+    public var worth: Worth
+    /// How long a run takes, as measured, in seconds; `nil`: none has been seen.
+    public var run: Double?
+    /// The version's code is unpacked here.
+    public var isCodeHere: Bool
     /// The memory the function needs.
     public var functionMemory: ByteCount
     /// Memory that can be given to a new container now.
@@ -38,15 +42,17 @@ public struct PlacementInputs: Hashable, Sendable {
     public var excludedRegions: Set<String>
 
     public init(
-        role: NodeRole, origin: InvocationRequest.Origin, hasWarmContainer: Bool, hasAffinity: Bool = false, isFrequent: Bool,
-        functionMemory: ByteCount, freeMemory: ByteCount, freeSlots: Int, isPermitted: Bool = true, hasTerms: Bool = false,
-        hasRegions: Bool, reachableRegions: [String], excludedRegions: Set<String> = []
+        role: NodeRole, origin: InvocationRequest.Origin, hasWarmContainer: Bool, hasAffinity: Bool = false, worth: Worth,
+        run: Double? = nil, isCodeHere: Bool = true, functionMemory: ByteCount, freeMemory: ByteCount, freeSlots: Int,
+        isPermitted: Bool = true, hasTerms: Bool = false, hasRegions: Bool, reachableRegions: [String], excludedRegions: Set<String> = []
     ) {
         self.role = role
         self.origin = origin
         self.hasWarmContainer = hasWarmContainer
         self.hasAffinity = hasAffinity
-        self.isFrequent = isFrequent
+        self.worth = worth
+        self.run = run
+        self.isCodeHere = isCodeHere
         self.functionMemory = functionMemory
         self.freeMemory = freeMemory
         self.freeSlots = freeSlots

@@ -6,14 +6,20 @@
 //
 //     more hops than permitted                  refuse   hop_limit     a loop; shown even if the call could run
 //     the container the call wants is here      run      affinity      its state is here, busy or not
-//     a container is idle here                  run      warm          costs no capacity, no start and no hop
+//     a container is idle here                  run      warm          costs no capacity, no start and no hop; unless runs take too long
 //     region, or forwarded to here: fits        run      region        nothing is ever forwarded twice
 //                                   does not    refuse   overloaded    the sender decides again without this node
-//     larger than any function may be here ┐             profile
-//     no more for this account here        │             no_permission
-//     not frequent                         ├ forward     uncommon
-//     no memory or slot free               ┘             no_capacity
-//     otherwise                                 run      frequent
+//     larger or longer than it may be here  ┐             profile
+//     no more for this account here         │             no_permission
+//     a run here is dearer than the way     │             profile
+//     not worth a container here            ├ forward     uncommon
+//     its code is not here                  │             code_not_current
+//     no memory or slot free                │             no_capacity
+//     a start takes longer than the way     ┘             started_behind
+//     otherwise                                 run       frequent
+//
+// What a function is worth here is weighed by the ``CapacityMarket``, or by ``DecayedFrequency`` where the operator prefers thresholds;
+// these rules only say what follows from it.
 //
 //     forward, but no region is left to try: it runs if it fits (no_region_configured, region_outage when none is
 //     reachable, regions_declined when all that are have refused this call), else overloaded. Where permission or the call's own terms
@@ -22,9 +28,9 @@
 // Among the reasons to forward, the one that lasts longest is named: a profile outlives a habit, a habit outlives a full
 // pool. So `no_capacity` counts exactly the calls that more capacity would have kept here.
 //
-// Refused. A score that weighs all inputs: better numbers are possible, but nobody could say why one call went where it
-// did, and PLACE-04 wants one reason. "Run while there is room": the pool fills with what is called once. Forwarding by a
-// peer to a third site: it needs loop detection to be correct instead of as a safety net.
+// Refused. A score that weighs all inputs: nobody could say why one call went where it did, and PLACE-04 wants one reason. What is weighed
+// is weighed in one unit, seconds of somebody's waiting, and only then the rules apply. "Run while there is room": the pool fills with
+// what is called once. Forwarding by a peer to a third site: it needs loop detection to be correct instead of as a safety net.
 //
 // Source: admission by frequency is TinyLFU's argument (G. Einziger, R. Friedman, B. Manes, "TinyLFU: A Highly Efficient
 // Cache Admission Policy", ACM Transactions on Storage 13(4), 2017): a newcomer has to earn its place.
@@ -43,7 +49,8 @@ public struct PlacementPolicy: Hashable, Sendable {
     public func decide(_ inputs: PlacementInputs) -> PlacementDecision {
         if inputs.origin.hops > configuration.hopLimit { return .refuse(.hopLimit) }
         if inputs.hasAffinity { return .run(RunPlan(reason: .affinity)) }
-        if inputs.hasWarmContainer { return .run(RunPlan(reason: .warm)) }
+        let mayForward = inputs.role == .pop && inputs.origin.hops == 0 && inputs.hasRegions
+        if inputs.hasWarmContainer, !(mayForward && configuration.isTooLong(inputs.run)) { return .run(RunPlan(reason: .warm)) }
         if inputs.role == .region || inputs.origin.hops > 0 { return runIfItFits(.region, inputs) }
 
         guard let reason = reasonToForward(inputs) else { return .run(RunPlan(reason: .frequent)) }
@@ -57,9 +64,17 @@ public struct PlacementPolicy: Hashable, Sendable {
     /// Why a POP would rather not run this; `nil` if it would.
     private func reasonToForward(_ inputs: PlacementInputs) -> ForwardPlan.Reason? {
         if inputs.functionMemory > configuration.largestFunctionMemory { return .profile }
+        if configuration.isTooLong(inputs.run) { return .profile }
         if !inputs.isPermitted { return .noPermission }
-        if !inputs.isFrequent { return .uncommon }
-        return fits(inputs) || inputs.hasTerms ? nil : .noCapacity
+        switch inputs.worth {
+        case .tooLong: return .profile
+        case .uncommon: return .uncommon
+        case .start, .startBehind, .noRoom: break
+        }
+        if !inputs.isCodeHere { return .codeNotCurrent }
+        if inputs.hasTerms { return nil }
+        if inputs.worth == .noRoom || !fits(inputs) { return .noCapacity }
+        return inputs.worth == .startBehind ? .startedBehind : nil
     }
 
     private func runIfItFits(_ reason: RunPlan.Reason, _ inputs: PlacementInputs) -> PlacementDecision {

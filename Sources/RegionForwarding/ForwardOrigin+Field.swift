@@ -27,6 +27,8 @@ extension ForwardOrigin {
         if let basis = placement {
             add("policy", basis.policy.rawValue)
             add("calls", basis.callsPerHalfLife.map(Self.short))
+            add("seen", basis.timesSeen.map { String($0) })
+            add("gain", basis.gain.map(Self.short))
             add("frequent", basis.isFrequent ? "1" : "0")
             add("latency", basis.latency.rawValue)
             add("cold", basis.coldStart.map(Self.short))
@@ -89,8 +91,9 @@ extension PlacementBasis {
             let memory = whole("memory"), let free = whole("free"), let slots = whole("slots")
         else { return nil }
         self.init(
-            policy: policy, callsPerHalfLife: number("calls"), isFrequent: values["frequent"] == "1", latency: latency,
-            coldStart: number("cold"), roundTrip: number("way"), runHere: number("here"), runThere: number("there"),
+            policy: policy, callsPerHalfLife: number("calls"), timesSeen: whole("seen"),
+            gain: values["gain"].flatMap { Double($0) }.flatMap { $0.isFinite ? $0 : nil }, isFrequent: values["frequent"] == "1",
+            latency: latency, coldStart: number("cold"), roundTrip: number("way"), runHere: number("here"), runThere: number("there"),
             memory: ByteCount(memory), freeMemory: ByteCount(free), freeSlots: slots, isCodeHere: values["code"] == "1",
             price: number("price"), startsBehind: values["behind"] == "1")
     }

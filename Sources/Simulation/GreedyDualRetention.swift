@@ -48,13 +48,6 @@ struct GreedyDualRetention: RetentionPolicy {
     mutating func victims(memory: Double, slots: Int, gain: Double, now: Double) -> [RetentionVictim]? {
         idle.lowest(memory: memory, slots: slots).map { $0.map { .container($0) } }
     }
-
-    mutating func decideMiss(_ function: FunctionIndex, free: Double, now: Double) -> RetentionDecision {
-        guard let victims = victims(memory: costs[function].memory - free, slots: 0, gain: .infinity, now: now) else {
-            return RetentionDecision(.refuse)
-        }
-        return RetentionDecision(.startHere, victims: victims)
-    }
 }
 
 /// Everything runs in the region.
@@ -64,5 +57,7 @@ struct ForwardAllRetention: RetentionPolicy {
     mutating func containerEnded(_ container: ContainerID, of function: FunctionIndex, was: RetentionState, now: Double) {}
     func keepAlive(_ function: FunctionIndex, wasBusy: Bool, state: Double) -> Double { 0 }
     mutating func victims(memory: Double, slots: Int, gain: Double, now: Double) -> [RetentionVictim]? { nil }
-    mutating func decideMiss(_ function: FunctionIndex, free: Double, now: Double) -> RetentionDecision { RetentionDecision(.forward) }
+    mutating func decideMiss(
+        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, now: Double
+    ) -> RetentionDecision { RetentionDecision(.forward, worth: .uncommon) }
 }

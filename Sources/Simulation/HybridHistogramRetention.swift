@@ -120,20 +120,13 @@ struct HybridHistogramRetention: RetentionPolicy {
         idle.lowest(memory: memory, slots: slots).map { $0.map { .container($0) } }
     }
 
-    mutating func decideMiss(_ function: FunctionIndex, free: Double, now: Double) -> RetentionDecision {
-        guard let victims = victims(memory: histories[function].costs.memory - free, slots: 0, gain: .infinity, now: now) else {
-            return RetentionDecision(.refuse)
-        }
-        return RetentionDecision(.startHere, victims: victims)
-    }
-
     var nextPrewarming: Double? { timers.nextAt }
 
-    mutating func takeDuePrewarming(free: Double, now: Double) -> RetentionPrewarming? {
+    mutating func takeDuePrewarming(free: Double, slots: Int, now: Double) -> RetentionPrewarming? {
         while let next = timers.nextAt, next <= now, let timer = timers.takeFirst()?.event {
             let history = histories[timer.function]
             guard timer.calls == history.calls, history.held == 0,
-                let victims = victims(memory: history.costs.memory - free, slots: 0, gain: .infinity, now: now)
+                let victims = victims(memory: history.costs.memory - free, slots: slots, gain: .infinity, now: now)
             else { continue }
             return RetentionPrewarming(timer.function, victims: victims)
         }

@@ -101,9 +101,9 @@ struct ReplaySite {
     mutating func serve(_ number: Int) {
         let call = Call(function: trace.functions[number], duration: trace.durations[number], arrival: now)
         let request = requests[Int(call.function)]
-        let (choice, actions) = machine.decide(request, now: instant)
-        perform(actions)
-        switch choice {
+        let decision = machine.decide(request, now: instant)
+        perform(decision.actions)
+        switch decision.choice {
         case nil, .startHere?: lease(call, request)
         case .forward?: forward(call)
         case .forwardAndStart?:

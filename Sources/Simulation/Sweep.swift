@@ -8,14 +8,16 @@ public struct Sweep: Sendable {
         public var policy: String
         public var gigabytes: Double
         public var result: ReplayResult
+        /// Seconds of mean added latency that no schedule without starts ahead can beat; `nil`: not reckoned.
+        public var bound: Double?
     }
 
     public var points: [Point] = []
 
     public init() {}
 
-    public mutating func add(_ policy: Replay.Policy, gigabytes: Double, _ result: ReplayResult) {
-        points.append(Point(policy: policy.name, gigabytes: gigabytes, result: result))
+    public mutating func add(_ policy: Replay.Policy, gigabytes: Double, _ result: ReplayResult, bound: Double? = nil) {
+        points.append(Point(policy: policy.name, gigabytes: gigabytes, result: result, bound: bound))
     }
 
     /// The policies in the order in which they came.

@@ -27,7 +27,7 @@ struct RetentionTests {
             policy.containerTaken(container(number), of: function, now: time)
         }
         policy.callBegan(function)
-        policy.callEnded(function, ran: 0.1, now: time + 0.1)
+        policy.callEnded(function, ran: 0.1, elsewhere: false, now: time + 0.1)
         policy.containerIsIdle(container(number), of: function, wasBusy: true, state: state, now: time + 0.1)
     }
 

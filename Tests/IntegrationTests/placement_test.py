@@ -105,6 +105,21 @@ class DecisionTest(FleetTest):
             self.assertEqual((record["outcome"], record["endingParty"]), ("aborted", "client"), node.name)
 
 
+class ProfileTest(FleetTest):
+    pop = {"placement": FEW | {"longestRunSeconds": 1}}
+
+    def test_PLACE_08_a_function_whose_runs_turn_out_long_is_forwarded(self):
+        """PLACE-08"""
+        self.account.must_create("long", {"app.py": SLEEP}, Timeout=30)
+        self.until_local("long", {"seconds": 0})
+        for _ in range(20):
+            record = self.call("long", {"seconds": 2})[1]
+            if record["decision"] == "forward":
+                break
+        self.assertEqual((record["decision"], record["reason"]), ("forward", "profile"))
+        self.assertGreater(record["placement"]["runHere"], 1000)
+
+
 class CapacityTest(FleetTest):
     pop = {"placement": FEW, "capacity": {"memoryMebibytes": 256, "warming": []}}
     region = {"capacity": {"memoryMebibytes": 300, "warming": []}}
@@ -131,6 +146,58 @@ class CapacityTest(FleetTest):
         self.assertEqual([answer.json() for answer in answers], ["slept", "slept"])
         _, record = self.call("big", {"seconds": 0})
         self.assertEqual(record["decision"], "run")
+
+
+class MarketTest(FleetTest):
+    """The policy of the default configuration, on a POP with room for three small functions."""
+
+    pop = {"placement": {"rareCalls": 2}, "capacity": {"memoryMebibytes": 400, "warming": []}}
+
+    def setUp(self):
+        self.names = [f"{self._testMethodName[5:13].lower().replace('_', '-')}-{number}" for number in range(6)]
+        for name in self.names:
+            self.account.must_create(name, {"app.py": ECHO})
+
+    def until_warm(self, names, others=(), rounds=150):
+        """Calls each, and one of the others, again and again until all were warm in one round; the records of all calls."""
+        records = []
+        for number in range(rounds):
+            if others:
+                records.append(self.call(others[number % len(others)])[1])
+            latest = [self.call(name)[1] for name in names]
+            records += latest
+            if all(record["reason"] == "warm" for record in latest):
+                return records
+        return self.fail(f"never all warm at once: {[(each['decision'], each['reason'], each['placement']) for each in latest]}")
+
+    def test_PLACE_20_what_is_called_most_is_resident_and_a_shift_is_followed(self):
+        """PLACE-20, PLACE-06: each function is forwarded at first; those called most are started behind their calls, and kept."""
+        popular, others = self.names[:3], self.names[3:]
+        records = self.until_warm(popular, others)
+        for name in self.names:
+            first = next((each for each in records if each["functionARN"].endswith(f":{name}")), None)
+            if first:
+                self.assertEqual((first["decision"], first["reason"]), ("forward", "uncommon"))
+        behind = [each for each in records if each["reason"] == "started_behind"]
+        self.assertGreaterEqual(len(behind), 3)
+        for record in behind:
+            self.assertTrue(record["placement"]["startsBehind"])
+            self.assertGreater(record["placement"]["gain"], 0)
+        # No call has waited for a start.
+        self.assertTrue(all(each["decision"] == "forward" or each["startLevel"] == "warm" for each in records))
+        self.until_warm(others)
+
+    def test_PLACE_07_the_record_says_what_the_decision_saw(self):
+        """PLACE-07"""
+        self.until_warm(self.names[:1])
+        record = self.call(self.names[1])[1]["placement"]
+        self.assertEqual((record["policy"], record["isFrequent"], record["latency"], record["isCodeHere"], record["timesSeen"]),
+                         ("market", False, "normal", True, 1))
+        for _ in range(3):
+            record = self.call(self.names[1])[1]["placement"]
+        self.assertEqual(record["timesSeen"], 4)
+        for key in ("coldStart", "roundTrip", "runThere", "price"):
+            self.assertGreater(record[key], 0, key)
 
 
 class ReadyTest(FleetTest):

@@ -23,7 +23,7 @@ ECHO = "def handler(event, context):\n    return event\n"
 SLEEP = "import time\n\ndef handler(event, context):\n    time.sleep(event['seconds'])\n    return 'slept'\n"
 # A node that runs takes over what is written into its catalog within about a second.
 TAKEOVER = 1.5
-FEW = {"frequentCalls": 2.5, "uncommonCalls": 1.0}
+FEW = {"policy": "frequency", "frequentCalls": 2.5, "uncommonCalls": 1.0}
 
 
 class NodeTest(unittest.TestCase):

@@ -26,12 +26,12 @@ private struct Site {
         now = time
         market.arrived(entry, free: free, now: now)
         defer {
-            market.measured(entry, duration: duration)
+            market.measured(entry, duration: duration, elsewhere: false)
             market.began(entry)
             market.ended(entry, now: now + duration)
         }
         if idle[entry, default: 0] > 0, market.usesIdle(entry) { return nil }
-        let decision = market.decideMiss(entry, free: free, now: now)
+        let decision = market.decideMiss(entry, missing: .init(memory: memory - free), now: now)
         for victim in decision.victims { end(victim) }
         if decision.choice == .startHere || decision.choice == .forwardAndStart { start(entry, memory: memory) }
         return decision.choice
@@ -81,7 +81,7 @@ struct CapacityMarketTests {
                 for step in 0..<520 { _ = site.call(resident, at: Double(step) * 0.25, memory: other) }
             }
             site.now = 120
-            site.market.measured(entry, duration: duration)
+            site.market.measured(entry, duration: duration, elsewhere: false)
             return site.call(entry, at: 130, duration: duration, memory: memory)
         }
         #expect(choice() == .startHere)
@@ -165,8 +165,8 @@ struct CapacityMarketTests {
         var market = CapacityMarket(configuration: configuration, seed: 1)
         let entry = market.add(.init(memory: 60, coldStart: 10, roundTrip: 0))
         market.arrived(entry, free: 100, now: 0)
-        #expect(market.decideMiss(entry, free: 100, now: 0).choice == .startHere)
-        #expect(market.decideMiss(entry, free: 50, now: 0).choice == .refuse)
+        #expect(market.decideMiss(entry, missing: .init(memory: -40), now: 0).choice == .startHere)
+        #expect(market.decideMiss(entry, missing: .init(memory: 10), now: 0).choice == .refuse)
     }
 
     @Test func `more histories than the limit are judged by their class`() {
@@ -178,7 +178,7 @@ struct CapacityMarketTests {
             for (number, entry) in entries.enumerated() {
                 let now = Double(round) * 100 + Double(number)
                 market.arrived(entry, free: 1000, now: now)
-                #expect(market.decideMiss(entry, free: 1000, now: now).choice != .refuse)
+                #expect(market.decideMiss(entry, missing: .init(memory: -990), now: now).choice != .refuse)
                 market.began(entry)
                 market.ended(entry, now: now + 0.01)
             }

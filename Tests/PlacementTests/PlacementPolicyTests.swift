@@ -6,10 +6,11 @@ import Testing
 struct PlacementPolicyTests {
     let policy: PlacementPolicy
     let rare = PlacementInputs.rareCallAtIdlePOP
-    let frequent = PlacementInputs.rareCallAtIdlePOP.with { $0.isFrequent = true }
+    let frequent = PlacementInputs.rareCallAtIdlePOP.with { $0.worth = .start }
 
     init() throws {
-        policy = PlacementPolicy(configuration: try PlacementConfiguration(largestFunctionMemory: .mebibytes(512)))
+        policy = PlacementPolicy(
+            configuration: try PlacementConfiguration(longestRun: .seconds(10), largestFunctionMemory: .mebibytes(512)))
     }
 
     private func run(_ reason: RunPlan.Reason) -> PlacementDecision { .run(RunPlan(reason: reason)) }
@@ -29,7 +30,7 @@ struct PlacementPolicyTests {
         for call in 0..<20 {
             let now = seconds(Double(call))
             frequency.record(key, at: now)
-            reasons.append(policy.decide(rare.with { $0.isFrequent = frequency.isFrequent(key, at: now) }).reason)
+            reasons.append(policy.decide(rare.with { $0.worth = frequency.isFrequent(key, at: now) ? .start : .uncommon }).reason)
         }
         let firstLocal = try #require(reasons.firstIndex(of: .frequent))
         #expect(firstLocal == 7, "8 calls × ln 2 are the first to exceed 5 calls per half-life")
@@ -53,7 +54,7 @@ struct PlacementPolicyTests {
         let all = rare.with { $0.functionMemory = .mebibytes(2048); $0.freeSlots = 0 }
         #expect(policy.decide(all).reason == .profile)
         #expect(policy.decide(all.with { $0.functionMemory = .mebibytes(128) }).reason == .uncommon)
-        #expect(policy.decide(all.with { $0.functionMemory = .mebibytes(128); $0.isFrequent = true }).reason == .noCapacity)
+        #expect(policy.decide(all.with { $0.functionMemory = .mebibytes(128); $0.worth = .start }).reason == .noCapacity)
     }
 
     @Test func `PLACE-04 an idle container is used even by a rare call at a full POP`() {
@@ -98,7 +99,7 @@ struct PlacementPolicyTests {
         #expect(policy.decide(outage) == run(.regionOutage))
         #expect(policy.decide(outage.with { $0.freeSlots = 0 }) == .refuse(.overloaded))
         #expect(policy.decide(outage.with { $0.functionMemory = .mebibytes(513) }) == .refuse(.overloaded))
-        #expect(policy.decide(outage.with { $0.isFrequent = true }) == run(.frequent), "it would not have been forwarded")
+        #expect(policy.decide(outage.with { $0.worth = .start }) == run(.frequent), "it would not have been forwarded")
     }
 
     @Test func `PLACE-04 a node without regions runs what fits and says why`() {
@@ -117,7 +118,7 @@ struct PlacementPolicyTests {
         var testDescription: String { "\(input): \(before.rawValue) → \(after.rawValue)" }
 
         static let rare = PlacementInputs.rareCallAtIdlePOP
-        static let frequent = rare.with { $0.isFrequent = true }
+        static let frequent = rare.with { $0.worth = .start }
         static let outage = rare.with { $0.reachableRegions = [] }
         static let all = [
             Flip(input: "role", base: rare, before: .uncommon, after: .region) { $0.role = .region },
@@ -128,12 +129,17 @@ struct PlacementPolicyTests {
                 $0.origin = .peer(node: "pop-1", hops: 2)
             },
             Flip(input: "warm container", base: rare, before: .uncommon, after: .warm) { $0.hasWarmContainer = true },
-            Flip(input: "frequency", base: rare, before: .uncommon, after: .frequent) { $0.isFrequent = true },
+            Flip(input: "frequency", base: rare, before: .uncommon, after: .frequent) { $0.worth = .start },
             Flip(input: "function memory", base: frequent, before: .frequent, after: .profile) {
                 $0.functionMemory = .mebibytes(513)
             },
             Flip(input: "free memory", base: frequent, before: .frequent, after: .noCapacity) { $0.freeMemory = .zero },
             Flip(input: "free slots", base: frequent, before: .frequent, after: .noCapacity) { $0.freeSlots = 0 },
+            Flip(input: "worth of a start", base: frequent, before: .frequent, after: .startedBehind) { $0.worth = .startBehind },
+            Flip(input: "worth of those who would go", base: frequent, before: .frequent, after: .noCapacity) { $0.worth = .noRoom },
+            Flip(input: "worth of the memory", base: frequent, before: .frequent, after: .profile) { $0.worth = .tooLong },
+            Flip(input: "run time", base: frequent, before: .frequent, after: .profile) { $0.run = 11 },
+            Flip(input: "code", base: frequent, before: .frequent, after: .codeNotCurrent) { $0.isCodeHere = false },
             Flip(input: "affinity", base: rare, before: .uncommon, after: .affinity) { $0.hasAffinity = true },
             Flip(input: "permission", base: frequent, before: .frequent, after: .noPermission) { $0.isPermitted = false },
             Flip(input: "terms", base: frequent.with { $0.freeSlots = 0 }, before: .noCapacity, after: .frequent) { $0.hasTerms = true },
@@ -180,7 +186,7 @@ struct PlacementPolicyTests {
                 #expect(!inputs.excludedRegions.contains(plan.region), "seed \(seed): \(inputs)")
             case .refuse(let reason):
                 #expect(decision.kind == .refuse)
-                let isStuck = !inputs.hasWarmContainer && !fits
+                let isStuck = (!inputs.hasWarmContainer || inputs.run ?? 0 > 10) && !fits
                 #expect(reason == .hopLimit || isStuck, "seed \(seed): \(inputs)")
             }
         }
@@ -196,7 +202,8 @@ struct PlacementPolicyTests {
             origin: Bool.random(using: &random)
                 ? .client : .peer(node: "pop-1", hops: .random(in: -1...3, using: &random)),
             hasWarmContainer: Int.random(in: 0..<4, using: &random) == 0, hasAffinity: Int.random(in: 0..<8, using: &random) == 0,
-            isFrequent: .random(using: &random),
+            worth: Worth.allCases.randomElement(using: &random) ?? .start, run: Bool.random(using: &random) ? nil : 20,
+            isCodeHere: Int.random(in: 0..<4, using: &random) > 0,
             functionMemory: memory.randomElement(using: &random) ?? .zero,
             freeMemory: memory.randomElement(using: &random) ?? .zero, freeSlots: .random(in: 0...2, using: &random),
             isPermitted: Int.random(in: 0..<4, using: &random) > 0, hasTerms: Int.random(in: 0..<8, using: &random) == 0,

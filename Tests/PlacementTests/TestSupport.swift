@@ -31,7 +31,7 @@ func seconds(_ seconds: Double) -> EngineInstant { EngineInstant(nanoseconds: In
 extension PlacementInputs {
     /// An idle POP with two regions in reach and a client's call of a never-seen small function.
     static let rareCallAtIdlePOP = PlacementInputs(
-        role: .pop, origin: .client, hasWarmContainer: false, isFrequent: false, functionMemory: .mebibytes(128),
+        role: .pop, origin: .client, hasWarmContainer: false, worth: .uncommon, functionMemory: .mebibytes(128),
         freeMemory: .mebibytes(1024), freeSlots: 8, hasRegions: true, reachableRegions: ["near", "far"])
 
     func with(_ change: (inout PlacementInputs) -> Void) -> PlacementInputs {

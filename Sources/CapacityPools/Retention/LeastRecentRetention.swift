@@ -57,11 +57,4 @@ public struct LeastRecentRetention: RetentionPolicy {
         }
         return missing > 0 || victims.count < slots ? nil : victims
     }
-
-    public mutating func decideMiss(_ function: FunctionIndex, free: Double, now: Double) -> RetentionDecision {
-        guard let victims = victims(memory: costs[function].memory - free, slots: 0, gain: .infinity, now: now) else {
-            return RetentionDecision(.refuse)
-        }
-        return RetentionDecision(.startHere, victims: victims)
-    }
 }

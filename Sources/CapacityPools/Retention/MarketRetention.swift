@@ -61,8 +61,8 @@ public struct MarketRetention: RetentionPolicy {
 
     public mutating func callBegan(_ function: FunctionIndex) { market.began(entries[function]) }
 
-    public mutating func callEnded(_ function: FunctionIndex, ran: Double?, now: Double) {
-        if let ran { market.measured(entries[function], duration: ran) }
+    public mutating func callEnded(_ function: FunctionIndex, ran: Double?, elsewhere: Bool, now: Double) {
+        if let ran { market.measured(entries[function], duration: ran, elsewhere: elsewhere) }
         market.ended(entries[function], now: now)
     }
 
@@ -138,20 +138,24 @@ public struct MarketRetention: RetentionPolicy {
     }
 
     public mutating func victims(memory: Double, slots: Int, gain: Double, now: Double) -> [RetentionVictim]? {
-        market.makeRoom(memory, slots: slots, gain: gain, now: now).map(victims)
+        market.makeRoom(CapacityMarket.Missing(memory: memory, slots: slots), gain: gain, now: now).map(victims)
     }
 
     public func usesIdle(_ function: FunctionIndex) -> Bool { market.usesIdle(entries[function]) }
 
-    public mutating func decideMiss(_ function: FunctionIndex, free: Double, now: Double) -> RetentionDecision {
-        let decision = market.decideMiss(entries[function], free: free, now: now)
-        return RetentionDecision(decision.choice, victims: victims(decision.victims))
+    public mutating func decideMiss(
+        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, now: Double
+    ) -> RetentionDecision {
+        let decision = market.decideMiss(entries[function], missing: missing, makesRoom: makesRoom, now: now)
+        return RetentionDecision(decision.choice, worth: decision.worth, gain: decision.gain, victims: victims(decision.victims))
     }
+
+    public func runTimes(_ function: FunctionIndex) -> (here: Double?, there: Double?) { market.runTimes(of: entries[function]) }
 
     public var nextPrewarming: Double? { market.nextPrewarming }
 
-    public mutating func takeDuePrewarming(free: Double, now: Double) -> RetentionPrewarming? {
-        while let due = market.takeDuePrewarming(free: free, now: now) {
+    public mutating func takeDuePrewarming(free: Double, slots: Int, now: Double) -> RetentionPrewarming? {
+        while let due = market.takeDuePrewarming(free: free, slots: slots, now: now) {
             // A container with state cannot be made ahead: what it held is gone.
             if case .function(let function) = owners[due.entry] { return RetentionPrewarming(function, victims: victims(due.victims)) }
         }

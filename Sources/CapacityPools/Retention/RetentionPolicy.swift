@@ -43,8 +43,10 @@ public protocol RetentionPolicy: Sendable {
     mutating func callBegan(_ function: FunctionIndex)
     /// A call that had a place is over.
     ///
-    /// - Parameter ran: how long it ran, in seconds, without starts and ways; `nil` where that is not known.
-    mutating func callEnded(_ function: FunctionIndex, ran: Double?, now: Double)
+    /// - Parameters:
+    ///   - ran: how long it ran, in seconds, without starts and ways; `nil` where that is not known.
+    ///   - elsewhere: in a region.
+    mutating func callEnded(_ function: FunctionIndex, ran: Double?, elsewhere: Bool, now: Double)
 
     // MARK: Containers
 
@@ -82,13 +84,20 @@ public protocol RetentionPolicy: Sendable {
 
     /// What becomes of a call that finds no idle container. For nodes with regions, and for replays.
     ///
-    /// - Parameter free: mebibytes that no container holds.
-    mutating func decideMiss(_ function: FunctionIndex, free: Double, now: Double) -> RetentionDecision
+    /// - Parameters:
+    ///   - missing: what one more container lacks.
+    ///   - makesRoom: whether others may have to go for it; otherwise it is only asked what a container would be worth.
+    mutating func decideMiss(
+        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, now: Double
+    ) -> RetentionDecision
+
+    /// Seconds that the function's runs take on average, here and in regions; `nil` where none was seen.
+    func runTimes(_ function: FunctionIndex) -> (here: Double?, there: Double?)
 
     /// When ``takeDuePrewarming(free:now:)`` has something to say; `nil` if nothing is planned.
     var nextPrewarming: Double? { get }
     /// A function of which a container is to be started now, ahead of its call; at most one to a call of this.
-    mutating func takeDuePrewarming(free: Double, now: Double) -> RetentionPrewarming?
+    mutating func takeDuePrewarming(free: Double, slots: Int, now: Double) -> RetentionPrewarming?
 
     /// What a mebibyte-second costs now, in seconds of latency; `nil` for policies without a price.
     var pricePerMebibyteSecond: Double? { get }
@@ -107,10 +116,15 @@ public enum RetentionVictim: Hashable, Sendable {
 /// A choice, and the idle containers that have to go for it.
 public struct RetentionDecision: Hashable, Sendable {
     public var choice: CapacityMarket.Choice
+    public var worth: Worth
+    /// Seconds of callers' time that one more container is expected to win beyond what it costs; 0 where nothing is reckoned.
+    public var gain: Double
     public var victims: [RetentionVictim]
 
-    public init(_ choice: CapacityMarket.Choice, victims: [RetentionVictim] = []) {
+    public init(_ choice: CapacityMarket.Choice, worth: Worth, gain: Double = 0, victims: [RetentionVictim] = []) {
         self.choice = choice
+        self.worth = worth
+        self.gain = gain
         self.victims = victims
     }
 }
@@ -134,11 +148,24 @@ extension RetentionPolicy {
     public mutating func capacityChanged(to mebibytes: Double) {}
     public mutating func callArrived(_ function: FunctionIndex, free: Double, now: Double) {}
     public mutating func callBegan(_ function: FunctionIndex) {}
-    public mutating func callEnded(_ function: FunctionIndex, ran: Double?, now: Double) {}
+    public mutating func callEnded(_ function: FunctionIndex, ran: Double?, elsewhere: Bool, now: Double) {}
     public mutating func containerStarts(_ container: ContainerID, of function: FunctionIndex, now: Double) {}
     public mutating func containerIsBusy(_ container: ContainerID, of function: FunctionIndex) {}
     public func usesIdle(_ function: FunctionIndex) -> Bool { true }
+
+    /// Whatever fits starts here.
+    public mutating func decideMiss(
+        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, now: Double
+    ) -> RetentionDecision {
+        guard makesRoom else { return RetentionDecision(.startHere, worth: .start) }
+        guard let victims = victims(memory: missing.memory, slots: missing.slots, gain: .infinity, now: now) else {
+            return RetentionDecision(.refuse, worth: .noRoom)
+        }
+        return RetentionDecision(.startHere, worth: .start, victims: victims)
+    }
+
     public var nextPrewarming: Double? { nil }
-    public mutating func takeDuePrewarming(free: Double, now: Double) -> RetentionPrewarming? { nil }
+    public mutating func takeDuePrewarming(free: Double, slots: Int, now: Double) -> RetentionPrewarming? { nil }
+    public func runTimes(_ function: FunctionIndex) -> (here: Double?, there: Double?) { (nil, nil) }
     public var pricePerMebibyteSecond: Double? { nil }
 }

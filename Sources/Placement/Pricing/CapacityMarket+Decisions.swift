@@ -14,39 +14,64 @@ extension CapacityMarket {
     /// A choice and the idle containers that have to go for it: one for each time a function is named, its least recently used first.
     public struct Decision: Hashable, Sendable {
         public var choice: Choice
+        /// What the container was worth.
+        public var worth: Worth
+        /// Seconds of its callers' time, weighed, that a container is expected to win beyond what it costs.
+        public var gain = 0.0
         public var victims: [Entry] = []
     }
 
     /// Whether a call should use the idle container that is there. A minute's run does not deserve a POP's memory for 30 ms. O(1).
     public func usesIdle(_ entry: Entry) -> Bool {
         let function = functions[entry]
-        return !configuration.hasRegions || rent(function) * function.duration < function.costs.roundTrip
+        return !configuration.hasRegions || rent(function) * function.duration.mean < way(function)
+    }
+
+    /// Seconds of waiting, weighed, that a forwarded call costs: the way, and what the run takes longer there.
+    func way(_ function: Function) -> Double {
+        function.costs.weight * max(0, function.costs.roundTrip + function.there.excess(over: function.here))
     }
 
     /// What becomes of a call that finds nothing warm.
     ///
-    /// - Parameter free: mebibytes that no container holds.
+    /// - Parameters:
+    ///   - missing: what one more container lacks.
+    ///   - makesRoom: whether others may have to go; otherwise it is only said what it is worth.
     /// - Complexity: O(sample × bins) when somebody has to go; else O(bins).
-    public mutating func decideMiss(_ entry: Entry, free: Double, now: Double) -> Decision {
+    public mutating func decideMiss(
+        _ entry: Entry, missing: Missing, makesRoom: Bool = true, now: Double
+    ) -> Decision {
         let function = functions[entry]
         let costs = function.costs
-        let need = costs.memory - free
+        let missing = makesRoom ? missing : Missing(memory: 0)
         guard configuration.hasRegions else {
-            guard let victims = makeRoom(need, gain: .infinity, now: now) else { return Decision(choice: .refuse) }
-            return Decision(choice: .startHere, victims: victims)
+            guard let victims = makeRoom(missing, gain: .infinity, now: now) else { return Decision(choice: .refuse, worth: .noRoom) }
+            return Decision(choice: .startHere, worth: .start, victims: victims)
         }
         let rent = rent(function)
         let startCost = configuration.startPrice * costs.coldStart
         let later = netValue(entry, function.containers, age: 0, value: value(function) + startCost, rent: rent)
-        if costs.coldStart < costs.roundTrip {
-            let duration = function.durations > 0 ? function.duration : 1
-            let gain = costs.roundTrip - costs.coldStart - rent * (costs.coldStart + duration) - startCost
-            guard gain > 0, let victims = makeRoom(need, gain: gain + later, now: now) else { return Decision(choice: .forward) }
-            return Decision(choice: .startHere, victims: victims)
+        let way = way(function)
+        if costs.weight * costs.coldStart < way {
+            let duration = function.duration.known ?? 1
+            let gain = way - costs.weight * costs.coldStart - rent * (costs.coldStart + duration) - startCost
+            guard gain > 0 else { return declined(function, gain, isFull: !makesRoom || missing.isAny) }
+            guard let victims = makeRoom(missing, gain: gain + later, now: now) else {
+                return Decision(choice: .forward, worth: .noRoom, gain: gain)
+            }
+            return Decision(choice: .startHere, worth: .start, gain: gain, victims: victims)
         }
         let gain = later - startCost - rent * costs.coldStart
-        guard gain > 0, let victims = makeRoom(need, gain: gain, now: now) else { return Decision(choice: .forward) }
-        return Decision(choice: .forwardAndStart, victims: victims)
+        guard gain > 0 else { return declined(function, gain, isFull: !makesRoom || missing.isAny) }
+        guard let victims = makeRoom(missing, gain: gain, now: now) else { return Decision(choice: .forward, worth: .noRoom, gain: gain) }
+        return Decision(choice: .forwardAndStart, worth: .startBehind, gain: gain, victims: victims)
+    }
+
+    /// Why one more container would be a loss. What has one here is not uncommon: where memory is short, that is what it lacks.
+    private func declined(_ function: Function, _ gain: Double, isFull: Bool) -> Decision {
+        let isTooLong = function.duration.known.map { rent(function) * $0 >= way(function) } ?? false
+        return Decision(
+            choice: .forward, worth: isTooLong ? .tooLong : function.containers > 0 && isFull ? .noRoom : .uncommon, gain: gain)
     }
 
     /// Seconds of latency that holding a function's memory for one second costs.
@@ -54,8 +79,8 @@ extension CapacityMarket {
 
     /// What finding it warm saves once, after the run has paid for the memory it occupies.
     func value(_ function: Function) -> Double {
-        guard configuration.hasRegions else { return function.costs.coldStart }
-        return max(0, min(function.costs.coldStart, function.costs.roundTrip - rent(function) * function.duration))
+        guard configuration.hasRegions else { return function.costs.weight * function.costs.coldStart }
+        return max(0, min(function.costs.weight * function.costs.coldStart, way(function) - rent(function) * function.duration.mean))
     }
 
     /// What a container in that slot is worth: seconds of latency saved per mebibyte-second.
@@ -93,29 +118,45 @@ extension CapacityMarket {
         var depth: Int
     }
 
-    /// The idle containers that have to go so that `need` mebibytes, and places for `slots` containers, come free.
+    /// What has to come free.
+    public struct Missing: Hashable, Sendable {
+        /// Mebibytes; may be negative.
+        public var memory: Double
+        /// Places for containers; may be negative.
+        public var slots: Int
+
+        public init(memory: Double, slots: Int = 0) {
+            self.memory = memory
+            self.slots = slots
+        }
+
+        var isAny: Bool { memory > 0 || slots > 0 }
+    }
+
+    /// The idle containers that have to go so that what is missing comes free.
     ///
     /// - Parameter gain: seconds won by it; more may not be lost.
     /// - Returns: `nil` when the loss would be too high or not enough is idle. Nothing has changed in either case.
-    public mutating func makeRoom(_ need: Double, slots: Int = 0, gain: Double, now: Double) -> [Entry]? {
-        guard need > 0 || slots > 0 else { return [] }
+    public mutating func makeRoom(_ missing: Missing, gain: Double, now: Double) -> [Entry]? {
+        guard missing.isAny else { return [] }
         var candidates = sample().map { entry in
             let depth = functions[entry].idle - 1
             return Candidate(index: index(entry, functions[entry].busy + depth, now: now), entry: entry, depth: depth)
         }
         candidates.sort { $0.index > $1.index }  // the least worthy last, where it is taken from
         carried = candidates.suffix(configuration.carriedOver).map(\.entry)
-        var missing = need
+        var left = missing
         var lost = 0.0
         var victims: [Entry] = []
-        while missing > 0 || victims.count < slots {
+        while left.isAny {
             guard let next = candidates.popLast() else { return nil }
             if gain.isFinite {
                 lost += loss(next, now: now)
                 guard lost * configuration.hysteresis <= gain else { return nil }
             }
             victims.append(next.entry)
-            missing -= functions[next.entry].costs.memory
+            left.memory -= functions[next.entry].costs.memory
+            left.slots -= 1
             guard next.depth > 0 else { continue }
             let depth = next.depth - 1
             let again = Candidate(index: index(next.entry, functions[next.entry].busy + depth, now: now), entry: next.entry, depth: depth)

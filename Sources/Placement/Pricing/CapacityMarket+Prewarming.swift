@@ -12,14 +12,15 @@ extension CapacityMarket {
     /// A function to start a container of ahead of its next call, which is due; at most one to a call of this.
     ///
     /// - Returns: `nil` when nothing more is due.
-    public mutating func takeDuePrewarming(free: Double, now: Double) -> (entry: Entry, victims: [Entry])? {
+    public mutating func takeDuePrewarming(free: Double, slots: Int = 0, now: Double) -> (entry: Entry, victims: [Entry])? {
         while let timer = timers.takeFirst(until: now) {
             let function = functions[timer.entry]
             guard function.containers == 0, function.inFlight == 0, let endedAt = function.slots[0].endedAt else { continue }
             let startCost = configuration.startPrice * function.costs.coldStart
             let age = now - endedAt + function.costs.coldStart + Self.prewarmLead
             let worth = netValue(timer.entry, 0, age: age, value: value(function) + startCost, rent: rent(function)) - startCost
-            if worth > 0, let victims = makeRoom(function.costs.memory - free, gain: worth, now: now) {
+            if worth > 0, let victims = makeRoom(
+                Missing(memory: function.costs.memory - free, slots: slots), gain: worth, now: now) {
                 return (timer.entry, victims)
             }
             functions[timer.entry].planned = nil

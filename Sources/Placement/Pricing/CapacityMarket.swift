@@ -17,7 +17,7 @@
 // minute-long job elsewhere" from "this function needs a third container". A score of weighted inputs: nobody can say what a point is.
 //
 // The market owns no container and reads no clock. It is told what happens, keeps counts to each function, and answers, so that a pool of
-// real containers and a simulator can ask it the same questions; so far the simulator does. Times are seconds since an origin of the
+// real containers and a simulator can ask it the same questions, and both do. Times are seconds since an origin of the
 // caller's, memory is mebibytes.
 //
 // Source: policy.md, "HDP, precisely"; L. Beckmann et al., NSDI 2018 (hit density); A. Fuerst, P. Sharma, "FaasCache", ASPLOS 2021
@@ -61,19 +61,23 @@ public struct CapacityMarket: Sendable {
         public var coldStart: Double
         /// Seconds to its region and back.
         public var roundTrip: Double
+        /// What a second of its callers' time is worth, compared with others.
+        public var weight: Double
 
-        public init(memory: Double, coldStart: Double, roundTrip: Double) {
+        public init(memory: Double, coldStart: Double, roundTrip: Double, weight: Double = 1) {
             self.memory = memory
             self.coldStart = coldStart
             self.roundTrip = roundTrip
+            self.weight = weight
         }
     }
 
     struct Function {
         var costs: Costs
-        /// The decayed mean run time in seconds, and how many runs it was made from, up to ten.
-        var duration = 0.0
-        var durations = 0
+        /// How long runs take, wherever they were, here, and in regions.
+        var duration = RunTime()
+        var here = RunTime()
+        var there = RunTime()
         /// Calls under way, here or in a region.
         var inFlight = 0
         /// Containers here: busy, idle, and all with those that are starting.
@@ -187,11 +191,15 @@ public struct CapacityMarket: Sendable {
         if number == 0, functions[entry].containers == 0 { planPrewarm(entry, now: now) }
     }
 
-    /// How long a run took, from its answer.
-    public mutating func measured(_ entry: Entry, duration: Double) {
-        functions[entry].durations = min(functions[entry].durations + 1, 10)
-        let weight = functions[entry].durations < 10 ? 1 / Double(functions[entry].durations) : 0.1
-        functions[entry].duration += weight * (duration - functions[entry].duration)
+    /// How long a run took, in seconds, from its answer.
+    public mutating func measured(_ entry: Entry, duration: Double, elsewhere: Bool) {
+        functions[entry].duration.add(duration)
+        if elsewhere { functions[entry].there.add(duration) } else { functions[entry].here.add(duration) }
+    }
+
+    /// Mean run times in seconds, here and in regions; `nil` where none was seen.
+    public func runTimes(of entry: Entry) -> (here: Double?, there: Double?) {
+        (functions[entry].here.known, functions[entry].there.known)
     }
 
     public mutating func containerStarts(_ entry: Entry) { functions[entry].containers += 1 }

@@ -16,6 +16,9 @@ struct SimulateCommand: AsyncParsableCommand {
             WARM% and COLD% are parts of all calls; SPARE% are the cold ones that found an instance of the warming pool, of which READY \
             were ready on average. MEAN, P50 and P99 are milliseconds added to a call's own run. HELD is GiB of containers and ready \
             instances, on average.
+
+            With --bound, BOUND is a mean that no schedule can beat that does not start containers ahead of calls, even if it knew all \
+            calls to come; /BOUND is MEAN as its multiple. A policy that starts ahead can be below 1.
             """)
 
     @Option(help: "PATH of a trace: PATH.json and PATH.bin.")
@@ -42,6 +45,8 @@ struct SimulateCommand: AsyncParsableCommand {
     var seed: UInt64 = 1
     @Flag(help: "Prints what a recording says of its calls beside what its replay says.")
     var compare = false
+    @Flag(help: "Prints how far each mean is from the clairvoyant bound.")
+    var bound = false
     @Option(help: "Writes the sweep as a picture (SVG) to this file.")
     var plot: String?
     @Option(help: "table for people, json for programs.")
@@ -86,15 +91,17 @@ struct SimulateCommand: AsyncParsableCommand {
     }
 
     private func sweep(_ calls: Trace, _ policies: [Replay.Policy], _ sizes: [Double], _ pool: Replay.WarmingPool?) -> Sweep {
+        let clairvoyant = bound ? ClairvoyantBound(calls, warmUp: warmUp, hasRegions: !noRegions) : nil
+        let bounds = sizes.map { clairvoyant?.mean(capacity: $0 * 1024) }
         var sweep = Sweep()
         for policy in policies {
-            for size in sizes {
+            for (size, bound) in zip(sizes, bounds) {
                 if isatty(STDERR_FILENO) == 1 { Terminal.note("\(policy.name), \(size) GiB …") }
                 var replay = Replay(calls, capacity: size * 1024, warmUp: warmUp, hasRegions: !noRegions, seed: seed)
                 replay.warmingPool = pool
                 replay.waitMax = wait
                 replay.keepAlive = keepAlive ?? .infinity
-                sweep.add(policy, gigabytes: size, replay.run(policy))
+                sweep.add(policy, gigabytes: size, replay.run(policy), bound: bound)
             }
         }
         return sweep

@@ -47,10 +47,12 @@ struct SimulationReport {
             ("P50", true, { $0.medianLatency * 1000 }), ("P99", true, { $0.latency99 * 1000 }), ("HELD", true, \.heldGigabytes),
         ]
         let shown = columns.filter { column in column.isAlways || points.contains { column.value($0.result) > 0 } }
-        var table = Table(header: ["  GIB"] + shown.map(\.name))
+        let hasBounds = points.contains { $0.bound != nil }
+        var table = Table(header: ["  GIB"] + shown.map(\.name) + (hasBounds ? ["BOUND", "/BOUND"] : []))
         for point in points {
             let size = (point == knee ? "* " : "  ") + String(format: "%.4g", point.gigabytes)
-            table.rows.append([size] + shown.map { Self.number($0.value(point.result)) })
+            let bound = point.bound.map { [Self.number($0 * 1000), Self.number(point.result.meanLatency / max($0, 1e-9))] }
+            table.rows.append([size] + shown.map { Self.number($0.value(point.result)) } + (bound ?? []))
         }
         return table.render()
     }

@@ -1,8 +1,10 @@
 import CapacityPools
 import EngineCore
+import Foundation
 import Placement
 
-/// What one operation of the pool's state machine costs: a lease and its release, warm and cold, beside more and more idle containers.
+/// What one operation of the pool's state machine costs: a lease and its release, warm and cold, beside more and more idle containers; a
+/// decision where a call runs; and what it takes to have seen a million functions.
 ///
 /// Wall-clock time of one thread on whatever this runs on; the figures of one run are compared with each other, for a call must cost the
 /// same whatever is idle beside it. Run it in release: `swift run -c release wayside-pool-bench`.
@@ -11,6 +13,11 @@ import Placement
     static let functions = 2000
 
     static func main() {
+        // First, while nothing that was freed can be used again.
+        let before = residentMebibytes()
+        let pool = Bench.millionSeen()
+        print("a million functions seen, \(pool.snapshot(now: .now()).functionsRemembered) of them remembered: "
+            + "\(residentMebibytes() - before) MiB\n")
         let rows = [(100, "lru"), (1000, "lru"), (10_000, "lru"), (10_000, "market")]
         print("idle    retention  warm lease+release  by request  full node: evict+start+release   ns per operation")
         for (idle, name) in rows {
@@ -20,6 +27,18 @@ import Placement
             let cold = bench.evict(idle, 50_000)
             print("\(pad(idle, 6))  \(name == "lru" ? "lru   " : name)     \(pad(warm, 12))  \(pad(full, 16))  \(pad(cold, 20))")
         }
+        print("\nidle    decision: warm  region, rare  room is made or not   ns per decision, market")
+        for idle in [100, 1000, 10_000] {
+            var bench = Bench(containers: idle, usesMarket: true, hasRegions: true)
+            let (warm, rare) = (bench.decideWarm(200_000), bench.decideRare(200_000))
+            print("\(pad(idle, 6))  \(pad(warm, 14))  \(pad(rare, 12))  \(bench.decideFull(20_000))")
+        }
+    }
+
+    /// Of this process, by the kernel.
+    private static func residentMebibytes() -> Int {
+        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .ascii) else { return 0 }
+        return (text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 4096 >> 20
     }
 
     private static func pad(_ number: Int, _ width: Int) -> String {
@@ -35,11 +54,13 @@ private struct Bench {
     private var random = SystemRandomNumberGenerator()
 
     /// A node that is full of idle containers: those of the first functions, as many as fit.
-    init(containers: Int, usesMarket: Bool) {
+    init(containers: Int, usesMarket: Bool, hasRegions: Bool = false) {
         let memory = ByteCount.mebibytes(128)
-        let configuration = PoolConfiguration(
+        var configuration = PoolConfiguration(
             memory: ByteCount(containers * memory.bytes), containersMax: containers + 8, startsMax: 64, keepAlive: .seconds(36_000))
-        pool = PoolStateMachine(configuration: configuration, retention: usesMarket ? Self.market(configuration) : nil)
+        configuration.rareCalls = hasRegions ? 3 : 0
+        pool = PoolStateMachine(
+            configuration: configuration, retention: usesMarket ? Self.market(configuration, hasRegions: hasRegions) : nil)
         for function in 0..<PoolBenchmark.functions {
             let digits = String(function % PoolBenchmark.accounts)
             guard let account = AccountID(String(repeating: "0", count: 12 - digits.count) + digits) else { continue }
@@ -59,9 +80,9 @@ private struct Bench {
         precondition(pool.counts.idle == containers, "\(pool.counts.idle) of \(containers) are idle")
     }
 
-    private static func market(_ configuration: PoolConfiguration) -> any RetentionPolicy {
+    private static func market(_ configuration: PoolConfiguration, hasRegions: Bool) -> any RetentionPolicy {
         var market = CapacityMarket.Configuration(capacity: Double(configuration.memory.bytes >> 20))
-        market.hasRegions = false
+        market.hasRegions = hasRegions
         return MarketRetention(configuration: market, rule: KeepAliveRule(base: 36_000), seed: 1)
     }
 
@@ -109,6 +130,88 @@ private struct Bench {
             _ = bench.pool.containerStarted(starting, now: bench.now)
             _ = bench.pool.release(starting, keep: true, ran: .milliseconds(1), now: bench.now)
         }
+    }
+
+    /// A call that finds an idle container.
+    mutating func decideWarm(_ count: Int) -> Int {
+        let present = min(kinds.count, pool.counts.idle)
+        return measure(count) { bench, number in
+            _ = bench.pool.decide(Self.request(bench.kinds[number &* 7919 % present]), now: bench.now)
+        }
+    }
+
+    private static func request(_ kind: ContainerClass) -> CapacityRequest {
+        CapacityRequest(kind, coldStart: .milliseconds(20), roundTrip: .milliseconds(30))
+    }
+
+    /// A call of a function that was hardly ever seen.
+    mutating func decideRare(_ count: Int) -> Int {
+        let strangers = Self.strangers(count / 2)
+        return measure(count) { bench, number in
+            _ = bench.pool.decide(Self.request(strangers[number % strangers.count]), now: bench.now)
+        }
+    }
+
+    private static func strangers(_ count: Int, from first: Int = 0) -> [ContainerClass] {
+        (first..<first + count).compactMap { number in
+            AccountID("000000000001").map {
+                ContainerClass(
+                    function: FunctionKey(account: $0, region: "us-east-1", name: "stranger-\(number)"), version: .latest,
+                    revision: "00000000-8b86-d011-b42d-\(100_000_000_000 + number)", runtime: "python3.13", memory: .mebibytes(128))
+            }
+        }
+    }
+
+    /// A call that finds the node full of others' idle containers, some of which may have to go for it.
+    mutating func decideFull(_ count: Int) -> String {
+        let strangers = Self.strangers(500)
+        for kind in kinds.prefix(pool.counts.idle) { live(kind, times: 3) }
+        for _ in 0..<6 { for kind in strangers { decideAndForward(kind) } }
+        var (spent, chosen, longest) = (0, 0, 0)
+        for number in 0..<count {
+            now = now + .milliseconds(3)
+            let request = Self.request(strangers[number % strangers.count])
+            let begun = EngineInstant.now()
+            let decision = pool.decide(request, now: now)
+            let took = Int((EngineInstant.now() - begun).wholeNanoseconds)
+            spent += took
+            longest = max(longest, took)
+            var starting: ContainerID?
+            for action in decision.actions { perform(action, &starting) }
+            guard decision.choice == .startHere, case .start(let plan) = pool.lease(request, now: now).0 else { continue }
+            chosen += 1
+            _ = pool.containerStarted(plan.container, now: now)
+            _ = pool.release(plan.container, keep: true, ran: .milliseconds(1), now: now)
+        }
+        return "\(spent / count) mean, \(longest) longest, \(chosen * 100 / count) % made room"
+    }
+
+    /// Calls that find the function's container.
+    private mutating func live(_ kind: ContainerClass, times: Int) {
+        for _ in 0..<times {
+            now = now + .milliseconds(1)
+            guard let id = pool.leaseWarm(kind, now: now) else { return }
+            _ = pool.release(id, keep: true, ran: .milliseconds(1), now: now)
+        }
+    }
+
+    private mutating func decideAndForward(_ kind: ContainerClass) {
+        now = now + .milliseconds(3)
+        _ = pool.decide(Self.request(kind), makesRoom: false, now: now)
+        guard let function = pool.forwardedBegan(kind, now: now) else { return }
+        pool.forwardedEnded(function, ran: .milliseconds(1), now: now)
+    }
+
+    /// A pool that has seen a million functions, a tenth of them so often that they would be remembered.
+    static func millionSeen() -> PoolStateMachine {
+        var bench = Bench(containers: 1, usesMarket: true, hasRegions: true)
+        for round in 0..<6 {
+            for number in 0..<(round == 0 ? 10 : 1) {
+                // Made and forgotten in parts, so that their names are not what is measured.
+                for kind in strangers(100_000, from: number * 100_000) { bench.decideAndForward(kind) }
+            }
+        }
+        return bench.pool
     }
 
     private mutating func perform(_ action: PoolAction, _ starting: inout ContainerID?) {

@@ -9,7 +9,7 @@ from wayside_node import Account, wait_for
 
 # Its code takes a fifth of a second to load, so that a warm container is worth a way of some tens of milliseconds.
 SLOW_START = "import time\n\ntime.sleep(0.2)\n\ndef handler(event, context):\n    return event\n"
-RARE = {"frequentCalls": 1000.0, "uncommonCalls": 500.0}
+RARE = {"policy": "frequency", "frequentCalls": 1000.0, "uncommonCalls": 500.0}
 SMALL = {"memoryMebibytes": 1024, "warming": ["python=1"]}
 
 

@@ -1,0 +1,86 @@
+internal import CapacityPools
+internal import EngineCore
+internal import Placement
+internal import RegionForwarding
+internal import Sandboxing
+internal import Synchronization
+
+// What a call is worth here, found out once, and what is decided of it, as often as something new is known.
+//
+// At a node that may forward, the market weighs the call (``CapacityMarket``), or two thresholds do where the operator prefers them. All
+// other nodes run what fits, and nothing needs to be weighed.
+extension InvocationRouter {
+    /// What a call is worth here.
+    struct Weighed {
+        var worth = Worth.start
+        var run: Double?
+        /// The market knows of its arrival.
+        var isAnnounced = false
+        /// A container is idle for it, or ready sooner than any other way.
+        var isReady = false
+        var basis: PlacementBasis?
+    }
+
+    func weigh(_ request: InvocationRequest, _ selection: RegionSelection?) -> Weighed {
+        guard role == .pop, let selection, case .client = request.origin else { return Weighed(worth: .uncommon) }
+        let roundTrip = selection.choice.scores.first { $0.region == selection.region ?? selection.reachable.first }?.roundTrip
+        switch policy.configuration.policy {
+        case .market: return weighByMarket(request, selection, roundTrip: roundTrip)
+        case .frequency: return weighByFrequency(request, roundTrip: roundTrip)
+        }
+    }
+
+    private func weighByMarket(_ request: InvocationRequest, _ selection: RegionSelection, roundTrip: Double?) -> Weighed {
+        let version = request.function
+        let isCodeHere = isCodeHere(version)
+        let mayStart =
+            isCodeHere && selection.region != nil && version.memory <= policy.configuration.largestFunctionMemory
+            && !pool.hasTerms(for: request) && !isBoundHere(request)
+        let question = ContainerPool.Question(roundTrip: roundTrip.map { .milliseconds($0) }, mayStart: mayStart)
+        guard let found = pool.weigh(request, question) else { return Weighed(worth: .uncommon) }
+        let basis = PlacementBasis(
+            policy: .market, timesSeen: found.timesSeen, gain: found.gain.isFinite ? found.gain * 1000 : nil,
+            isFrequent: found.worth != .uncommon, latency: version.placement.latency, coldStart: found.coldStart.map { $0 * 1000 },
+            roundTrip: roundTrip, runHere: found.runHere.map { $0 * 1000 }, runThere: found.runThere.map { $0 * 1000 },
+            memory: version.memory,
+            freeMemory: found.here.freeMemory, freeSlots: found.here.freeSlots, isCodeHere: isCodeHere, price: found.price)
+        return Weighed(
+            worth: found.worth, run: found.runHere ?? found.runThere, isAnnounced: true,
+            isReady: found.hasWarm, basis: basis)
+    }
+
+    private func weighByFrequency(_ request: InvocationRequest, roundTrip: Double?) -> Weighed {
+        let version = request.function
+        let (calls, isFrequent) = frequency.withLock { frequency in
+            (frequency.callsPerHalfLife(of: version.key, at: request.arrival), frequency.isFrequent(version.key, at: request.arrival))
+        }
+        let here = pool.availability(for: version)
+        let run = pool.profile(of: version)?.duration.inSeconds
+        let basis = PlacementBasis(
+            policy: .frequency, callsPerHalfLife: calls, isFrequent: isFrequent, latency: version.placement.latency,
+            roundTrip: roundTrip, runHere: run.map { $0 * 1000 }, memory: version.memory, freeMemory: here?.freeMemory ?? .zero,
+            freeSlots: here?.freeSlots ?? 0, isCodeHere: isCodeHere(version))
+        return Weighed(worth: isFrequent ? .start : .uncommon, run: run, basis: basis)
+    }
+
+    /// Whether runs of a version have turned out longer than they may be here while a region can take them. O(1).
+    func isTooLong(_ version: PinnedVersion) -> Bool {
+        guard regions != nil, role == .pop, policy.configuration.longestRun != nil else { return false }
+        return policy.configuration.isTooLong(pool.profile(of: version)?.duration.inSeconds)
+    }
+
+    /// - Parameter isFull: this node has said that it has no capacity for the call.
+    func inputs(
+        _ request: InvocationRequest, _ weighed: Weighed, _ selection: RegionSelection?, isFull: Bool
+    ) -> PlacementInputs {
+        let here = isFull ? nil : pool.availability(for: request.function)
+        let hasWarm = !isFull && weighed.isReady || weighed.worth != .tooLong && here?.hasWarm ?? false
+        return PlacementInputs(
+            role: role, origin: request.origin, hasWarmContainer: hasWarm,
+            hasAffinity: !isFull && isBoundHere(request), worth: weighed.worth, run: weighed.run,
+            isCodeHere: weighed.basis?.isCodeHere ?? true, functionMemory: request.function.memory,
+            freeMemory: here?.freeMemory ?? .zero, freeSlots: here?.freeSlots ?? 0, isPermitted: here?.isPermitted ?? true,
+            hasTerms: !isFull && pool.hasTerms(for: request), hasRegions: regions != nil, reachableRegions: selection?.reachable ?? [],
+            excludedRegions: selection?.declined ?? [])
+    }
+}

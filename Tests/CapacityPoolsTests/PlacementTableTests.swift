@@ -1,0 +1,189 @@
+import CapacityPools
+import EngineCore
+import Placement
+import Testing
+
+/// A POP's pool, its market and the rules of placement, asked as the router asks them, in virtual time.
+private struct Pop {
+    var model: PoolModel
+    var policy: PlacementPolicy
+    var situation: PlacementTableTests.Situation
+
+    init(_ situation: PlacementTableTests.Situation) throws {
+        self.situation = situation
+        var configuration = PoolConfiguration(memory: .mebibytes(1000), containersMax: 100, keepAlive: .seconds(36_000))
+        configuration.rareCalls = 3
+        configuration.functionsCounted = 1024
+        model = PoolModel(
+            configuration,
+            retention: MarketRetention(
+                configuration: CapacityMarket.Configuration(capacity: 1000), rule: KeepAliveRule(base: 36_000), seed: 1))
+        policy = PlacementPolicy(
+            configuration: try PlacementConfiguration(policy: .market, largestFunctionMemory: .mebibytes(4096)))
+    }
+
+    /// What becomes of a call, without its being carried out.
+    mutating func decide(_ request: CapacityRequest, makesRoom: Bool = true) -> DecisionReason {
+        let here = model.pool.availability(request.kind, permission: request.permission)
+        let decision = model.pool.decide(request, makesRoom: makesRoom && here.isPermitted && situation.isCodeHere, now: model.now)
+        model.take(decision.actions)
+        model.performAll()
+        let after = model.pool.availability(request.kind, permission: request.permission)
+        return policy.decide(
+            PlacementInputs(
+                role: .pop, origin: .client, hasWarmContainer: decision.choice == nil, worth: decision.worth,
+                run: decision.runHere ?? decision.runThere, isCodeHere: situation.isCodeHere, functionMemory: request.kind.memory,
+                freeMemory: after.freeMemory, freeSlots: after.freeSlots, isPermitted: here.isPermitted, hasRegions: true,
+                reachableRegions: ["region"])
+        ).reason
+    }
+
+    /// A call that a region runs.
+    mutating func forward(_ request: CapacityRequest, run: Duration) {
+        _ = decide(request, makesRoom: false)
+        guard let function = model.pool.forwardedBegan(request.kind, now: model.now) else { return }
+        model.pool.forwardedEnded(function, ran: run, now: model.now + run)
+    }
+
+    /// A call that runs here and leaves its container idle, or leaves nothing.
+    mutating func run(_ request: CapacityRequest, run: Duration, keep: Bool) {
+        model.lease(request)
+        for id in model.leased {
+            model.take(model.pool.release(id, keep: true, ran: run, now: model.now))
+            if !keep { model.take(model.pool.kill(id, now: model.now)) }
+        }
+        model.leased = []
+        model.performAll()
+    }
+}
+
+struct PlacementTableTests {
+    /// What a decision rests on, each at its base.
+    struct Situation: Sendable {
+        var calls = 20
+        /// Seconds between the function's calls, and of the last of them.
+        var gap = 10
+        var lastGaps: [Int] = []
+        var coldStart = Duration.milliseconds(5)
+        var runHere = Duration.milliseconds(10)
+        var runThere = Duration.milliseconds(10)
+        var weight = PlacementRule.Latency.normal.weight
+        var roundTrip = Duration.milliseconds(30)
+        var mebibytes = 128
+        var isCodeHere = true
+        /// Seconds between the calls of each of those who fill the node; `nil`: it is empty.
+        var others: Int?
+        var mayGrow = true
+    }
+
+    struct Flip: Sendable, CustomTestStringConvertible {
+        let input: String
+        let before: DecisionReason
+        let after: DecisionReason
+        var base: @Sendable (inout Situation) -> Void = { _ in }
+        let change: @Sendable (inout Situation) -> Void
+        var testDescription: String { "\(input): \(before.rawValue) → \(after.rawValue)" }
+
+        static let all = [
+            Flip(input: "frequency", before: .frequent, after: .uncommon) { $0.calls = 1 },
+            Flip(input: "frequency, where memory is dear", before: .startedBehind, after: .uncommon, base: slowInAFullNode) {
+                $0.gap = 400
+            },
+            Flip(input: "trend", before: .startedBehind, after: .uncommon, base: slowInAFullNode) {
+                $0.lastGaps = .init(repeating: 400, count: 40)
+            },
+            Flip(input: "cold start", before: .frequent, after: .startedBehind) { $0.coldStart = .milliseconds(200) },
+            Flip(input: "run time here", before: .frequent, after: .profile) { $0.runHere = .seconds(7200) },
+            Flip(input: "run time there", before: .startedBehind, after: .frequent, base: { $0.coldStart = .milliseconds(60) }) {
+                $0.runThere = .milliseconds(110)
+            },
+            Flip(input: "latency sensitivity", before: .noCapacity, after: .frequent, base: { $0.others = 6 }) {
+                $0.weight = PlacementRule.Latency.high.weight
+            },
+            Flip(input: "round trip", before: .frequent, after: .startedBehind) { $0.roundTrip = .milliseconds(4) },
+            Flip(input: "memory", before: .frequent, after: .noCapacity) { $0.mebibytes = 1100 },
+            Flip(input: "memory over the limit", before: .frequent, after: .profile) { $0.mebibytes = 5000 },
+            Flip(input: "code", before: .frequent, after: .codeNotCurrent) { $0.isCodeHere = false },
+            Flip(input: "free capacity", before: .frequent, after: .noCapacity) { $0.others = 1 },
+            Flip(input: "permission", before: .frequent, after: .noPermission) { $0.mayGrow = false },
+        ]
+
+        @Sendable static func slowInAFullNode(_ situation: inout Situation) {
+            situation.coldStart = .milliseconds(200)
+            situation.others = 40
+        }
+    }
+
+    @Test(arguments: Flip.all) func `PLACE-07 flipping each input alone flips a decision`(_ flip: Flip) throws {
+        var base = Situation()
+        flip.base(&base)
+        var changed = base
+        flip.change(&changed)
+        #expect(try Self.reason(base) == flip.before)
+        #expect(try Self.reason(changed) == flip.after)
+    }
+
+    /// Why the next call goes where it goes, after the situation's history.
+    private static func reason(_ situation: Situation) throws -> DecisionReason {
+        var pop = try Pop(situation)
+        var request = CapacityRequest(
+            try PoolModel.kind(0, 0, mebibytes: situation.mebibytes, usesSpares: false), coldStart: situation.coldStart,
+            roundTrip: situation.roundTrip, weight: situation.weight)
+        let gaps = [Int](repeating: situation.gap, count: situation.calls) + situation.lastGaps
+        let length = gaps.reduce(0, +)
+        // The others may need longer to show their habits; all end together.
+        let end = max(length, 20 * (situation.others ?? 0))
+        let times = gaps.dropLast().reduce(into: [end - length]) { $0.append(($0.last ?? 0) + $1) }
+        var schedule: [(at: Int, other: Int?)] = times.map { ($0, nil) }
+        if let gap = situation.others {
+            for other in 0..<7 { schedule += stride(from: other, to: end, by: gap).map { ($0, other) } }
+        }
+        for (at, other) in schedule.sorted(by: { $0.at < $1.at }) {
+            pop.model.now = EngineInstant(nanoseconds: (Int64(at) + 10) * 1_000_000_000)
+            if let other {
+                let kind = try PoolModel.kind(1 + other, 0, mebibytes: 140, usesSpares: false)
+                let other = CapacityRequest(kind, coldStart: .milliseconds(200), roundTrip: .milliseconds(30))
+                pop.run(other, run: .milliseconds(10), keep: true)
+            } else {
+                pop.forward(request, run: situation.runThere)
+            }
+        }
+        if situation.runHere != Situation().runHere || situation.runThere != Situation().runThere {
+            for _ in 0..<12 { pop.run(request, run: situation.runHere, keep: false) }
+        }
+        pop.model.now = EngineInstant(nanoseconds: (Int64(end) + 10) * 1_000_000_000)
+        request.permission = CapacityPermission(mayGrow: situation.mayGrow)
+        return pop.decide(request)
+    }
+
+    @Test func `PLACE-06 a function seen for the first times is forwarded whatever is free, and kept once it is common`() throws {
+        var pop = try Pop(Situation())
+        let request = CapacityRequest(
+            try PoolModel.kind(usesSpares: false), coldStart: .milliseconds(5), roundTrip: .milliseconds(30))
+        var reasons: [DecisionReason] = []
+        for _ in 0..<40 {
+            pop.model.now = pop.model.now + .seconds(5)
+            let reason = pop.decide(request)
+            reasons.append(reason)
+            if reason == .frequent || reason == .warm { pop.run(request, run: .milliseconds(10), keep: true) }
+        }
+        #expect(reasons.prefix(3).allSatisfy { $0 == .uncommon })
+        #expect(reasons[3] == .frequent)
+        // Nothing flaps: what is kept stays.
+        #expect(reasons.dropFirst(4).allSatisfy { $0 == .warm })
+    }
+
+    @Test func `PLACE-05 a common function is forwarded while all memory is busy and runs here again when it is not`() throws {
+        var pop = try Pop(Situation())
+        let request = CapacityRequest(
+            try PoolModel.kind(mebibytes: 800, usesSpares: false), coldStart: .milliseconds(5), roundTrip: .milliseconds(30))
+        for _ in 0..<4 {
+            pop.model.now = pop.model.now + .seconds(5)
+            if pop.decide(request) == .frequent { pop.run(request, run: .milliseconds(10), keep: true) }
+        }
+        pop.model.lease(request)
+        #expect(pop.decide(request) == .noCapacity)
+        pop.model.releaseAll()
+        #expect(pop.decide(request) == .warm)
+    }
+}
