@@ -81,21 +81,24 @@ let package = Package(
         // Level 0: vocabulary.
         library("EngineCore", [.nioCore]),
 
-        // Level 1: pure decisions; the wire to the launcher.
+        // Level 1: pure decisions; programs that are executed; the wire to the launcher.
         library("Placement", ["EngineCore"]),
 
         library("Telemetry", ["EngineCore", .nioCore]),
         library("EgressProxy", ["EngineCore", .nioCore, .nioHTTP1, .nioPosix]),
+        library("ChildProcesses", []),
         .target(name: "CSandboxProtocol", path: "Sandbox/Protocol", cSettings: cSettings),
 
         // Level 2: instances and containers; bundles.
-        library("Sandboxing", ["EngineCore", "CSandboxProtocol", "EgressProxy", .logging, .nioCore, .nioHTTP1, .nioPosix, .systemPackage]),
+        library(
+            "Sandboxing",
+            ["EngineCore", "ChildProcesses", "CSandboxProtocol", "EgressProxy", .logging, .nioCore, .nioHTTP1, .nioPosix, .systemPackage]),
         library("FunctionCatalog", ["EngineCore", .crypto, .grdb]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         library("ContentDistribution", ["EngineCore", "CArchive", .crypto, .systemPackage]),
 
         // Level 3: capacity; regions.
-        library("CapacityPools", ["EngineCore", "Placement", "Sandboxing", .deque, .logging]),
+        library("CapacityPools", ["EngineCore", "ChildProcesses", "Placement", "Sandboxing", .deque, .logging]),
         library(
             "RegionForwarding",
             [

@@ -24,27 +24,27 @@ extension SandboxHost {
     /// - Throws: `unreachable` when it is not ours to end.
     func takeOver(_ arguments: [String]) async throws(SandboxError) -> (link: Link, launcher: Int32)? {
         let messages = try LauncherProcess.makePipe()
-        let given = SystemPackage.FileDescriptor(rawValue: messages[1])
+        let given = SystemPackage.FileDescriptor(rawValue: messages.writing)
         let attempt = try? await connect(within: Self.leftoverAnswer, messages: given)
         // The launcher has one of its own; a pipe's end is gone after close(2) whatever it answers.
         try? given.close()
         guard let link = attempt else {
-            close(messages[0])
+            close(messages.reading)
             if let holder = lockHolder() { await end(holder) }
             return nil
         }
         let worker = link.capabilities.processID
         guard let launcher = Self.parent(of: worker), Self.name(of: launcher) == Self.name(of: worker) else {
-            close(messages[0])
+            close(messages.reading)
             link.connection.close()
             throw SandboxError(.unreachable, "another launcher serves \(configuration.socketPath); stop it first")
         }
         if link.capabilities.parked.count > 0, Self.mark(of: Self.commandLine(of: launcher)) == Self.mark(of: arguments) {
-            LauncherLog.read(messages[0], on: eventLoopGroup.next(), logger: logger)
+            LauncherLog.read(messages.reading, on: eventLoopGroup.next(), logger: logger)
             logger.notice("taking over a launcher with what is parked", metadata: ["pid": "\(launcher)"])
             return (link, launcher)
         }
-        close(messages[0])
+        close(messages.reading)
         link.connection.close()
         logger.warning("ending a launcher that was left over", metadata: ["pid": "\(launcher)"])
         await end(launcher)

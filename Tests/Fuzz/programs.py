@@ -103,7 +103,7 @@ PROGRAMS = [
     CProgram("zygote_orders", "Protocol/socket.c"),
     CProgram("narrowed_filters", "Core/seccomp.c", "Core/seccomp_table.c"),
     SwiftProgram("Sandboxing", ["frames", "launcher_messages", "runtime_api"],
-                 [*NIO, "CSandboxProtocol", "CSystem", "EgressProxy", "EngineCore", "Logging", "SystemPackage"]),
+                 [*NIO, "ChildProcesses", "CSandboxProtocol", "CSystem", "EgressProxy", "EngineCore", "Logging", "SystemPackage"]),
     SwiftProgram("EngineCore", ["egress_policy"], NIO),
     SwiftProgram("EgressProxy", ["egress_requests"], [*NIO, "EngineCore", "Logging"]),
     SwiftProgram("Frontend", ["json"], [*NIO, "EngineCore"],
