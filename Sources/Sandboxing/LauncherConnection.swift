@@ -1,19 +1,29 @@
 internal import CSandboxProtocol
+internal import EngineCore
 internal import Foundation
 internal import Synchronization
 public import SystemPackage
 
 /// The connection to `wayside-launcher`.
 ///
-/// Requests are written by the caller's thread (one non-blocking `sendmsg`); one thread of the connection's own reads replies and
-/// events, because descriptors come beside them and event loops do not take descriptors. Nothing waits under the lock.
+/// Requests are written by the caller's thread (one `sendmsg`); one thread of the connection's own reads replies and events, because
+/// descriptors come beside them and event loops do not take descriptors. Nothing waits under the lock.
+///
+/// A launcher that takes no message for ``sendMax``, or owes a reply for ``replyMax``, hangs. Its connection is ended then, as if it had
+/// died, and whoever keeps it starts another. To give up the one request would not do: what it asked for may be made later, for nobody.
 ///
 /// States:
 ///
-///     connected ──end of file, error or close()──► closed      (every request under way fails with `disconnected`)
+///     connected ──end of file, error, close(), the launcher hangs──► closed      (every request under way fails with `disconnected`)
 public final class LauncherConnection: Sendable {
     /// Requests under way at once; one more is refused with `tooManyRequests`.
     public static let requestsMax = 4096
+    /// How long a message may wait for the launcher to take those before it; the caller's thread waits with it.
+    public static let sendMax = Duration.seconds(5)
+    /// How long a request may be under way. The longest begin with the boot of a runtime, on a machine that is busy with others.
+    public static let replyMax = Duration.seconds(60)
+    /// How often it is looked whether a reply is overdue.
+    private static let lookInterval = Duration.seconds(1)
     /// `WS_REPORT_MAX`; an expression in C that is not imported. No report is longer.
     static let reportBytesMax = 256 << 10
 
@@ -29,11 +39,19 @@ public final class LauncherConnection: Sendable {
 
     private struct State {
         var isOpen = true
+        /// The launcher has answered the first request.
+        var isGreeted = false
         var nextRequestID: UInt64 = 1
-        var underWay: [UInt64: Completion] = [:]
+        var underWay: [UInt64: UnderWay] = [:]
+    }
+
+    private struct UnderWay {
+        let completion: Completion
+        let since: EngineInstant
     }
 
     private let socket: FileDescriptor
+    private let replyMax: Duration
     private let state = Mutex(State())
     private let onEvent: @Sendable (LauncherEvent) -> Void
 
@@ -41,11 +59,13 @@ public final class LauncherConnection: Sendable {
     ///
     /// - Parameters:
     ///   - helloTimeout: how long the launcher may take to accept and to greet; its socket exists before anybody serves it.
+    ///   - sendMax: see ``sendMax``; `replyMax` likewise.
     ///   - messages: where the launcher's messages go from now on; stays the caller's. `nil`: where they went before.
     ///   - onEvent: called on the connection's thread, in order; must not block. Its last call is `disconnected`.
     /// - Throws: `unreachable`, `versionMismatch`, `disconnected`.
     public static func connect(
-        path: String, helloTimeout: Duration = .seconds(10), messages: FileDescriptor? = nil,
+        path: String, helloTimeout: Duration = .seconds(10), sendMax: Duration = sendMax, replyMax: Duration = replyMax,
+        messages: FileDescriptor? = nil,
         onEvent: @escaping @Sendable (LauncherEvent) -> Void
     ) async throws(SandboxError) -> (connection: LauncherConnection, capabilities: LauncherCapabilities) {
         let socket = ws_socket_connect(path)
@@ -55,8 +75,9 @@ public final class LauncherConnection: Sendable {
                 .unreachable, "no launcher answers at \(path) (\(Errno(rawValue: error))); start wayside-launcher",
                 systemError: error)
         }
-        let connection = LauncherConnection(socket: FileDescriptor(rawValue: socket), onEvent: onEvent)
-        connection.limitReceiving(to: helloTimeout)
+        let connection = LauncherConnection(socket: FileDescriptor(rawValue: socket), replyMax: replyMax, onEvent: onEvent)
+        connection.limit(SO_SNDTIMEO, to: sendMax)
+        connection.limit(SO_RCVTIMEO, to: helloTimeout)
         Thread.detachNewThread { connection.receive() }
         guard let capabilities = try await connection.request(.hello(messages: messages)).capabilities else {
             connection.close()
@@ -65,8 +86,9 @@ public final class LauncherConnection: Sendable {
         return (connection, capabilities)
     }
 
-    private init(socket: FileDescriptor, onEvent: @escaping @Sendable (LauncherEvent) -> Void) {
+    private init(socket: FileDescriptor, replyMax: Duration, onEvent: @escaping @Sendable (LauncherEvent) -> Void) {
         self.socket = socket
+        self.replyMax = replyMax
         self.onEvent = onEvent
     }
 
@@ -142,7 +164,7 @@ public final class LauncherConnection: Sendable {
     /// that takes no message has ended, and with it everything a request could be about.
     private func post(_ request: LauncherRequest) {
         guard let message = try? request.encoded(requestID: 0) else { return }
-        _ = ws_socket_send(socket.rawValue, message, message.count, nil, 0)
+        if ws_socket_send(socket.rawValue, message, message.count, nil, 0) < 0, errno == EAGAIN { close() }
     }
 
     /// Ends a container. `containerExited` follows when everything of it is gone.
@@ -173,6 +195,7 @@ public final class LauncherConnection: Sendable {
             let descriptors = request.descriptors
             guard ws_socket_send(socket.rawValue, message, message.count, descriptors, descriptors.count) == message.count else {
                 let error = errno
+                if error == EAGAIN { close() }
                 throw SandboxError(.disconnected, "the launcher takes no message (\(Errno(rawValue: error)))", systemError: error)
             }
             return nil
@@ -190,13 +213,13 @@ public final class LauncherConnection: Sendable {
             }
             let id = state.nextRequestID
             state.nextRequestID += 1
-            state.underWay[id] = completion
+            state.underWay[id] = UnderWay(completion: completion, since: .now())
             return .success(id)
         }
     }
 
     private func take(_ id: UInt64) -> Completion? {
-        state.withLock { $0.underWay.removeValue(forKey: id) }
+        state.withLock { $0.underWay.removeValue(forKey: id)?.completion }
     }
 
     private static let disconnected = SandboxError(.disconnected, "the connection to the launcher has ended; it is being restarted")
@@ -209,10 +232,20 @@ extension LauncherConnection {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(WS_MESSAGE_MAX), alignment: 16)
         var fds = [Int32](repeating: -1, count: Int(WS_SOCKET_FDS_MAX))
         defer { buffer.deallocate() }
+        var lookAt = EngineInstant.now() + Self.lookInterval
         while true {
             var count = 0
             let length = ws_socket_receive(socket.rawValue, buffer.baseAddress, buffer.count, &fds, &count)
-            if length < 0, errno == EINTR || errno == EMSGSIZE { continue }
+            let hasWaited = length < 0 && errno == EAGAIN
+            let now = EngineInstant.now()
+            if hasWaited || now >= lookAt {
+                guard !hangs(now, isSilent: hasWaited) else {
+                    close()
+                    break
+                }
+                lookAt = now + Self.lookInterval
+            }
+            if length < 0, hasWaited || errno == EINTR || errno == EMSGSIZE { continue }
             guard length > 0 else { break }
             let descriptors = fds.prefix(count).map { FileDescriptor(rawValue: $0) }
             handle(UnsafeRawBufferPointer(rebasing: buffer[..<length]), descriptors)
@@ -220,10 +253,15 @@ extension LauncherConnection {
         finish()
     }
 
-    /// Ends the connection when nothing is received for so long; zero is for ever (`SO_RCVTIMEO`, socket(7)).
-    private func limitReceiving(to limit: Duration) {
+    /// Whether it is too late for the greeting, or for a reply. O(requests under way).
+    private func hangs(_ now: EngineInstant, isSilent: Bool) -> Bool {
+        state.withLock { state in isSilent && !state.isGreeted || state.underWay.values.contains { now - $0.since > replyMax } }
+    }
+
+    /// How long a call of `SO_RCVTIMEO` or `SO_SNDTIMEO` (socket(7)) may take.
+    private func limit(_ option: Int32, to limit: Duration) {
         var time = timeval(tv_sec: Int(limit.components.seconds), tv_usec: Int(limit.components.attoseconds / 1_000_000_000_000))
-        setsockopt(socket.rawValue, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(socket.rawValue, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
     }
 
     private func handle(_ bytes: UnsafeRawBufferPointer, _ descriptors: [FileDescriptor]) {
@@ -231,7 +269,8 @@ extension LauncherConnection {
         defer { Self.close(unclaimed) }
         switch LauncherMessage(bytes) {
         case .capabilities(let id, let capabilities):
-            limitReceiving(to: .zero)
+            state.withLock { $0.isGreeted = true }
+            limit(SO_RCVTIMEO, to: Self.lookInterval)
             take(id)?(.success(Reply(capabilities: capabilities)))
         case .reply(let id, let reply):
             guard let completion = take(id) else { break }
@@ -279,7 +318,7 @@ extension LauncherConnection {
             defer { state.underWay = [:] }
             return state.underWay
         }
-        for completion in left.values { completion(.failure(Self.disconnected)) }
+        for request in left.values { request.completion(.failure(Self.disconnected)) }
         onEvent(.disconnected)
     }
 }

@@ -1,6 +1,6 @@
 import EngineCore
 import Foundation
-import Sandboxing
+@testable import Sandboxing
 import SystemPackage
 import Testing
 
@@ -125,6 +125,30 @@ import Testing
             #expect(again.capabilities.processID != fixture.capabilities.processID)
             try await again.connection.createInstance(1, limits: SandboxLimits())
             again.connection.close()
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a launcher that hangs is given up, be it that it takes no message or that it gives no reply`(takesMessages: Bool) async throws {
+        try await RealLauncher.with { launcher in
+            let connection = try await launcher.connect { _ in }.connection
+            connection.close()
+            let (stream, continuation) = AsyncStream.makeStream(of: LauncherEvent.self)
+            let limit = Duration.milliseconds(200)
+            let (hanging, capabilities) = try await LauncherConnection.connect(
+                path: launcher.socketPath, sendMax: takesMessages ? .seconds(60) : limit, replyMax: takesMessages ? limit : .seconds(60)
+            ) { continuation.yield($0) }
+            kill(capabilities.processID, SIGSTOP)
+            defer { kill(capabilities.processID, SIGCONT) }
+            if takesMessages {
+                let error = await #expect(throws: SandboxError.self) { try await hanging.createInstance(1, limits: SandboxLimits()) }
+                #expect(error?.code == .disconnected)
+            } else {
+                // More than the socket holds.
+                for number in 0..<5000 as Range<UInt64> { hanging.postKillContainer(number) }
+            }
+            var events = stream.makeAsyncIterator()
+            #expect(await events.next() == .disconnected)
         }
     }
 
