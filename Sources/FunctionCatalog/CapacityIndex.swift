@@ -9,6 +9,8 @@ import GRDB
 struct CapacityIndex: Sendable {
     /// Of the accounts whose permission is not the standard one.
     private(set) var permissions: [AccountID: CapacityPermission] = [:]
+    /// Of these, those whose permission cannot be read.
+    private(set) var damaged: Set<AccountID> = []
     private(set) var reserved: [FunctionKey: Int] = [:]
     private(set) var provisioned: [FunctionKey: [FunctionVersion: Int]] = [:]
     /// The state of the database that is held here.
@@ -19,7 +21,8 @@ struct CapacityIndex: Sendable {
         for row in try Row.fetchAll(db, sql: "SELECT id, permission FROM accounts WHERE permission IS NOT NULL") {
             let text: String = row["id"]
             guard let id = AccountID(text) else { throw CatalogError.damaged("the account number \(text)") }
-            permissions[id] = try Self.permission(row)
+            permissions[id] = Self.permission(row)
+            if Self.readable(row) == nil { damaged.insert(id) }
         }
         let functions = "SELECT account, region, name, reserved_concurrency FROM functions WHERE reserved_concurrency IS NOT NULL"
         for row in try Row.fetchAll(db, sql: functions) { reserved[try VersionRow.key(row)] = row["reserved_concurrency"] }
@@ -32,13 +35,21 @@ struct CapacityIndex: Sendable {
         }
     }
 
+    /// What accounts may take now that they might not before, or the other way round.
+    func permissionsChanged(since before: CapacityIndex) -> [AccountID: CapacityPermission] {
+        var changed = permissions.filter { before.permissions[$0.key] != $0.value }
+        for account in before.permissions.keys where permissions[account] == nil { changed[account] = .standard }
+        return changed
+    }
+
+    /// An account whose permission cannot be read keeps what it holds and gets nothing more, and everybody else is served.
+    ///
     /// - Parameter row: of `accounts`.
-    static func permission(_ row: Row) throws -> CapacityPermission {
+    static func permission(_ row: Row) -> CapacityPermission { readable(row) ?? CapacityPermission(mayGrow: false) }
+
+    /// - Returns: `nil` if it cannot be read.
+    static func readable(_ row: Row) -> CapacityPermission? {
         guard let text: String = row["permission"] else { return .standard }
-        do {
-            return try JSONDecoder().decode(CapacityPermission.self, from: Data(text.utf8))
-        } catch {
-            throw CatalogError.damaged("the permission of account \(row["id"] as String)", cause: error)
-        }
+        return try? JSONDecoder().decode(CapacityPermission.self, from: Data(text.utf8))
     }
 }

@@ -53,7 +53,7 @@ extension Catalog {
         guard let id = AccountID(text) else { throw CatalogError.damaged("the account number \(text)") }
         return Account(
             id: id, name: row["name"], accessKeyIDs: keys, created: row["created"], isolation: try VersionRow.isolation(row),
-            permission: try CapacityIndex.permission(row))
+            permission: CapacityIndex.permission(row))
     }
 
     /// Changes how the containers of all functions of an account are started. Blocking; O(versions of the account).

@@ -11,6 +11,9 @@ extension Catalog {
         capacity.withLock { $0.permissions[account] } ?? .standard
     }
 
+    /// Accounts whose permission in the database cannot be read: they may be given nothing until it is set anew. O(1) in memory.
+    public var damagedPermissions: Set<AccountID> { capacity.withLock { $0.damaged } }
+
     /// How many calls of the function may run at one time; `nil` if its owner has reserved nothing, 0 if it is stopped.
     /// O(1) in memory. Changes of other processes are noticed with those of functions.
     public func reservedConcurrency(of key: FunctionKey) -> Int? {
@@ -31,7 +34,8 @@ extension Catalog {
         }
     }
 
-    /// Changes what an account may take. It holds for the next request that needs capacity. Blocking.
+    /// Changes what an account may take. It holds for the next request that needs capacity. A permission that cannot be read gives way to
+    /// the standard one first. Blocking.
     /// - Parameter change: must not call the catalog: it runs inside the transaction.
     /// - Returns: the permission as it is now.
     /// - Throws: `accountNotFound`.
@@ -43,7 +47,7 @@ extension Catalog {
             let row = try Row.fetchOne(
                 db, sql: "SELECT id, permission FROM accounts WHERE id = ?", arguments: [account.description])
             guard let row else { throw CatalogError.accountNotFound(account) }
-            var permission = try CapacityIndex.permission(row)
+            var permission = CapacityIndex.readable(row) ?? .standard
             change(&permission)
             let text =
                 permission == .standard ? nil : String(decoding: try JSONEncoder().encode(permission), as: UTF8.self)

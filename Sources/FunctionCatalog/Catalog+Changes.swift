@@ -96,9 +96,16 @@ extension Catalog {
                 return index.superseded(by: found)
             }
         }
-        if let index { capacity.withLock { $0 = index } }
+        var permissions: [AccountID: CapacityPermission] = [:]
+        if let index {
+            permissions = capacity.withLock { capacity in
+                defer { capacity = index }
+                return index.permissionsChanged(since: capacity)
+            }
+        }
         if !superseded.isEmpty { onSuperseded(superseded) }
         let changed = ProvisionedTarget.changed(from: before, to: provisioned())
+        if !permissions.isEmpty { onPermissionsChanged(permissions) }
         if !changed.isEmpty { onCapacityChanged(changed) }
     }
 }

@@ -32,6 +32,7 @@ public final class Catalog: Sendable {
     let clock: @Sendable () -> EngineInstant
     let onSuperseded: @Sendable ([PinnedVersion]) -> Void
     let onCapacityChanged: @Sendable ([ProvisionedTarget]) -> Void
+    let onPermissionsChanged: @Sendable ([AccountID: CapacityPermission]) -> Void
     /// When the generations were last compared, in nanoseconds of `clock`.
     let comparedAt: Atomic<Int64>
 
@@ -45,11 +46,14 @@ public final class Catalog: Sendable {
     ///     that their containers can be replaced. Must not call the catalog.
     ///   - onCapacityChanged: told of versions for which something else is provisioned now, or that are others, whoever changed it; not of
     ///     what is provisioned at the start, which ``provisioned()`` answers. Must not call the catalog.
+    ///   - onPermissionsChanged: told of the accounts that may take something else of the node's capacity now, whoever changed it. Must not
+    ///     call the catalog.
     /// - Throws: `masterKey`, `storeFull`, `storeFailed`.
     public init(
         directory: String, limits: CatalogLimits = .init(), clock: @escaping @Sendable () -> EngineInstant = { .now() },
         onSuperseded: @escaping @Sendable ([PinnedVersion]) -> Void = { _ in },
-        onCapacityChanged: @escaping @Sendable ([ProvisionedTarget]) -> Void = { _ in }
+        onCapacityChanged: @escaping @Sendable ([ProvisionedTarget]) -> Void = { _ in },
+        onPermissionsChanged: @escaping @Sendable ([AccountID: CapacityPermission]) -> Void = { _ in }
     ) throws(CatalogError) {
         try PrivateFile.makeDirectory(directory)
         let (store, sealer) = try OpeningLock.held(in: directory) { () throws(CatalogError) -> (CatalogStore, SecretSealer) in
@@ -80,6 +84,7 @@ public final class Catalog: Sendable {
         self.clock = clock
         self.onSuperseded = onSuperseded
         self.onCapacityChanged = onCapacityChanged
+        self.onPermissionsChanged = onPermissionsChanged
         comparedAt = Atomic(clock().nanoseconds)
     }
 

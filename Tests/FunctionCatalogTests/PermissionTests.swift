@@ -55,11 +55,30 @@ import Testing
         #expect(catalog.permission(of: alice) == .standard, "a change of this process takes over what the other did before it")
     }
 
-    @Test func `a permission that cannot be read is said to be damaged`() throws {
+    @Test func `an account whose permission cannot be read gets nothing more until it is set anew, and everybody else is served`() throws {
         _ = try catalog.store.write("damage a permission") { db in
             try db.execute(sql: "UPDATE accounts SET permission = '{}' WHERE id = ?", arguments: [alice.description])
         }
-        expectError(.storeFailed) { try catalog.noticeChanges() }
-        expectError(.storeFailed) { try Catalog(directory: directory.path) }
+        for catalog in [catalog, try Catalog(directory: directory.path)] {
+            try catalog.noticeChanges()
+            #expect(catalog.damagedPermissions == [alice])
+            #expect(catalog.permission(of: alice) == CapacityPermission(mayGrow: false))
+            #expect(catalog.permission(of: bob) == .standard)
+            #expect(try catalog.accounts().map(\.permission.mayGrow) == [false, true])
+        }
+        #expect(try catalog.setPermission(account: alice) { $0.instancesMax = 3 } == CapacityPermission(instancesMax: 3))
+        #expect(catalog.damagedPermissions.isEmpty)
+    }
+
+    @Test func `who keeps capacity is told whose permission is another, whoever changed it`() throws {
+        let told = Mutex<[AccountID: CapacityPermission]>([:])
+        let watching = try Catalog(
+            directory: directory.path, onPermissionsChanged: { changed in told.withLock { $0.merge(changed) { $1 } } })
+        try catalog.setPermission(account: alice) { $0.mayGrow = false }
+        try watching.noticeChanges()
+        #expect(told.withLock { $0 } == [alice: CapacityPermission(mayGrow: false)])
+        try watching.setPermission(account: bob) { $0.bid = 1 }
+        try watching.setPermission(account: alice) { $0 = .standard }
+        #expect(told.withLock { $0 } == [alice: .standard, bob: CapacityPermission(bid: 1)])
     }
 }
