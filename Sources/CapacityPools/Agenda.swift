@@ -2,8 +2,9 @@ internal import EngineCore
 
 /// What is to be looked at when its time comes: a binary heap, the earliest first. Adding and taking are O(log n).
 ///
-/// Nothing is taken out of the middle. Whoever is looked at is asked whether there is still anything to do, and a container, of which
-/// there are many, has one entry at a time, however often it becomes idle.
+/// Nothing is taken out of the middle when it is over. Whoever is looked at is asked whether there is still anything to do, and a
+/// container, of which there are many, has one entry at a time, however often it becomes idle. The owner clears away what is over now
+/// and then.
 struct Agenda: Sendable {
     enum Event: Hashable, Sendable {
         /// A container in this slot may have been idle for long enough.
@@ -50,8 +51,14 @@ struct Agenda: Sendable {
         return (first.at, first.event)
     }
 
-    private mutating func sink() {
-        var parent = 0
+    /// Takes out all events but those that fulfil `condition`. O(n).
+    mutating func keep(_ condition: (Event) -> Bool) {
+        heap.removeAll { !condition($0.event) }
+        for parent in stride(from: heap.count / 2 - 1, through: 0, by: -1) { sink(parent) }
+    }
+
+    private mutating func sink(_ start: Int = 0) {
+        var parent = start
         while true {
             var least = parent
             for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && heap[child].at < heap[least].at { least = child }

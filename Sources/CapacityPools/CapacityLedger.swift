@@ -17,7 +17,6 @@ struct CapacityLedger: Sendable {
         var executing = 0
         var bytes = 0
         var instanceNanoseconds: Int128 = 0
-        var containerNanoseconds: Int128 = 0
         var executingNanoseconds: Int128 = 0
         var byteNanoseconds: Int128 = 0
         var since = EngineInstant(nanoseconds: .min)
@@ -29,7 +28,6 @@ struct CapacityLedger: Sendable {
             if !isEmpty {
                 let passed = Int128(now.nanoseconds - since.nanoseconds)
                 instanceNanoseconds += passed * Int128(instances)
-                containerNanoseconds += passed * Int128(containers)
                 executingNanoseconds += passed * Int128(executing)
                 byteNanoseconds += passed * Int128(bytes)
             }
@@ -42,7 +40,6 @@ struct CapacityLedger: Sendable {
             executing += other.executing
             bytes += other.bytes
             instanceNanoseconds += other.instanceNanoseconds
-            containerNanoseconds += other.containerNanoseconds
             executingNanoseconds += other.executingNanoseconds
             byteNanoseconds += other.byteNanoseconds
         }

@@ -45,8 +45,12 @@ extension ContainerPool {
                     return state.machine.containerEnded(id, now: now)
                 })
         case .instanceEnded(let number):
-            perform(state.withLock { $0.machine.instanceEnded(InstanceID(number: number), now: now) })
-            forgetUnknown()
+            let id = InstanceID(number: number)
+            perform(
+                state.withLock { state in
+                    for container in state.machine.containers(of: id) { state.held[container] = nil }
+                    return state.machine.instanceEnded(id, now: now)
+                })
         case .launcherLost:
             // The host has said so; every instance has been reported as ended before.
             break
@@ -58,13 +62,6 @@ extension ContainerPool {
                     state.machine.reserveNumbers(to: parked.highestNumber)
                     return state.machine.tick(now: now)
                 })
-        }
-    }
-
-    /// Lets go of containers that went with their instance.
-    private func forgetUnknown() {
-        state.withLock { state in
-            for id in state.held.keys where !state.machine.contains(id) { state.held[id] = nil }
         }
     }
 

@@ -5,7 +5,13 @@ internal import Synchronization
 
 // What operators and owners ask of the pools while they run.
 extension ContainerPool {
-    public func snapshot() -> PoolSnapshot { state.withLock { $0.machine.snapshot(now: .now()) } }
+    public func report() -> PoolsReport {
+        let moment = WallMoment.now()
+        return state.withLock { $0.machine.report(at: moment) }
+    }
+
+    /// Every instance with its containers.
+    public func inventory() -> [InstanceReport] { state.withLock { $0.machine.inventory(now: .now()) } }
 
     /// Why the last starts of a function that calls had to wait for were needed, newest last.
     public func coldStarts(of function: FunctionKey) -> [ColdStart] { state.withLock { $0.machine.whyCold(function) } }
@@ -61,8 +67,15 @@ extension ContainerPool {
         perform(state.withLock { $0.machine.endDedication(key, version, now: .now()) })
     }
 
-    /// The containers dedicated to a version: how many there are to be, are initialised, and wait for a call; `nil` when none are.
-    public func dedicated(_ key: FunctionKey, _ version: FunctionVersion) -> (target: Int, allocated: Int, ready: Int)? {
+    /// What accounts may take has changed: what is dedicated to them follows.
+    public func permissionsChanged(_ permissions: [AccountID: CapacityPermission]) {
+        for (account, permission) in permissions {
+            perform(state.withLock { $0.machine.permissionChanged(of: account, to: permission, now: .now()) })
+        }
+    }
+
+    /// The containers dedicated to a version; `nil` when none are to be.
+    public func dedicated(_ key: FunctionKey, _ version: FunctionVersion) -> PoolStateMachine.Dedicated? {
         state.withLock { $0.machine.dedicated(key, version) }
     }
 
@@ -74,6 +87,12 @@ extension ContainerPool {
     public func kill(instance: UInt64) { perform(state.withLock { $0.machine.kill(InstanceID(number: instance), now: .now()) }) }
 
     public func kill(container: UInt64) { perform(state.withLock { $0.machine.kill(ContainerID(number: container), now: .now()) }) }
+
+    /// A pinned container is neither ended for room nor by its keep-alive.
+    /// - Returns: whether it is there.
+    public func pin(container: UInt64, _ isPinned: Bool) -> Bool {
+        state.withLock { $0.machine.pin(ContainerID(number: container), isPinned, now: .now()) }
+    }
 
     /// Rows of routing values, the last used first.
     public func affinityRows(function: FunctionKey? = nil, limit: Int = .max) -> [AffinityRow] {

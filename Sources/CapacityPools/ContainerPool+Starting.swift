@@ -68,7 +68,7 @@ extension ContainerPool {
                     return try await host.startContainer(plan.container.number, inNew: plan.instance.number, for: version, bundle: bundle)
                 } catch {
                     // The host has ended what there was; if that was nothing, no event will say so.
-                    perform(state.withLock { $0.machine.instanceEnded(plan.instance, now: .now()) })
+                    handle(.instanceEnded(plan.instance.number))
                     throw error
                 }
             case .container:

@@ -7,6 +7,7 @@ extension PoolStateMachine {
     /// Changes what a container holds, everywhere it is counted.
     mutating func charge(pool: Int, account: Int, row: Int, bytes: Int, containers: Int, now: EngineInstant) {
         areas[pools[pool].area].held += bytes
+        areas[pools[pool].area].containers += containers
         pools[pool].memory += bytes
         pools[pool].containers += containers
         if account >= 0 { accounts[account].memory += bytes }
@@ -23,7 +24,36 @@ extension PoolStateMachine {
     var freeCommon: Double { Self.mebibytes(free(in: Self.common)) }
 
     func fits(_ bytes: Int, slots: Int, in area: Int) -> Bool {
-        areas[area].held + bytes <= areas[area].limit && tally.containers + slots <= configuration.containersMax
+        areas[area].held + bytes <= areas[area].limit
+            && tally.containers + slots + slotsPromised(butIn: area) <= configuration.containersMax
+    }
+
+    // MARK: The slots of fixed sub-pools
+
+    // A fixed sub-pool's memory is worth nothing if others have taken all slots. So it is promised the share of the slots that it has of
+    // the node's memory, and others leave free what of these it does not use.
+
+    /// Slots that must stay free for fixed sub-pools other than this area's. O(fixed and variable sub-pools).
+    ///
+    /// - Parameter isSoon: as it will be when what is ending has ended.
+    func slotsPromised(butIn area: Int? = nil, isSoon: Bool = false) -> Int {
+        ownedPools.reduce(0) { sum, pool in
+            let other = areas[pools[pool].area]
+            guard other.slotsPromised > 0, pools[pool].area != area else { return sum }
+            return sum + max(0, other.slotsPromised - other.containers + (isSoon ? other.endingCount : 0))
+        }
+    }
+
+    /// To be called when a fixed sub-pool's memory changes.
+    mutating func promiseSlots(_ pool: Int) {
+        guard case .fixed? = pools[pool].id else { return }
+        let area = pools[pool].area
+        areas[area].slotsPromised = configuration.containersMax * areas[area].limit / max(configuration.memory.bytes, 1)
+    }
+
+    /// Containers that are, or will soon be, too many for what is to start in an area.
+    private func missingSlots(_ slots: Int, in area: Int) -> Int {
+        tally.containers - tally.ending + slots + slotsPromised(butIn: area, isSoon: true) - configuration.containersMax
     }
 
     // MARK: Idle containers that may be ended
@@ -79,14 +109,14 @@ extension PoolStateMachine {
         _ bytes: Int, slots: Int, in area: Int, for kind: Int, now: EngineInstant, actions: inout [PoolAction]
     ) -> Bool {
         let missing = areas[area].held - areas[area].ending + bytes - areas[area].limit
-        let missingSlots = tally.containers - tally.ending + slots - configuration.containersMax
+        let missingSlots = missingSlots(slots, in: area)
         if missing <= 0, missingSlots <= 0 { return true }
         guard area == Self.common else {
             guard areas[area].yieldingMemory >= missing, areas[area].yieldingCount >= missingSlots else { return false }
             endOldest(in: area, memory: missing, slots: missingSlots, for: kind, now: now, actions: &actions)
             return true
         }
-        let spares = pools.reduce(0) { $0 + $1.ready.count }
+        let spares = tally.ready
         guard areas[area].yieldingMemory + spares * configuration.spareMemory.bytes >= missing,
             areas[area].yieldingCount + spares >= missingSlots
         else { return false }
@@ -96,8 +126,7 @@ extension PoolStateMachine {
         } else {
             endOldest(in: area, memory: missing, slots: missingSlots, for: kind, now: now, actions: &actions)
         }
-        while areas[area].held - areas[area].ending + bytes > areas[area].limit
-            || tally.containers - tally.ending + slots > configuration.containersMax,
+        while areas[area].held - areas[area].ending + bytes > areas[area].limit || self.missingSlots(slots, in: area) > 0,
             let spare = spareToEnd()
         {
             endInstance(spare, cause: .evicted, now: now, actions: &actions)
@@ -154,16 +183,21 @@ extension PoolStateMachine {
 
     /// The newest spare instance of the general sub-pool that has most of them.
     private func spareToEnd() -> InstanceID? {
-        pools.max { $0.ready.count < $1.ready.count }?.ready.last
+        generalPools.joined().max { pools[$0].ready.count < pools[$1].ready.count }.flatMap { pools[$0].ready.last }
     }
 
     /// Ends idle containers of an area that holds more than it may, the longest idle first. What runs may finish.
     mutating func endSurplus(in area: Int, now: EngineInstant, actions: inout [PoolAction]) {
-        while areas[area].held - areas[area].ending > areas[area].limit, !areas[area].yielding.isEmpty {
+        while isOverfull(area), !areas[area].yielding.isEmpty {
             end(areas[area].yielding.first, cause: .evicted, now: now, actions: &actions)
         }
-        while area == Self.common, areas[area].held - areas[area].ending > areas[area].limit, let spare = spareToEnd() {
+        while area == Self.common, isOverfull(area), let spare = spareToEnd() {
             endInstance(spare, cause: .evicted, now: now, actions: &actions)
         }
+    }
+
+    /// Whether it holds more memory than it may; what all share also, whether it holds slots that are promised.
+    private func isOverfull(_ area: Int) -> Bool {
+        areas[area].held - areas[area].ending > areas[area].limit || area == Self.common && missingSlots(0, in: area) > 0
     }
 }

@@ -17,11 +17,8 @@ extension PoolStateMachine {
         for slot in instance.containers where containers[slot].state != .ending {
             if !containers[slot].isLeaving { containers[slot].leavingCause = .ended }
             containers[slot].isLeaving = true
-            if containers[slot].isDedicated {
-                // It no longer counts, so that another is made at once.
-                pools[containers[slot].pool].live -= 1
-                containers[slot].isDedicated = false
-            }
+            // It no longer counts, so that another is made at once.
+            leaveDedicated(slot)
             // Not by its keep-alive: callers whose state it had hear that it is gone.
             if containers[slot].state == .idle { end(slot, cause: .ended, now: now, actions: &actions) }
         }

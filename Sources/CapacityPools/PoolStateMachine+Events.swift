@@ -22,6 +22,9 @@ extension PoolStateMachine {
         noteStarted(slot, home: home, now: now)
         pools[containers[slot].pool].failures = 0
         pools[containers[slot].pool].retryAt = nil
+        let function = classes[containers[slot].kind].function
+        functions[function].aheadFailures = 0
+        functions[function].aheadRetryAt = nil
         settle(slot, now: now, actions: &actions)
         serveWaiters(now: now, actions: &actions)
         return actions
@@ -79,14 +82,14 @@ extension PoolStateMachine {
         if classes[container.kind].isRetired { return .changed }
         if isDraining { return .expired }
         if container.isLeaving { return container.leavingCause }
-        let pool = pools[container.pool]
-        if pool.isDrained || pool.isRemoved { return .killed }
-        if case .dedicated? = pool.id {
+        // Read where they are: a copy of a sub-pool's record would cost every warm call.
+        let (pool, area) = (container.pool, container.area)
+        if pools[pool].isDrained || pools[pool].isRemoved { return .killed }
+        if pools[pool].kind >= 0 {
             if !container.isDedicated { return .changed }
-            if pool.live > pool.target { return .expired }
+            if pools[pool].live > pools[pool].target { return .expired }
         }
-        let area = areas[container.area]
-        return area.held - area.ending > area.limit || isTooDear(slot) ? .evicted : nil
+        return areas[area].held - areas[area].ending > areas[area].limit || isTooDear(slot) ? .evicted : nil
     }
 
     /// Lists a container that is idle, and says when it is to be looked at.
@@ -125,7 +128,7 @@ extension PoolStateMachine {
         var actions: [PoolAction] = []
         guard let slot = slots[id] else { return actions }
         let container = containers[slot]
-        if container.isDedicated, container.state == .starting { noteFailure(container.pool, now: now) }
+        noteFailureAhead(slot, now: now)
         forget(slot, cause: cause ?? .ended, now: now)
         if let instance = instances[container.instance], instance.containers.isEmpty {
             if instance.state == .booting { noteFailure(instance.pool, now: now) }
@@ -147,6 +150,7 @@ extension PoolStateMachine {
         pools[pool].failures = 0
         pools[pool].retryAt = nil
         pools[pool].ready.append(id)
+        tally.ready += 1
         instances[id]?.state = .ready
         instances[id]?.exists = true
         if let spare = instance.containers.first { containers[spare].home = home }
@@ -165,26 +169,38 @@ extension PoolStateMachine {
         var actions: [PoolAction] = []
         guard let instance = instances[id] else { return actions }
         if instance.state == .booting { noteFailure(instance.pool, now: now) }
-        for slot in instance.containers where containers[slot].isDedicated && containers[slot].state == .starting {
-            noteFailure(instance.pool, now: now)
-        }
+        for slot in instance.containers { noteFailureAhead(slot, now: now) }
         forget(id, cause: cause ?? .ended, now: now)
         serveWaiters(now: now, actions: &actions)
         replenish(instance.pool, now: now, actions: &actions)
         return actions
     }
 
-    mutating func noteFailure(_ pool: Int, now: EngineInstant) {
+    private mutating func noteFailure(_ pool: Int, now: EngineInstant) {
         pools[pool].bootFailures += 1
         pools[pool].failures += 1
-        pools[pool].retryAt = now + configuration.bootRetryDelay * (1 << min(pools[pool].failures - 1, 6))
+        pools[pool].retryAt = now + retryDelay(pools[pool].failures)
     }
+
+    /// A container that was being started ahead of calls has ended before it was ready: for a dedicated one its sub-pool waits, for
+    /// another its function.
+    private mutating func noteFailureAhead(_ slot: Int, now: EngineInstant) {
+        let container = containers[slot]
+        guard container.state == .starting, container.isAhead else { return }
+        if container.isDedicated { return noteFailure(container.pool, now: now) }
+        let function = classes[container.kind].function
+        pools[container.pool].bootFailures += 1
+        functions[function].aheadFailures += 1
+        functions[function].aheadRetryAt = now + retryDelay(functions[function].aheadFailures)
+    }
+
+    private func retryDelay(_ failures: Int) -> Duration { configuration.bootRetryDelay * (1 << min(failures - 1, 6)) }
 
     /// When ``tick(now:)`` has something to do next, apart from making spares; `nil`: nothing is due ever.
     public var nextDue: EngineInstant? { agenda.nextAt }
 
     /// What time brings: what is due, spares and dedicated containers to be made, starts ahead of calls. To be called
-    /// when the launcher is ready and every few dozen milliseconds. O(sub-pools) when there is nothing to do.
+    /// when the launcher is ready and every few dozen milliseconds. O(general, fixed and variable sub-pools) when there is nothing to do.
     public mutating func tick(now: EngineInstant) -> [PoolAction] {
         var actions: [PoolAction] = []
         while let (time, event) = agenda.takeDue(now: now) {
@@ -201,7 +217,10 @@ extension PoolStateMachine {
         forgetFunctions()
         prewarm(now: now, actions: &actions)
         serveWaiters(now: now, actions: &actions)
-        for pool in pools.indices { replenish(pool, now: now, actions: &actions) }
+        for runtime in generalPools.indices {
+            for pool in generalPools[runtime] { replenish(pool, now: now, actions: &actions) }
+        }
+        replenishShort(now: now, actions: &actions)
         return actions
     }
 }

@@ -39,6 +39,9 @@ extension PoolStateMachine {
         let function = classes[kind].function
         guard functions[function].current != kind else { return }
         functions[function].current = kind
+        // Another revision may well start.
+        functions[function].aheadFailures = 0
+        functions[function].aheadRetryAt = nil
         for other in functions[function].classes { forgetIfUnused(classIndex: other) }
     }
 

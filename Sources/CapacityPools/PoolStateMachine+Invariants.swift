@@ -2,15 +2,14 @@ internal import EngineCore
 
 // Whether the books are right: everything that is counted is counted again.
 extension PoolStateMachine {
-    /// What is wrong with the books, in a sentence; `nil` if nothing. O(everything): for tests and sampling.
+    /// What is wrong with the books, in a sentence; `nil` if nothing. Linear in everything: for tests and sampling.
     public func brokenInvariant() -> String? {
-        brokenContainer() ?? brokenInstance() ?? brokenArea() ?? brokenList() ?? brokenAccount() ?? brokenFunction() ?? brokenWaiter()
-            ?? brokenLedger() ?? brokenAffinity() ?? affinity.brokenInvariant()
+        let held = containers.indices.filter { containers[$0].state != .vacant }
+        return brokenContainer(held) ?? brokenInstance(held) ?? brokenArea(held) ?? brokenList(held) ?? brokenAccount(held)
+            ?? brokenFunction(held) ?? brokenWaiter() ?? brokenLedger(held) ?? brokenAffinity(held) ?? affinity.brokenInvariant()
     }
 
-    private var held: [Int] { containers.indices.filter { containers[$0].state != .vacant } }
-
-    private func brokenContainer() -> String? {
+    private func brokenContainer(_ held: [Int]) -> String? {
         guard slots.count == held.count, held.count == tally.containers else {
             return "\(held.count) containers are counted \(tally.containers)"
         }
@@ -49,24 +48,26 @@ extension PoolStateMachine {
     }
 
     /// An instance that is not in exactly the one pool that its state says (POOL-01), or a sub-pool's count that is off.
-    private func brokenInstance() -> String? {
-        var active: [Int: Int] = [:], booting: [Int: Int] = [:], all: [Int: Int] = [:], ready = 0
+    private func brokenInstance(_ held: [Int]) -> String? {
+        let ready = pools.map { Set($0.ready) }
+        var active: [Int: Int] = [:], booting: [Int: Int] = [:], all: [Int: Int] = [:], readyCount = 0
         for (id, instance) in instances {
             all[instance.pool, default: 0] += 1
-            let isReady = pools[instance.pool].ready.contains(id)
+            let isReady = ready[instance.pool].contains(id)
             if isReady != (instance.state == .ready) { return "instance \(id.number) is not in the one pool it belongs to" }
             if instance.state == .assigned { active[instance.pool, default: 0] += 1 }
             if instance.state == .booting { booting[instance.pool, default: 0] += 1 }
-            if isReady { ready += 1 }
+            if isReady { readyCount += 1 }
             if (instance.account < 0) && instance.state == .assigned { return "instance \(id.number) is assigned to nobody" }
             let key = RoomKey(account: instance.account, runtime: instance.runtime, group: group(of: instance.pool))
             if instance.place >= 0, roomy[key]?[instance.place] != id { return "instance \(id.number) is not where it has room" }
         }
+        let ofPool = Dictionary(grouping: held) { containers[$0].pool }
         for (index, pool) in pools.enumerated() {
             guard pool.active == active[index] ?? 0, pool.booting == booting[index] ?? 0, pool.instances == all[index] ?? 0 else {
                 return "the instances of sub-pool \(index) are miscounted"
             }
-            let own = held.filter { containers[$0].pool == index }
+            let own = ofPool[index, default: []]
             guard pool.containers == own.count, pool.memory == own.reduce(0, { $0 + containers[$1].memory }) else {
                 return "the containers of sub-pool \(index) are miscounted"
             }
@@ -74,20 +75,26 @@ extension PoolStateMachine {
                 return "the dedicated of sub-pool \(index) are miscounted"
             }
             guard pool.live <= max(pool.target, 0) || pool.kind < 0 else { return "\(pool.live) are dedicated instead of \(pool.target)" }
+            if pool.kind >= 0, pool.live < pool.target, !pool.isListedShort { return "sub-pool \(index) is short, and not listed" }
         }
-        guard ready == pools.reduce(0, { $0 + $1.ready.count }) else { return "a sub-pool lists an instance that is gone" }
+        guard readyCount == pools.reduce(0, { $0 + $1.ready.count }) else { return "a sub-pool lists an instance that is gone" }
+        guard readyCount == tally.ready else { return "the ready instances are miscounted" }
         guard tally.booting == pools.reduce(0, { $0 + $1.booting }) else { return "the booting instances are miscounted" }
         let placed = instances.values.count { $0.place >= 0 }
         return placed == roomy.values.reduce(0) { $0 + $1.count } ? nil : "instances with room are miscounted"
     }
 
-    private func brokenArea() -> String? {
+    private func brokenArea(_ held: [Int]) -> String? {
+        let ofArea = Dictionary(grouping: held) { containers[$0].area }
         for (index, area) in areas.enumerated() {
-            let own = held.filter { containers[$0].area == index }
+            let own = ofArea[index, default: []]
             let sum = own.reduce(0) { $0 + containers[$1].memory }
             if sum != area.held { return "area \(index) says \(area.held), its containers hold \(sum)" }
             let ending = own.reduce(0) { $0 + (containers[$1].state == .ending ? containers[$1].memory : 0) }
             if ending != area.ending { return "area \(index) says \(area.ending) are ending, it is \(ending)" }
+            if own.count != area.containers || own.count(where: { containers[$0].state == .ending }) != area.endingCount {
+                return "the containers of area \(index) are miscounted"
+            }
             let yielding = own.filter { containers[$0].isYielding }
             if yielding.count != area.yieldingCount || yielding.reduce(0, { $0 + containers[$1].memory }) != area.yieldingMemory {
                 return "the idle containers of area \(index) are miscounted"
@@ -103,7 +110,8 @@ extension PoolStateMachine {
         return common.limit + promised == configuration.memory.bytes ? nil : "the areas' limits do not add up to the node's memory"
     }
 
-    private func brokenList() -> String? {
+    private func brokenList(_ held: [Int]) -> String? {
+        let ofClass = Dictionary(grouping: held) { containers[$0].kind }
         for (index, entry) in classes.enumerated() where !entry.isVacant {
             for (list, slots) in entry.lists.enumerated() {
                 for slot in classLinks.slots(of: slots) {
@@ -115,29 +123,30 @@ extension PoolStateMachine {
                     }
                 }
             }
-            let count = held.count { containers[$0].kind == index }
-            if count != entry.containers { return "class \(index) has \(count) containers, and counts \(entry.containers)" }
+            let own = ofClass[index, default: []]
+            if own.count != entry.containers { return "class \(index) has \(own.count) containers, and counts \(entry.containers)" }
             let listed = entry.lists.reduce(0) { $0 + classLinks.slots(of: $1).count }
-            if listed != held.count(where: { containers[$0].kind == index && containers[$0].list != nil }) {
-                return "class \(index) lists \(listed)"
-            }
+            if listed != own.count(where: { containers[$0].list != nil }) { return "class \(index) lists \(listed)" }
         }
         return nil
     }
 
-    private func brokenAccount() -> String? {
+    private func brokenAccount(_ held: [Int]) -> String? {
+        let ofAccount = Dictionary(grouping: held) { containers[$0].account }
+        let instancesOf = Dictionary(grouping: instances.values, by: \.account)
+        let waitersOf = Dictionary(grouping: waiters.all, by: \.account)
         for (index, account) in accounts.enumerated() where accountIndex[account.id] == index {
-            let own = held.filter { containers[$0].account == index }
+            let own = ofAccount[index, default: []]
             let sum = own.reduce(0) { $0 + containers[$1].memory }
             if sum != account.memory { return "account \(account.id) says \(account.memory), its containers hold \(sum)" }
             let ending = own.filter { containers[$0].state == .ending }
             if ending.count != account.endingCount || ending.reduce(0, { $0 + containers[$1].memory }) != account.ending {
                 return "what ends of account \(account.id) is miscounted"
             }
-            if instances.values.count(where: { $0.account == index }) != account.instances {
+            if instancesOf[index, default: []].count != account.instances {
                 return "the instances of account \(account.id) are miscounted"
             }
-            if waiters.all.count(where: { $0.account == index }) != account.waiters {
+            if waitersOf[index, default: []].count != account.waiters {
                 return "the waiters of account \(account.id) are miscounted"
             }
             if Set(accountLinks.slots(of: account.yielding)) != Set(own.filter { containers[$0].isYielding }) {
@@ -147,27 +156,32 @@ extension PoolStateMachine {
         return nil
     }
 
-    private func brokenFunction() -> String? {
+    private func brokenFunction(_ held: [Int]) -> String? {
+        let coded = held.filter { containers[$0].kind >= 0 }
+        let ofFunction = Dictionary(grouping: coded) { classes[containers[$0].kind].function }
+        let ofName = Dictionary(grouping: coded) { classes[containers[$0].kind].name }
+        let all = waiters.all
+        let waitersOf = Dictionary(grouping: all) { classes[$0.kind].function }
+        let waitersOfName = Dictionary(grouping: all) { classes[$0.kind].name }
         for (scope, index) in functionIndices {
             let function = functions[index]
-            let own = held.filter { containers[$0].kind >= 0 && classes[containers[$0].kind].function == index }
+            let own = ofFunction[index, default: []]
             guard function.scope == scope, function.containers == own.count else {
                 return "\(scope.function.name) miscounts its containers"
             }
             let live = own.count { containers[$0].state != .ending }
             guard function.live == live else { return "\(scope.function.name) counts \(function.live) live containers of \(live)" }
             guard function.isListedVacant == function.isVacant else { return "\(scope.function.name) is vacant, or not, and listed so" }
-            guard function.waiters == waiters.all.count(where: { classes[$0.kind].function == index }) else {
+            guard function.waiters == waitersOf[index, default: []].count else {
                 return "\(scope.function.name) miscounts its waiters"
             }
         }
         for (key, index) in nameIndex {
-            let running = held.count { slot in
-                containers[slot].kind >= 0 && classes[containers[slot].kind].name == index
-                    && (containers[slot].state == .busy || containers[slot].state == .starting && !containers[slot].isAhead)
+            let running = ofName[index, default: []].count { slot in
+                containers[slot].state == .busy || containers[slot].state == .starting && !containers[slot].isAhead
             }
             guard running == names[index].running else { return "\(key.name) runs \(running) times, and counts \(names[index].running)" }
-            let waiting = waiters.all.count { classes[$0.kind].name == index && $0.reason != .cheaperPeriod }
+            let waiting = waitersOfName[index, default: []].count { $0.reason != .cheaperPeriod }
             guard waiting == names[index].waiting else { return "\(key.name) waits \(waiting) times, and counts \(names[index].waiting)" }
         }
         return nil
@@ -189,7 +203,7 @@ extension PoolStateMachine {
         return nil
     }
 
-    private func brokenLedger() -> String? {
+    private func brokenLedger(_ held: [Int]) -> String? {
         let moment = EngineInstant(nanoseconds: .max / 4)
         var sum = CapacityLedger.Sums()
         for row in ledger.all(now: moment) { sum.add(row.sums) }
@@ -204,7 +218,7 @@ extension PoolStateMachine {
         return nil
     }
 
-    private func brokenAffinity() -> String? {
+    private func brokenAffinity(_ held: [Int]) -> String? {
         for slot in held where containers[slot].isMapped != affinity.isMapped(containers[slot].id) {
             return "container \(containers[slot].id.number) is mapped, or not, and the table says otherwise"
         }

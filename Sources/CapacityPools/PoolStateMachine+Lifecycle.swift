@@ -60,6 +60,7 @@ extension PoolStateMachine {
         case .ending:
             tally.ending += count
             areas[container.area].ending += count * container.memory
+            areas[container.area].endingCount += count
             guard container.account >= 0 else { return }
             accounts[container.account].endingCount += count
             accounts[container.account].ending += count * container.memory
@@ -71,10 +72,7 @@ extension PoolStateMachine {
         _ slot: Int, cause: ColdCause, evictedFor: Int = -1, now: EngineInstant
     ) {
         let container = containers[slot]
-        if container.isDedicated {
-            pools[container.pool].live -= 1
-            containers[slot].isDedicated = false
-        }
+        leaveDedicated(slot)
         if container.kind >= 0 {
             functions[classes[container.kind].function].gone = Gone(
                 cause: cause, at: now,
@@ -137,7 +135,21 @@ extension PoolStateMachine {
         // Give or take a tenth, by its number, so that those made together do not leave together.
         let spread = Double((id.number &* 0x9E37_79B9_7F4A_7C15) >> 40) / Double(1 << 24)
         agenda.add(.lifetime(id), at: bornAt + configuration.instanceLifetimeMax * (0.9 + 0.2 * spread))
+        forgetPast()
         return id
+    }
+
+    /// What the agenda keeps beyond twice what there is. O(agenda), after as many entries have been added as are looked at.
+    private mutating func forgetPast() {
+        guard agenda.count > 2 * (instances.count + tally.containers + waiters.count + pools.count) + Self.agendaMin else { return }
+        agenda.keep { event in
+            switch event {
+            case .idle(let slot, let id): containers[slot].id == id && containers[slot].state != .vacant
+            case .lifetime(let id): instances[id] != nil
+            case .waiter(let id): waiters[id] != nil
+            case .reclaim, .loan: true
+            }
+        }
     }
 
     /// Ends an instance with what it holds, unless it is ending already.
@@ -159,10 +171,16 @@ extension PoolStateMachine {
         case .booting:
             pools[instance.pool].booting -= 1
             tally.booting -= 1
-        case .ready: pools[instance.pool].ready.removeAll { $0 == id }
+        case .ready: leaveReady(id, instance.pool)
         case .assigned: pools[instance.pool].active -= 1
         case .ending: break
         }
+    }
+
+    /// A spare instance is spare no more.
+    mutating func leaveReady(_ id: InstanceID, _ pool: Int) {
+        pools[pool].ready.removeAll { $0 == id }
+        tally.ready -= 1
     }
 
     /// Everything of the instance is gone, for whatever reason, its containers included.

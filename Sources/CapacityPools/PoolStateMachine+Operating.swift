@@ -74,7 +74,9 @@ extension PoolStateMachine {
         }
         let area = freeAreas.popLast() ?? areas.count
         if area == areas.count { areas.append(Area(limit: limit)) } else { areas[area] = Area(limit: limit) }
-        return addPool(SubPool(id: id, area: area))
+        let pool = addPool(SubPool(id: id, area: area))
+        ownedPools.append(pool)
+        return pool
     }
 
     private mutating func setSpares(
@@ -126,12 +128,13 @@ extension PoolStateMachine {
         }
         let pool = subPool(id, limit: 0)
         areas[pools[pool].area].limit = new - lent
+        promiseSlots(pool)
         setCommon(by: old - new, now: now, actions: &actions)
         endSurplus(in: pools[pool].area, now: now, actions: &actions)
     }
 
     /// What fixed sub-pools have lent to all.
-    private var loans: Int { pools.reduce(0) { $0 + $1.lent } }
+    private var loans: Int { ownedPools.reduce(0) { $0 + pools[$1].lent } }
 
     private mutating func setCommon(by bytes: Int, now: EngineInstant, actions: inout [PoolAction]) {
         guard bytes != 0 else { return }
@@ -151,6 +154,7 @@ extension PoolStateMachine {
             pools[pool].lent = 0
         }
         if pools[pool].area != Self.common { areas[pools[pool].area].limit = 0 }
+        promiseSlots(pool)
         endIdle(of: pool, now: now, actions: &actions)
         dropIfRemoved(pool)
     }
@@ -167,7 +171,10 @@ extension PoolStateMachine {
         guard pools[pool].isRemoved, pools[pool].instances == 0, pools[pool].containers == 0, let id = pools[pool].id else { return }
         poolIndex[id] = nil
         if case .general(let runtime, _) = id, let number = runtimeIndex[runtime] { generalPools[number].removeAll { $0 == pool } }
-        if pools[pool].area != Self.common { freeAreas.append(pools[pool].area) }
+        if pools[pool].area != Self.common {
+            freeAreas.append(pools[pool].area)
+            ownedPools.removeAll { $0 == pool }
+        }
         pools[pool] = SubPool(id: nil, area: Self.common)
         freePools.append(pool)
     }
@@ -199,6 +206,7 @@ extension PoolStateMachine {
         let more = bytes - pools[pool].lent
         pools[pool].lent = bytes
         areas[pools[pool].area].limit -= more
+        promiseSlots(pool)
         endSurplus(in: pools[pool].area, now: now, actions: &actions)
         setCommon(by: more, now: now, actions: &actions)
     }

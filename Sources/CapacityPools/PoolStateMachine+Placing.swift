@@ -32,9 +32,10 @@ extension PoolStateMachine {
     func reach(of permission: CapacityPermission) -> Reach {
         let bids = permission.bid != nil && permission.kinds.contains(.variable)
         var reach = Reach(sharesCommon: permission.kinds.contains(.general) && !pools[Self.common].isDrained, bids: bids)
-        guard bids || permission.named != nil, pools.count > 1 else { return reach }
+        guard bids || permission.named != nil else { return reach }
         let mayFixed = permission.kinds.contains(.fixed)
-        for (index, pool) in pools.enumerated() where !pool.isRemoved && !pool.isDrained {
+        for index in ownedPools where !pools[index].isRemoved && !pools[index].isDrained {
+            let pool = pools[index]
             switch pool.id {
             case .fixed(let name)?: if mayFixed, permission.named?.contains(name) == true { reach.fixed.append(index) }
             case .variable(let name)?:
@@ -231,7 +232,7 @@ extension PoolStateMachine {
         }
         let account = classes[kind].account
         let row = ledgerRow(account: account, pool: way.pool)
-        pools[way.pool].ready.removeAll { $0 == id }
+        leaveReady(id, way.pool)
         pools[way.pool].active += 1
         accounts[account].instances += 1
         instances[id]?.state = .assigned

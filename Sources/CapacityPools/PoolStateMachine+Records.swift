@@ -129,6 +129,9 @@ extension PoolStateMachine {
         var gone: Gone?
         var colds: [ColdStart] = []
         var isListedVacant = false
+        /// Starts ahead of calls that have failed since one succeeded, and when the next may be tried.
+        var aheadFailures = 0
+        var aheadRetryAt: EngineInstant?
 
         var isVacant: Bool { containers == 0 && waiters == 0 && calls == 0 && dedicated < 0 }
     }
@@ -160,6 +163,10 @@ extension PoolStateMachine {
         var limit: Int
         var held = 0
         var ending = 0
+        var containers = 0
+        var endingCount = 0
+        /// Of a fixed one: containers that nobody else takes the slots of.
+        var slotsPromised = 0
         /// Idle containers that may be ended, the longest idle first.
         var yielding = SlotLinks.List()
         var yieldingMemory = 0
@@ -194,6 +201,8 @@ extension PoolStateMachine {
         var live = 0
         /// Of its account, as far as it limits how many are started.
         var permission = CapacityPermission.standard
+        /// It is among those that are below their target.
+        var isListedShort = false
         /// Of a fixed one.
         var lent = 0
         var lentUntil: EngineInstant?
@@ -209,6 +218,7 @@ extension PoolStateMachine {
         var busy = 0
         var ending = 0
         var booting = 0
+        var ready = 0
     }
 }
 

@@ -76,14 +76,10 @@ extension PoolStateMachine {
     private mutating func replenishDedicated(_ pool: Int, now: EngineInstant, actions: inout [PoolAction]) {
         let kind = pools[pool].kind
         guard kind >= 0, !isDraining, !pools[pool].isDrained, now >= pools[pool].retryAt ?? now, !classes[kind].isRetired else { return }
-        let permission = pools[pool].permission
-        guard permission.mayGrow else { return }
-        while pools[pool].live < pools[pool].target, tally.starting < configuration.startsMax {
+        while pools[pool].live < pools[pool].target, tally.starting < configuration.startsMax, mayDedicate(pool) {
             let entry = classes[kind]
             let bytes = entry.kind.memory.bytes
             let own = roomy[RoomKey(account: entry.account, runtime: entry.runtime, group: pool)]?.last
-            let mayAddInstance = permission.instancesMax.map { accounts[entry.account].instances < $0 } ?? true
-            guard own != nil || mayAddInstance, isWithinMemory(permission, entry.account, bytes) else { return }
             guard makeRoom(bytes, slots: 1, in: Self.common, for: kind, now: now, actions: &actions), fits(bytes, slots: 1, in: Self.common)
             else { return }
             let way = Way(kind: own == nil ? .newInstance : .container, pool: pool, instance: own, bytes: bytes, slots: 1)
@@ -92,7 +88,21 @@ extension PoolStateMachine {
         }
     }
 
+    /// Whether its account may be given one more container in a dedicated sub-pool.
+    func mayDedicate(_ pool: Int) -> Bool {
+        let (permission, entry) = (pools[pool].permission, classes[pools[pool].kind])
+        let hasRoom = roomy[RoomKey(account: entry.account, runtime: entry.runtime, group: pool)] != nil
+        let mayAddInstance = permission.instancesMax.map { accounts[entry.account].instances < $0 } ?? true
+        return permission.mayGrow && (hasRoom || mayAddInstance)
+            && isWithinMemory(permission, entry.account, entry.kind.memory.bytes)
+    }
+
     // MARK: Ahead of calls
+
+    /// Whether starts ahead of the function's calls are put off, because the last ones have failed.
+    private func isBackingOff(_ function: Int, _ now: EngineInstant) -> Bool {
+        functions[function].aheadRetryAt.map { now < $0 } ?? false
+    }
 
     /// Starts that nobody waits for are queued up to this number while room is being made for them; beyond, they are dropped.
     static let pendingAheadMax = 64
@@ -114,6 +124,7 @@ extension PoolStateMachine {
         _ kind: ContainerClass, _ permission: CapacityPermission, now: EngineInstant, actions: inout [PoolAction]
     ) -> StartPlan? {
         let index = intern(kind)
+        guard !isBackingOff(classes[index].function, now) else { return nil }
         let request = CapacityRequest(kind, permission: permission, mayWait: false)
         switch place(request, index, nil, waitsFor: nil, isAhead: true, now: now, actions: &actions) {
         case .got(.start(let plan)): return plan
@@ -143,6 +154,7 @@ extension PoolStateMachine {
             let due = retention.takeDuePrewarming(free: freeCommon, slots: missingSlots(1), now: time)
         {
             let current = functions[due.function].current
+            guard !isBackingOff(due.function, now) else { continue }
             for victim in due.victims { evict(victim, for: current, now: now, actions: &actions) }
             guard current >= 0, !classes[current].isVacant, !classes[current].isRetired else { continue }
             let kind = classes[current].kind

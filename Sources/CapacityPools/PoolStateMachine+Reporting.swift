@@ -5,13 +5,13 @@ extension PoolStateMachine {
     /// Whether the container is known, in whatever state.
     public func contains(_ id: ContainerID) -> Bool { slots[id] != nil }
 
-    /// What a call of this class would find now. What is idle, spare or ending counts as free: it gives way. O(sub-pools).
+    /// What a call of this class would find now. What is idle, spare or ending counts as free: it gives way. O(fixed and variable
+    /// sub-pools).
     public func availability(_ kind: ContainerClass, permission: CapacityPermission = .standard) -> PoolAvailability {
         let reach = reach(of: permission)
         var free = 0
         if reach.sharesCommon {
-            let spare = pools.reduce(0) { $0 + $1.ready.count } * configuration.spareMemory.bytes
-            free = yielding(Self.common) + spare
+            free = yielding(Self.common) + tally.ready * configuration.spareMemory.bytes
         }
         for pool in reach.fixed + reach.variable { free = max(free, yielding(pools[pool].area)) }
         var isPermitted = permission.mayGrow && !reach.isEmpty && permission.instancesMax ?? 1 > 0
@@ -22,7 +22,8 @@ extension PoolStateMachine {
         if let most = permission.memoryMax, most < kind.memory { isPermitted = false }
         return PoolAvailability(
             hasWarm: hasWarm(kind), freeMemory: ByteCount(free),
-            freeSlots: configuration.containersMax - tally.busy - tally.starting, isPermitted: isPermitted)
+            freeSlots: configuration.containersMax - tally.busy - tally.starting - (reach.fixed.isEmpty ? slotsPromised() : 0),
+            isPermitted: isPermitted)
     }
 
     private func yielding(_ area: Int) -> Int { free(in: area) + areas[area].yieldingMemory + areas[area].ending }
@@ -32,7 +33,7 @@ extension PoolStateMachine {
         all.memoryHeld = ByteCount(areas.reduce(0) { $0 + $1.held })
         all.instances = instances.count
         all.instancesBooting = tally.booting
-        all.instancesReady = pools.reduce(0) { $0 + $1.ready.count }
+        all.instancesReady = tally.ready
         all.containers = tally.containers
         all.starting = tally.starting
         all.idle = tally.idle
@@ -47,87 +48,100 @@ extension PoolStateMachine {
         return names[name].functions.flatMap { functions[$0].colds }.sorted { $0.atNanoseconds < $1.atNanoseconds }
     }
 
-    /// Everything. O(everything held).
-    public func snapshot(now: EngineInstant) -> PoolSnapshot {
-        var waiting: [String: Int] = [:]
+    // MARK: For operators
+
+    /// What is held, by sub-pool, and what came of it. O(containers + sub-pools + ledger rows).
+    public func report(at moment: WallMoment) -> PoolsReport {
+        var waiting: [CapacityWait: Int] = [:]
         var waitingFor: [Int: Int] = [:]
         for waiter in waiters.all {
-            waiting[waiter.reason.rawValue, default: 0] += 1
+            waiting[waiter.reason, default: 0] += 1
             waitingFor[awaited(waiter.reason, waiter), default: 0] += 1
         }
-        return PoolSnapshot(
+        let (counts, dedicated) = (counts, dedicatedCounts)
+        return PoolsReport(
+            memoryBytes: configuration.memory.bytes, memoryHeldBytes: counts.memoryHeld.bytes, instances: counts.instances,
+            instancesBooting: counts.instancesBooting, instancesReady: counts.instancesReady, containers: counts.containers,
+            containersStarting: counts.starting, containersIdle: counts.idle, containersBusy: counts.busy, waiting: counts.waiting,
+            waitingByReason: waiting,
             subPools: pools.indices.filter { $0 == Self.common || pools[$0].id != nil }
-                .map { report($0, waiting: waitingFor[$0] ?? 0, now) },
-            areas: pools.indices.filter { $0 == Self.common || pools[$0].area != Self.common }.map { areaReport($0) },
-            instances: instances.sorted { $0.key.number < $1.key.number }.map { report($0.key, $0.value, now) },
-            containers: containers.filter { $0.state != .vacant }.sorted { $0.id.number < $1.id.number }.map { report($0, now) },
-            ledger: ledger.all(now: now).map { Self.report($0.key, $0.sums) },
-            ledgerTotal: Self.report(CapacityLedger.Key(), ledger.total(now: now), name: "total"), waiting: waiting,
-            pricePerMebibyteSecond: retention.pricePerMebibyteSecond, functionsRemembered: functionIndices.count,
-            affinityRows: affinity.rowCount)
+                .map { report($0, dedicated[$0], waiting: waitingFor[$0] ?? 0, moment) },
+            areas: pools.indices.filter { $0 == Self.common || pools[$0].area != Self.common }.map { pool in
+                let area = areas[pools[pool].area]
+                return AreaReport(
+                    name: pools[pool].id?.description ?? SubPoolReport.commonTitle, limitBytes: area.limit, heldBytes: area.held)
+            },
+            ledger: ledger.all(now: moment.instant).map { key, sums in
+                LedgerRow(account: key?.account, subPool: key?.subPool, use: LedgerUse(sums))
+            }, totals: LedgerUse(ledger.total(now: moment.instant)), pricePerMebibyteSecond: retention.pricePerMebibyteSecond)
     }
 
-    private func name(_ pool: Int) -> String { pools[pool].id?.description ?? "common" }
+    /// Containers of dedicated sub-pools. O(containers).
+    private var dedicatedCounts: [Int: (idle: Int, starting: Int, busy: Int)] {
+        var counts: [Int: (idle: Int, starting: Int, busy: Int)] = [:]
+        for container in containers where pools[container.pool].kind >= 0 {
+            switch container.state {
+            case .idle where container.isDedicated: counts[container.pool, default: (0, 0, 0)].idle += 1
+            case .starting where container.isAhead: counts[container.pool, default: (0, 0, 0)].starting += 1
+            case .busy: counts[container.pool, default: (0, 0, 0)].busy += 1
+            default: break
+            }
+        }
+        return counts
+    }
 
-    private func report(_ index: Int, waiting: Int, _ now: EngineInstant) -> PoolSnapshot.SubPoolReport {
+    private func report(
+        _ index: Int, _ dedicated: (idle: Int, starting: Int, busy: Int)?, waiting: Int, _ moment: WallMoment
+    ) -> SubPoolReport {
         let pool = pools[index]
-        let idle = containers.count { $0.pool == index && $0.state == .idle && $0.isDedicated }
-        var isVariable = false
-        if case .variable? = pool.id { isVariable = true }
-        let limit = areas[pool.area].limit
-        return PoolSnapshot.SubPoolReport(
-            name: name(index), kind: pool.id?.kind.rawValue ?? "common", floor: pool.floor, target: pool.target, ceiling: pool.ceiling,
-            ready: pool.kind >= 0 ? idle : pool.ready.count, booting: pool.kind >= 0 ? startingAhead(in: index) : pool.booting,
-            activeInstances: pool.active, containers: pool.containers, memoryHeldMebibytes: pool.memory >> 20,
-            memoryLimitMebibytes: index == Self.common || pool.area != Self.common ? limit >> 20 : nil, lentMebibytes: pool.lent >> 20,
-            lentSeconds: pool.lentUntil.map { ($0 - now).inSeconds },
-            price: isVariable ? pool.price : nil, hits: Self.named(pool.hits, CapacityBranch.allCases.map(\.rawValue)),
-            waits: Self.named(pool.waits, CapacityWait.allCases.map(\.rawValue)), waiting: waiting,
-            refusals: Self.named(pool.refusals, CapacityRefusal.allCases.map(\.rawValue)), bootFailures: pool.bootFailures,
-            isDrained: pool.isDrained)
+        let isDedicated = pool.kind >= 0
+        let isKeptReady = isDedicated || pool.id?.kind == .general
+        let until = pool.lentUntil.map { Double(moment.epochMilliseconds) / 1000 + ($0 - moment.instant).inSeconds }
+        return SubPoolReport(
+            name: pool.id, floor: isKeptReady ? pool.floor : nil, target: isKeptReady ? pool.target : nil,
+            ceiling: isKeptReady ? pool.ceiling : nil, ready: isDedicated ? dedicated?.idle ?? 0 : pool.ready.count,
+            booting: isDedicated ? dedicated?.starting ?? 0 : pool.booting, active: isDedicated ? dedicated?.busy ?? 0 : pool.active,
+            memoryHeldBytes: pool.memory,
+            memoryLimitBytes: index == Self.common || pool.area != Self.common ? areas[pool.area].limit : nil,
+            price: pool.id?.kind == .variable ? pool.price : nil, hits: Self.named(pool.hits), waits: Self.named(pool.waits),
+            waiting: waiting, refusals: Self.named(pool.refusals), bootFailures: pool.bootFailures, isDrained: pool.isDrained,
+            lentBytes: pool.lent, lentUntilEpochSeconds: until)
     }
 
-    private func startingAhead(in pool: Int) -> Int { containers.count { $0.pool == pool && $0.state == .starting && $0.isAhead } }
-
-    private static func named(_ counts: [Int], _ names: [String]) -> [String: Int] {
-        Dictionary(uniqueKeysWithValues: zip(names, counts))
+    private static func named<Case: CaseIterable & Hashable>(_ counts: [Int]) -> [Case: Int] {
+        Dictionary(uniqueKeysWithValues: zip(Case.allCases, counts))
     }
 
-    private func areaReport(_ pool: Int) -> PoolSnapshot.AreaReport {
-        let area = areas[pools[pool].area]
-        return PoolSnapshot.AreaReport(
-            name: name(pool), limitMebibytes: area.limit >> 20, heldMebibytes: area.held >> 20, idleMebibytes: area.yieldingMemory >> 20,
-            endingMebibytes: area.ending >> 20)
+    /// Every instance with its containers (STICK-01). O(everything held).
+    public func inventory(now: EngineInstant) -> [InstanceReport] {
+        instances.sorted { $0.key.number < $1.key.number }.map { id, instance in
+            let held = instance.containers.sorted { containers[$0].id.number < containers[$1].id.number }
+            return InstanceReport(
+                instance: id.number, account: instance.account < 0 ? nil : accounts[instance.account].id,
+                subPool: pools[instance.pool].id, runtime: runtimes[instance.runtime],
+                state: instance.isLeaving ? "leaving" : "\(instance.state)", memoryBytes: held.reduce(0) { $0 + containers[$1].memory },
+                ageSeconds: (now - instance.bornAt).inSeconds, containers: held.map { report(containers[$0], now) })
+        }
     }
 
-    private func report(_ id: InstanceID, _ instance: Instance, _ now: EngineInstant) -> PoolSnapshot.InstanceReport {
-        PoolSnapshot.InstanceReport(
-            number: id.number, state: "\(instance.state)", runtime: runtimes[instance.runtime],
-            account: instance.account < 0 ? nil : accounts[instance.account].id, subPool: name(instance.pool),
-            containers: instance.containers.map { containers[$0].id.number }.sorted(), ageSeconds: (now - instance.bornAt).inSeconds,
-            isLeaving: instance.isLeaving)
-    }
-
-    private func report(_ container: Container, _ now: EngineInstant) -> PoolSnapshot.ContainerReport {
+    private func report(_ container: Container, _ now: EngineInstant) -> ContainerReport {
         let kind = container.kind < 0 ? nil : classes[container.kind].kind
         let isIdle = container.state == .idle
-        return PoolSnapshot.ContainerReport(
-            number: container.id.number, instance: container.instance.number, state: "\(container.state)", account: kind?.account,
-            function: kind?.function.arn, version: kind?.version, revision: kind?.revision, subPool: name(container.pool),
-            memoryMebibytes: ByteCount(container.memory).mebibytesRoundedUp, stateMebibytes: container.gathered,
+        return ContainerReport(
+            container: container.id.number, instance: container.instance.number, function: kind?.function.arn, version: kind?.version,
+            revision: kind?.revision, state: "\(container.state)", memoryBytes: container.memory,
+            storedBytes: Int(container.gathered * 1_048_576), ageSeconds: (now - container.startedAt).inSeconds,
             idleSeconds: isIdle ? (now - container.idleSince).inSeconds : nil,
             expiresSeconds: isIdle && container.isYielding ? container.expiresAt.map { ($0 - now).inSeconds } : nil,
-            ageSeconds: (now - container.startedAt).inSeconds, isDedicated: container.isDedicated, isPinned: container.isPinned,
-            affinityRows: container.isMapped ? affinity.rows(of: container.id).count : 0)
+            isDedicated: container.isDedicated, isPinned: container.isPinned,
+            stickyRows: container.isMapped ? affinity.rows(of: container.id).count : 0)
     }
+}
 
-    private static func report(
-        _ key: CapacityLedger.Key?, _ sums: CapacityLedger.Sums, name: String? = nil
-    ) -> PoolSnapshot.LedgerReport {
-        PoolSnapshot.LedgerReport(
-            account: key?.account, subPool: name ?? (key == nil ? "(added up)" : key?.subPool?.description ?? "common"),
-            instances: sums.instances, containers: sums.containers, instanceSeconds: Double(sums.instanceNanoseconds) / 1e9,
-            containerSeconds: Double(sums.containerNanoseconds) / 1e9, executingSeconds: Double(sums.executingNanoseconds) / 1e9,
-            mebibyteSeconds: Double(sums.byteNanoseconds) / 1e9 / 1_048_576)
+extension LedgerUse {
+    fileprivate init(_ sums: CapacityLedger.Sums) {
+        self.init(
+            instanceSeconds: Double(sums.instanceNanoseconds) / 1e9, executingSeconds: Double(sums.executingNanoseconds) / 1e9,
+            memoryMebibyteSeconds: Double(sums.byteNanoseconds) / 1e9 / 1_048_576)
     }
 }

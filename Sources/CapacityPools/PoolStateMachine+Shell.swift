@@ -24,19 +24,29 @@ extension PoolStateMachine {
         functionIndices[AffinityScope(function: key, version: version)].map { functions[$0].dedicated >= 0 } ?? false
     }
 
-    /// The containers dedicated to a version: how many there are to be, are initialised, and wait for a call; `nil` when none are.
-    /// O(containers).
-    public func dedicated(_ key: FunctionKey, _ version: FunctionVersion) -> (target: Int, allocated: Int, ready: Int)? {
+    /// The containers dedicated to a version.
+    public struct Dedicated: Equatable, Sendable {
+        public var target: Int
+        /// Initialised, and of these, waiting for a call.
+        public var allocated = 0
+        public var ready = 0
+        /// The account's permission keeps it below its target.
+        public var isHeldByPermission = false
+    }
+
+    /// The containers dedicated to a version; `nil` when none are to be. O(its idle and starting containers).
+    public func dedicated(_ key: FunctionKey, _ version: FunctionVersion) -> Dedicated? {
         guard let function = functionIndices[AffinityScope(function: key, version: version)], functions[function].dedicated >= 0 else {
             return nil
         }
         let pool = functions[function].dedicated
-        var (allocated, ready) = (0, 0)
-        for container in containers where container.isDedicated && container.pool == pool {
-            if container.state == .idle { ready += 1 }
-            if container.state == .idle || container.state == .busy { allocated += 1 }
+        let kind = pools[pool].kind
+        func count(_ list: ClassList) -> Int {
+            classLinks.slots(of: classes[kind].lists[list.rawValue]).count { containers[$0].isDedicated && containers[$0].pool == pool }
         }
-        return (pools[pool].target, allocated, ready)
+        return Dedicated(
+            target: pools[pool].target, allocated: pools[pool].live - count(.ahead), ready: count(.dedicated) + count(.mapped),
+            isHeldByPermission: pools[pool].live < pools[pool].target && !mayDedicate(pool))
     }
 
     /// Ends what is dedicated to a version, whatever its revision.
@@ -73,6 +83,9 @@ extension PoolStateMachine {
                 state: ByteCount(Int(container.gathered * 1_048_576)))
         }
     }
+
+    /// The containers of an instance. O(them).
+    public func containers(of instance: InstanceID) -> [ContainerID] { instances[instance]?.containers.map { containers[$0].id } ?? [] }
 
     /// Starts nothing ahead of calls until the containers of a process before this one have been adopted, which then count.
     public mutating func holdBack() { isHeldBack = true }

@@ -76,9 +76,9 @@ extension PoolStateMachine {
 
     /// Whether a container of a variable sub-pool costs more than its account bids.
     func isTooDear(_ slot: Int) -> Bool {
-        let pool = pools[containers[slot].pool]
-        guard case .variable? = pool.id else { return false }
-        return (containers[slot].bid ?? 0) < pool.price
+        let pool = containers[slot].pool
+        guard pool != Self.common, case .variable? = pools[pool].id else { return false }
+        return (containers[slot].bid ?? 0) < pools[pool].price
     }
 
     // MARK: Later
@@ -95,7 +95,7 @@ extension PoolStateMachine {
         guard let deferral = request.deferral, request.mayWait else { return nil }
         let latest = latestStart(request, deferral, since: since)
         var best: PlannedStart?
-        for pool in pools where !pool.isRemoved && !pool.isDrained {
+        for pool in ownedPools.lazy.map({ pools[$0] }) where !pool.isRemoved && !pool.isDrained {
             guard case .variable(let name)? = pool.id, request.permission.kinds.contains(.variable), request.permission.bid != nil,
                 request.permission.named?.contains(name) ?? true
             else { continue }

@@ -174,8 +174,10 @@ extension PoolStateMachine {
     private mutating func serveBidders(now: EngineInstant, actions: inout [PoolAction]) {
         variableHasChanged = false
         guard waiters.hasBidders else { return }
-        let lowest = pools.reduce(Double.infinity) { least, pool in
-            if case .variable? = pool.id, !pool.isRemoved, !pool.isDrained { min(least, pool.price) } else { least }
+        let lowest = ownedPools.reduce(Double.infinity) { least, index in
+            let pool = pools[index]
+            guard case .variable? = pool.id, !pool.isRemoved, !pool.isDrained else { return least }
+            return min(least, pool.price)
         }
         var inVain = 0
         for waiter in waiters.firstBidders(atLeast: lowest, max: configuration.waitersMax) where waiters[waiter.id] != nil {

@@ -95,6 +95,10 @@ public struct PoolStateMachine: Sendable {
     var poolIndex: [SubPoolID: Int] = [:]
     /// General sub-pools of a runtime, the smallest size class first.
     var generalPools: [[Int]] = []
+    /// Fixed and variable sub-pools: those with memory of their own.
+    var ownedPools: [Int] = []
+    /// Dedicated sub-pools below their target, in the order in which they are looked at.
+    var shortPools: Deque<Int> = []
     var ledger: CapacityLedger
 
     var waiters = WaiterQueues()
@@ -105,6 +109,8 @@ public struct PoolStateMachine: Sendable {
     var variableHasChanged = false
     var affinity: AffinityTable
     var agenda = Agenda()
+    /// Entries of the agenda that are kept whether there is still something to do or not.
+    static let agendaMin = 1024
     /// Classes to start a container of once there is room.
     var pendingAhead: Deque<(kind: ContainerClass, permission: CapacityPermission)> = []
 

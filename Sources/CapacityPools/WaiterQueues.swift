@@ -16,7 +16,8 @@ internal import EngineCore
 /// release looks at the heads of the lines, the oldest first. Sizes are lumped by powers of two, so that there are few lines,
 /// whatever sizes functions have; within one, a larger function lets a smaller one wait rather than the smaller starve it.
 ///
-/// A waiter is taken out of all of its queues in O(1): what is left of it in line is skipped when it comes to the front.
+/// A waiter is taken out of all of its queues in O(1): what is left of it in line is passed over when it comes to the front, so that the
+/// first of every queue is there. Where a queue has none left, there is no queue.
 struct WaiterQueues: Sendable {
     struct Line: Hashable, Sendable {
         let runtime: Int
@@ -101,10 +102,12 @@ struct WaiterQueues: Sendable {
     /// O(1), and O(bidders) for one of them.
     mutating func remove(_ id: WaiterID) -> Waiter? {
         guard let waiter = waiting.removeValue(forKey: id) else { return nil }
-        if waiter.places.contains(.line) { Self.leave(&lines, waiter.line) }
-        if waiter.places.contains(.ofClass) { Self.leave(&classes, waiter.kind) }
-        if waiter.places.contains(.account) { Self.leave(&accounts, waiter.account) }
-        if waiter.places.contains(.container), let container = waiter.container { Self.leave(&containers, container) }
+        if waiter.places.contains(.line) { Self.leave(&lines, waiter.line, waiting) { $0.places.contains(.line) } }
+        if waiter.places.contains(.ofClass) { Self.leave(&classes, waiter.kind, waiting) { $0.places.contains(.ofClass) } }
+        if waiter.places.contains(.account) { Self.leave(&accounts, waiter.account, waiting) { $0.places.contains(.account) } }
+        if waiter.places.contains(.container), let container = waiter.container {
+            Self.leave(&containers, container, waiting) { $0.places.contains(.container) && $0.container == container }
+        }
         if waiter.places.contains(.bidders) {
             let place = place(bid: waiter.request.permission.bid ?? 0, id)
             if place < bidders.count, bidders[place].id == id { bidders.remove(at: place) }
@@ -120,23 +123,19 @@ struct WaiterQueues: Sendable {
     // MARK: The first
 
     /// The one who has waited longest for this class.
-    mutating func first(of kind: Int) -> Waiter? {
-        classes.isEmpty ? nil : Self.first(&classes[kind], waiting) { $0.places.contains(.ofClass) }
-    }
+    func first(of kind: Int) -> Waiter? { classes[kind]?.ids.first.flatMap { waiting[$0] } }
 
     /// The one who has waited longest for this container.
-    mutating func first(at container: ContainerID) -> Waiter? {
-        containers.isEmpty ? nil : Self.first(&containers[container], waiting) { $0.container == container }
-    }
+    func first(at container: ContainerID) -> Waiter? { containers[container]?.ids.first.flatMap { waiting[$0] } }
 
     /// The one who has waited longest in the lines that this round has not passed. O(lines).
-    mutating func first(_ round: Round = Round()) -> Waiter? {
-        var oldest: Waiter?
-        for line in lines.keys where !round.passed.contains(line) {
-            guard let head = Self.first(&lines[line], waiting, where: { $0.places.contains(.line) }) else { continue }
-            if oldest.map({ head.id.number < $0.id.number }) ?? true { oldest = head }
+    func first(_ round: Round = Round()) -> Waiter? {
+        var oldest: WaiterID?
+        for (line, queue) in lines where !round.passed.contains(line) {
+            guard let head = queue.ids.first else { continue }
+            if oldest.map({ head.number < $0.number }) ?? true { oldest = head }
         }
-        return oldest
+        return oldest.flatMap { waiting[$0] }
     }
 
     /// The first few of an account.
@@ -171,19 +170,16 @@ struct WaiterQueues: Sendable {
         if queue.ids.count > 64, queue.ids.count > 4 * queue.live { queue.ids.removeAll { waiting[$0] == nil } }
     }
 
-    private static func leave<Key: Hashable>(_ queues: inout [Key: Queue], _ key: Key) {
+    private static func leave<Key: Hashable>(
+        _ queues: inout [Key: Queue], _ key: Key, _ waiting: [WaiterID: Waiter], _ isThere: (Waiter) -> Bool
+    ) {
         guard let live = queues[key]?.live else { return }
-        if live <= 1 { queues[key] = nil } else { queues[key]?.live = live - 1 }
-    }
-
-    private static func first(
-        _ queue: inout Queue?, _ waiting: [WaiterID: Waiter], where isThere: (Waiter) -> Bool
-    ) -> Waiter? {
-        while let id = queue?.ids.first {
-            if let waiter = waiting[id], isThere(waiter) { return waiter }
-            queue?.ids.removeFirst()
+        guard live > 1 else {
+            queues[key] = nil
+            return
         }
-        return nil
+        queues[key]?.live = live - 1
+        while let id = queues[key]?.ids.first, !(waiting[id].map(isThere) ?? false) { queues[key]?.ids.removeFirst() }
     }
 
     private func place(bid: Double, _ id: WaiterID) -> Int {

@@ -6,9 +6,9 @@ internal import FunctionCatalog
 
 extension CapacityServices {
     /// The operator's view of a pool.
-    init(_ catalog: Catalog, _ pool: ContainerPool, memory: ByteCount) {
+    init(_ catalog: Catalog, _ pool: ContainerPool) {
         self.init(
-            catalog: catalog, pools: { PoolsReport(pool.snapshot(), pool.counts, memory: memory) },
+            catalog: catalog, pools: { pool.report() },
             configure: { (id, change) throws(CapacityFailure) in
                 try Self.change { () throws(PoolError) in
                     let ends = change.memory == .zero
@@ -25,16 +25,18 @@ extension CapacityServices {
                 }
             },
             reserve: { (version, count) throws(CapacityFailure) in pool.dedicate(version, count: count) },
-            instances: { InstanceReport.all(pool.snapshot()) },
+            instances: { pool.inventory() },
             kill: { (target) throws(CapacityFailure) in
                 switch target {
                 case .instance(let number): pool.kill(instance: number)
                 case .container(let number): pool.kill(container: number)
                 }
             },
+            pin: { pool.pin(container: $0, $1) },
             sticky: {
                 let now = EngineInstant.now()
-                let states = Dictionary(uniqueKeysWithValues: pool.snapshot().containers.map { ($0.number, $0.state) })
+                let states = Dictionary(
+                    uniqueKeysWithValues: pool.inventory().flatMap(\.containers).map { ($0.container, $0.state) })
                 return pool.affinityRows().map { StickyEntry($0, state: states[$0.container.number] ?? "ending", now: now) }
             },
             removeSticky: { function, version, value in
@@ -74,66 +76,5 @@ extension StickyEntry {
         self.init(
             function: row.key.scope.function, version: row.key.scope.version, value: row.key.value, container: row.container.number,
             state: state, ageSeconds: (now - row.created).inSeconds, idleSeconds: (now - row.lastUsed).inSeconds, uses: row.uses)
-    }
-}
-
-extension PoolsReport {
-    init(_ snapshot: PoolSnapshot, _ counts: PoolCounts, memory: ByteCount) {
-        self.init(
-            memoryBytes: memory.bytes, memoryHeldBytes: counts.memoryHeld.bytes, instances: counts.instances,
-            instancesBooting: counts.instancesBooting, instancesReady: counts.instancesReady, containers: counts.containers,
-            containersStarting: counts.starting, containersIdle: counts.idle, containersBusy: counts.busy, waiting: counts.waiting,
-            subPools: snapshot.subPools.map { Frontend.SubPoolReport($0) },
-            areas: snapshot.areas.map {
-                AreaReport(name: $0.name, limitBytes: $0.limitMebibytes << 20, heldBytes: $0.heldMebibytes << 20)
-            },
-            ledger: snapshot.ledger.map {
-                LedgerRow(account: $0.account, subPool: SubPoolID($0.subPool), use: LedgerUse($0))
-            }, totals: LedgerUse(snapshot.ledgerTotal))
-        waitingByReason = snapshot.waiting
-    }
-}
-
-extension LedgerUse {
-    fileprivate init(_ row: PoolSnapshot.LedgerReport) {
-        self.init(
-            instanceSeconds: row.instanceSeconds, executingSeconds: row.executingSeconds, memoryMebibyteSeconds: row.mebibyteSeconds)
-    }
-}
-
-extension InstanceReport {
-    fileprivate static func all(_ snapshot: PoolSnapshot) -> [InstanceReport] {
-        let containers = Dictionary(grouping: snapshot.containers, by: \.instance)
-        return snapshot.instances.map { instance in
-            let held = containers[instance.number, default: []]
-            return InstanceReport(
-                instance: instance.number, account: instance.account, subPool: SubPoolID(instance.subPool), runtime: instance.runtime,
-                state: instance.isLeaving ? "leaving" : instance.state, memoryBytes: held.reduce(0) { $0 + $1.memoryMebibytes } << 20,
-                ageSeconds: instance.ageSeconds, containers: held.map { Frontend.ContainerReport($0) })
-        }
-    }
-}
-
-extension Frontend.SubPoolReport {
-    fileprivate init(_ pool: PoolSnapshot.SubPoolReport) {
-        self.init(
-            name: SubPoolID(pool.name), ready: pool.ready, booting: pool.booting, active: pool.activeInstances,
-            memoryHeldBytes: pool.memoryHeldMebibytes << 20, memoryLimitBytes: pool.memoryLimitMebibytes.map { $0 << 20 },
-            price: pool.price,
-            bootFailures: pool.bootFailures, isDrained: pool.isDrained, lentBytes: pool.lentMebibytes << 20)
-        lentUntilEpochSeconds = pool.lentSeconds.map { Date().timeIntervalSince1970 + $0 }
-        (hits, waits, refusals, waiting) = (pool.hits, pool.waits, pool.refusals, pool.waiting)
-        if kind == .general || kind == .dedicated { (floor, target, ceiling) = (pool.floor, pool.target, pool.ceiling) }
-    }
-}
-
-extension Frontend.ContainerReport {
-    fileprivate init(_ container: PoolSnapshot.ContainerReport) {
-        self.init(
-            container: container.number, instance: container.instance, function: container.function, version: container.version,
-            revision: container.revision,
-            state: container.state, memoryBytes: container.memoryMebibytes << 20,
-            storedBytes: Int(container.stateMebibytes * 1_048_576), ageSeconds: container.ageSeconds, idleSeconds: container.idleSeconds,
-            isDedicated: container.isDedicated, isPinned: container.isPinned, stickyRows: container.affinityRows)
     }
 }

@@ -13,16 +13,19 @@ extension ContainerPool {
 }
 
 extension ProvisionedStatus {
+    /// AWS has no such limit of an account's, so the words are our own.
+    private static let notPermitted = "The account may not be given more capacity on this node. Ask its operator."
+
     /// How far the containers of a version have come.
     init(_ key: FunctionKey, _ version: FunctionVersion, _ pool: ContainerPool) {
         guard let state = pool.dedicated(key, version) else {
             self = .inProgress
             return
         }
-        let failure = pool.dedicatedFailure(key, version)
+        let isReady = state.allocated >= state.target
+        let failure = isReady ? nil : state.isHeldByPermission ? Self.notPermitted : pool.dedicatedFailure(key, version)
         self.init(
-            available: state.ready, allocated: state.allocated,
-            state: state.allocated >= state.target ? .ready : failure == nil ? .inProgress : .failed,
-            reason: state.allocated >= state.target ? nil : failure)
+            available: state.ready, allocated: state.allocated, state: isReady ? .ready : failure == nil ? .inProgress : .failed,
+            reason: failure)
     }
 }

@@ -47,7 +47,13 @@ public struct Engine: Sendable {
             directory: configuration.data.string,
             onSuperseded: { versions in
                 for version in versions { relay.pool?.retire(version) }
-            }, onCapacityChanged: { targets in relay.pool?.dedicate(targets) })
+            }, onCapacityChanged: { targets in relay.pool?.dedicate(targets) },
+            onPermissionsChanged: { permissions in relay.pool?.permissionsChanged(permissions) })
+        for account in catalog.damagedPermissions {
+            logger.error(
+                "a permission in the catalog cannot be read; the account gets nothing more until it is set anew (wayside account set)",
+                metadata: ["account": "\(account)"])
+        }
         let bundles = try BundleStore(
             contentDirectory: folder.content, limits: ExtractionLimits(unzippedBytes: configuration.unzippedMax))
         let eventLoops = MultiThreadedEventLoopGroup.singleton
@@ -268,14 +274,14 @@ extension Engine {
             services: OperatorServices(
                 record: { records.entry($0) },
                 newest: { limit, filter in records.newest(limit) { filter.includes($0) } },
-                pools: { PoolsReport(pool.snapshot(), pool.counts, memory: configuration.capacity.pool.memory) },
+                pools: { pool.report() },
                 status: {
                     NodeStatus(
                         node: configuration.nodeName, role: configuration.role.rawValue, draining: router.isDraining,
                         underWay: router.underWayCount, brokenInvariant: pool.brokenInvariant(),
                         brokenInvariants: pool.brokenInvariants.count)
                 }, sandbox: SandboxServices(parts.catalog, parts.host, bundle: Self.bundlePath(parts.bundles)),
-                capacity: CapacityServices(parts.catalog, pool, memory: configuration.capacity.pool.memory),
+                capacity: CapacityServices(parts.catalog, pool),
                 regions: parts.regions, arrivals: ArrivalServices(records)),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }

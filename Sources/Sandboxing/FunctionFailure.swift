@@ -17,7 +17,10 @@ struct FunctionFailure: Hashable, Sendable {
     private init(_ errorType: String, _ message: String, logLine: String? = nil) {
         self.errorType = errorType
         self.logLine = logLine
-        body = ByteBuffer(string: #"{"errorType":"\#(errorType)","errorMessage":"\#(Self.escaped(message))"}"#)
+        var json = [UInt8](#"{"errorType":"\#(errorType)","errorMessage":"#.utf8)
+        appendJSONString(message, to: &json)
+        json.append(UInt8(ascii: "}"))
+        body = ByteBuffer(bytes: json)
     }
 
     /// The function's time-out, or that of its initialisation.
@@ -85,19 +88,6 @@ struct FunctionFailure: Hashable, Sendable {
         let hundredths = max(0, duration.wholeNanoseconds / 10_000_000)
         let fraction = hundredths % 100
         return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
-    }
-
-    /// `text` inside a JSON string.
-    private static func escaped(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": result += "\\\(scalar)"
-            case "\u{0}"..<" ": result += " "
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
     }
 
     /// The names Go gives to signals, for that is what Lambda prints.

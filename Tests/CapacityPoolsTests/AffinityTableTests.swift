@@ -176,15 +176,6 @@ private func at(_ seconds: Int64) -> EngineInstant { EngineInstant(nanoseconds: 
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
-private struct SplitMix {
-    var state: UInt64
-
-    mutating func number(below bound: UInt64) -> Int {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return Int((mixed ^ (mixed >> 31)) % bound)
-    }
+extension SplitMix {
+    fileprivate mutating func number(below bound: UInt64) -> Int { Int(next() % bound) }
 }

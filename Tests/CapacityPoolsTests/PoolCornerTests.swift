@@ -166,7 +166,7 @@ import Testing
         let adopted = AdoptedContainer(
             container: 9, instance: 19, kind: try PoolModel.kind(1), subPool: .variable("spot"), idleSince: model.now, bornAt: model.now)
         #expect(model.pool.adopt(adopted, now: model.now).isEmpty)
-        #expect(try model.subPool("variable/spot").memoryHeldMebibytes == 128)
+        #expect(try model.subPool("variable/spot").memoryHeldBytes == 128 << 20)
         model.expectRightBooks()
     }
 
@@ -219,7 +219,7 @@ import Testing
         #expect(Self.result(model.lease(request)) == .new)
         let own = try #require(model.leased.first)
         model.take(model.pool.preloaded(ahead.container, now: model.now))
-        #expect(model.pool.snapshot(now: model.now).waiting["affinity"] == 1 && model.grants.isEmpty)
+        #expect(model.report.waitingByReason["affinity"] == 1 && model.grants.isEmpty)
         #expect(model.pool.affinityRows().map(\.container) == [own])
         model.expectRightBooks()
         model.release(own)

@@ -17,10 +17,10 @@ import Testing
         var model = try Self.model(dedicated: 0, warming: 2)
         #expect(model.pool.counts.instancesReady == 2)
         let general = try model.subPool("general/python/10240")
-        #expect((general.ready, general.activeInstances) == (2, 0))
+        #expect((general.ready, general.active) == (2, 0))
         model.lease(try PoolModel.kind(2))
         let after = try model.subPool("general/python/10240")
-        #expect((after.ready, after.activeInstances) == (1, 1))
+        #expect((after.ready, after.active) == (1, 1))
         model.releaseAll()
         #expect(try model.subPool("general/python/10240").ready == 1)
         model.expectRightBooks()
@@ -28,13 +28,13 @@ import Testing
 
     @Test func `POOL-02 a dedicated container that is idle is never another account's, however short that is`() throws {
         var model = try Self.model(mebibytes: 256)
-        let dedicated = try #require(model.pool.snapshot(now: model.now).containers.first)
+        let dedicated = try #require(model.containers.first)
         for function in 0..<5 { model.lease(try PoolModel.kind(2, function)) }
         model.performAll()
-        #expect(!model.leased.contains(ContainerID(number: dedicated.number)))
+        #expect(!model.leased.contains(ContainerID(number: dedicated.container)))
         #expect(model.leased.count == 1)
         #expect(model.pool.hasWarm(try PoolModel.kind(1)))
-        let shortage = model.pool.snapshot(now: model.now).waiting["shortage"]
+        let shortage = model.report.waitingByReason["shortage"]
         #expect(shortage == 4)
         model.expectRightBooks()
     }
@@ -188,8 +188,8 @@ import Testing
         model.tick(.seconds(60))
         #expect(model.actions.count == 1)
         model.performAll()
-        #expect(try model.subPool("fixed/gold").memoryLimitMebibytes == 256)
-        #expect(try model.subPool("common").memoryLimitMebibytes == 256)
+        #expect(try model.subPool("fixed/gold").memoryLimitBytes == 256 << 20)
+        #expect(try model.subPool("common").memoryLimitBytes == 256 << 20)
         var request = CapacityRequest(try PoolModel.kind(1), permission: CapacityPermission(kinds: [.fixed], named: ["gold"]))
         model.take(try model.pool.drain(.fixed("gold"), now: model.now))
         request.mayWait = false
@@ -199,10 +199,10 @@ import Testing
         model.lease(request)
         #expect(model.plans.last?.subPool == .fixed("gold"))
         model.take(try model.pool.configure(.fixed("gold"), nil, now: model.now))
-        #expect(try model.subPool("common").memoryLimitMebibytes == 512)
+        #expect(try model.subPool("common").memoryLimitBytes == 512 << 20)
         model.releaseAll()
         model.performAll()
-        #expect(!model.pool.snapshot(now: model.now).subPools.contains { $0.name == "fixed/gold" })
+        #expect(!model.report.subPools.contains { $0.name == .fixed("gold") })
         #expect(throws: PoolError.self) { try model.pool.drain(.fixed("gold"), now: model.now) }
         model.expectRightBooks()
     }

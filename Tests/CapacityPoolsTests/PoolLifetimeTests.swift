@@ -38,14 +38,14 @@ import Testing
         model.performAll()
         model.lease(try PoolModel.kind(1))
         let busy = model.leased[0]
-        let ready = model.pool.snapshot(now: model.now).instances.filter { $0.state == "ready" }.map(\.number)
+        let ready = model.pool.inventory(now: model.now).filter { $0.state == "ready" }.map(\.instance)
         model.tick(.seconds(111))
         model.performAll()
         model.tick(.seconds(1))
         model.performAll()
         // What runs goes on; another is ready for the next call.
         #expect(model.leased == [busy] && model.pool.contains(busy))
-        let after = model.pool.snapshot(now: model.now).instances.filter { $0.state == "ready" }.map(\.number)
+        let after = model.pool.inventory(now: model.now).filter { $0.state == "ready" }.map(\.instance)
         #expect(after.count == 1 && after != ready)
         model.lease(try PoolModel.kind(1))
         #expect(model.grants.count == 2 && model.leased[1] != busy)
@@ -96,15 +96,14 @@ import Testing
         model.now = model.now + .seconds(10)
         model.releaseAll()
         model.now = model.now + .seconds(5)
-        let snapshot = model.pool.snapshot(now: model.now)
-        let rows = snapshot.ledger.filter { $0.account != nil }
-        #expect(rows.map(\.executingSeconds) == [10, 10])
-        #expect(rows.map(\.containerSeconds) == [15, 15])
-        #expect(rows.map(\.instanceSeconds) == [15, 15])
-        #expect(rows.map(\.mebibyteSeconds).sorted() == [128 * 15, 256 * 15])
-        #expect(Set(rows.map(\.subPool)) == ["general/python/10240", "common"])
-        #expect(snapshot.ledger.reduce(0) { $0 + $1.mebibyteSeconds } == snapshot.ledgerTotal.mebibyteSeconds)
-        #expect(snapshot.ledger.reduce(0) { $0 + $1.instanceSeconds } == snapshot.ledgerTotal.instanceSeconds)
+        let report = model.report
+        let rows = report.ledger.filter { $0.account != nil }
+        #expect(rows.map(\.use.executingSeconds) == [10, 10])
+        #expect(rows.map(\.use.instanceSeconds) == [15, 15])
+        #expect(rows.map(\.use.memoryMebibyteSeconds).sorted() == [128 * 15, 256 * 15])
+        #expect(Set(rows.map(\.subPool)) == [.general(runtime: "python", sizeClass: 10_240), nil])
+        #expect(report.ledger.reduce(0) { $0 + $1.use.memoryMebibyteSeconds } == report.totals.memoryMebibyteSeconds)
+        #expect(report.ledger.reduce(0) { $0 + $1.use.instanceSeconds } == report.totals.instanceSeconds)
         model.expectRightBooks()
     }
 
@@ -151,7 +150,8 @@ import Testing
         for function in 1..<20 {
             model.lease(try PoolModel.kind(1, function, mebibytes: 4096), mayWait: false)
         }
-        #expect(model.pool.snapshot(now: model.now).functionsRemembered == 5)
+        let remembered = try (1..<20).count { model.pool.functionIndex(try PoolModel.kind(1, $0, mebibytes: 4096)) != nil }
+        #expect(remembered == 4)
         #expect(model.pool.functionIndex(try PoolModel.kind(1, 0)) != nil)
         #expect(model.pool.functionIndex(try PoolModel.kind(1, 1, mebibytes: 4096)) == nil)
         #expect(model.pool.functionIndex(try PoolModel.kind(1, 19, mebibytes: 4096)) != nil)

@@ -93,9 +93,12 @@ struct PoolModel {
     }
 
     /// The report of a sub-pool by its name.
-    func subPool(_ name: String) throws -> PoolSnapshot.SubPoolReport {
-        try #require(pool.snapshot(now: now).subPools.first { $0.name == name })
+    func subPool(_ name: String) throws -> SubPoolReport {
+        try #require(report.subPools.first { $0.title == name })
     }
+
+    var report: PoolsReport { pool.report(at: WallMoment(epochMilliseconds: 0, instant: now)) }
+    var containers: [ContainerReport] { pool.inventory(now: now).flatMap(\.containers) }
 
     func expectRightBooks(_ comment: Comment? = nil, location: SourceLocation = #_sourceLocation) {
         let fault = pool.brokenInvariant()
@@ -112,18 +115,5 @@ struct PoolModel {
             function: FunctionKey(account: id, region: "us-east-1", name: "f\(function)"), version: version,
             revision: "\(account)-\(function)-\(version)-\(revision)", runtime: "python", memory: .mebibytes(mebibytes),
             usesSpares: usesSpares)
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same on every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

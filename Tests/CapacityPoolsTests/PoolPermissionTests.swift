@@ -20,7 +20,7 @@ import Testing
         request.permission = CapacityPermission(kinds: [.fixed], named: ["gold"])
         model.lease(request)
         #expect(model.plans.map(\.subPool) == [nil, .fixed("gold")])
-        #expect(try model.subPool("fixed/gold").memoryHeldMebibytes == 128)
+        #expect(try model.subPool("fixed/gold").memoryHeldBytes == 128 << 20)
         model.expectRightBooks()
     }
 

@@ -17,7 +17,7 @@ import Testing
             sizer.configure(subPool, floor: floors[subPool] ?? 0, ceiling: 100)
             sizer.booted(subPool, in: .seconds(1))
         }
-        var random = RandomSeries(seed: seed)
+        var random = SplitMix(seed: seed)
         for step in 0..<6000 {
             let now = EngineInstant(nanoseconds: Int64(step) * 100_000_000)
             for (subPool, rate) in rates {

@@ -29,17 +29,17 @@ struct SizingSimulation {
     var epochSeconds: Int64 = 20_000 * 86_400
     private var ready = 0
     private var boots: [Double] = []
-    private var random: RandomSeries
+    private var random: SplitMix
     private var target = 0
 
     init(_ sizer: WarmingSizer, seed: UInt64) {
         self.sizer = sizer
-        random = RandomSeries(seed: seed)
+        random = SplitMix(seed: seed)
     }
 
     init(fixed target: Int, seed: UInt64) {
         self.target = target
-        random = RandomSeries(seed: seed)
+        random = SplitMix(seed: seed)
     }
 
     /// - Parameter rate: calls per second at a second since the beginning.
@@ -90,19 +90,8 @@ struct SizingSimulation {
     }
 }
 
-/// Numbers at random that are the same in each run (SplitMix64).
-struct RandomSeries: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
-    }
+extension SplitMix {
+    init(seed: UInt64) { self.init(state: seed) }
 
     /// A number of independent events of which `mean` are expected; `mean` is small.
     mutating func poisson(_ mean: Double) -> Int {

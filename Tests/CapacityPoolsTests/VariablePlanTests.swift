@@ -73,7 +73,7 @@ import Testing
     /// Against trying every minute. The seed is the argument.
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func `POOL-13 no start of the time there is would have been cheaper by the forecast`(seed: UInt64) {
-        var random = RandomSeries(seed: seed)
+        var random = SplitMix(seed: seed)
         var minute = 0
         var periods: [(Int, Int, Double)] = []
         for _ in 0..<12 {

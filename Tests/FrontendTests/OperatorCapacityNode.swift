@@ -72,6 +72,10 @@ struct OperatorCapacityNode {
             reserve: { (version, count) throws(CapacityFailure) in try note("reserve \(version.key.arn) \(version.version) \(count)") },
             instances: { instances },
             kill: { (target) throws(CapacityFailure) in try note("kill \(target)") },
+            pin: { number, isPinned in
+                log.add("\(isPinned ? "pin" : "unpin") \(number)")
+                return instances.contains { $0.containers.contains { $0.container == number } }
+            },
             sticky: { table.withLock { $0 } },
             removeSticky: { key, version, value in
                 table.withLock { rows in

@@ -35,6 +35,17 @@ import Testing
         }
     }
 
+    @Test func `a container is pinned, and let go again, by its number`() async throws {
+        try await Node.with { node in
+            for method in [HTTPMethod.PUT, .DELETE] {
+                #expect(try await node.answer(method, "/v1/containers/11/pin", as: ContainerReport.self).container == 11)
+            }
+            #expect(node.log.lines == ["pin 11", "unpin 11"])
+            let missing = try await node.ask(.PUT, "/v1/containers/99/pin", "")
+            #expect(missing.status == 404)
+        }
+    }
+
     @Test(arguments: [
         ("GET", "instances?account=x", 400, "invalid_account"), ("GET", "instances/4", 404, "not_found"),
         ("GET", "instances/x", 400, "invalid_instance"), ("GET", "instances/03", 400, "invalid_instance"),

@@ -1,9 +1,11 @@
 """What bad input and bad functions get: a clear error of the API's own shape, an engine unharmed, a neighbour unaffected."""
 
+import contextlib
 import datetime
 import http.client
 import io
 import json
+import os
 import pathlib
 import re
 import stat
@@ -199,28 +201,51 @@ class BadInputTest(NodeTest):
         self.assertNotIn("fine", names)
 
     def test_POOL_03_a_spare_instance_holds_no_user_code_and_no_secret(self):
-        """POOL-03"""
+        """POOL-03: every process of spare instances, its environment, files and memory; the same look finds both in one that is used."""
+        marks = {b"mark-of-user-code", b"secret-of-the-marked"}
         self.account.must_create("marked", {"app.py": "MARK = 'mark-of-user-code'\n" + ECHO},
                                  Environment={"Variables": {"SECRET": "secret-of-the-marked"}})
         self.account.invoke("marked")
         wait_for(lambda: self.node.pools()["instancesReady"] >= 6, "the warming pool is full again")
-        spare = used = 0
-        for process in pathlib.Path("/proc").iterdir():
-            if not process.name.isdigit():
-                continue
-            try:
-                environment = (process / "environ").read_bytes()
-                task = process / "root/var/task"
-                names = [path.name for path in task.iterdir()] if task.exists() else []
-                inside = (process / "root/var/runtime").exists()
-            except OSError:
-                continue
-            if inside and names == []:
-                spare += 1
-                self.assertNotIn(b"secret-of-the-marked", environment)
-            used += "app.py" in names
-        self.assertGreater(spare, 0)
-        self.assertGreater(used, 0)
+        spare, used = [], []
+        for processes in self.processes_by_instance().values():
+            is_used = any(any((process / "root/var/task").iterdir()) for process in processes if (process / "root/var/task").exists())
+            (used if is_used else spare).append(processes)
+        self.assertGreaterEqual(len(spare), 6)
+        for processes in spare:
+            self.assertEqual([(str(process), mark) for process in processes for mark in self.found(process, marks)], [])
+        self.assertEqual({mark for processes in used for process in processes for mark in self.found(process, marks)}, marks)
+
+    def processes_by_instance(self):
+        """The folders in /proc of this node's processes, by the name of the instance's cgroup."""
+        instances, name = {}, re.compile(rf"/wayside-{os.getpid()}-{self.node.name}/(i\d+)")
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (found := name.search((process / "cgroup").read_text())) and (process / "environ").read_bytes():
+                    instances.setdefault(found[1], []).append(process)
+        return instances
+
+    @classmethod
+    def found(cls, process, marks):
+        """Those that the process has in its environment, the files that it was given or has left, or the memory that it may write."""
+        return {mark for text in cls.texts(process) for mark in marks if mark in text}
+
+    @staticmethod
+    def texts(process):
+        yield (process / "environ").read_bytes()
+        # The first process of an instance stands outside of containers, in folders of the host.
+        if (process / "root/var/runtime").exists():
+            for path in (path for folder in ("var/task", "tmp", "dev/shm") for path in (process / "root" / folder).iterdir()):
+                if path.is_file():
+                    yield path.read_bytes()
+        with open(process / "mem", "rb", buffering=0) as memory:
+            for line in (process / "maps").read_text().splitlines():
+                begin, end = (int(part, 16) for part in line.split()[0].split("-"))
+                # What is larger is address space that Node reserves.
+                if line.split()[1].startswith("rw") and end - begin <= 16 << 20:
+                    with contextlib.suppress(OSError):
+                        memory.seek(begin)
+                        yield memory.read(end - begin)
 
 
 class StormTest(NodeTest):

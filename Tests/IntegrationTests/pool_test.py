@@ -1,6 +1,7 @@
 """Capacity on a real node: who gets what, who waits, who is refused, and what the operator changes while it runs."""
 
 import concurrent.futures
+import json
 import subprocess
 import time
 import unittest
@@ -36,6 +37,10 @@ def handler(event, context):
             except OSError:
                 pass
     return found
+"""
+
+NODE_SLEEP = """
+export const handler = async (event) => { await new Promise((wake) => setTimeout(wake, 1000 * event.seconds)); return 'slept'; };
 """
 
 
@@ -166,6 +171,18 @@ class ShortageTest(PoolTest):
         self.assertEqual(self.account.invoke("large", {"seconds": 0}).status, 200)
 
 
+    def test_a_pinned_container_does_not_give_way(self):
+        """POOL-20: an idle container that is pinned is not ended for another call's sake; let go, it is."""
+        for name in ("kept", "newer"):
+            self.account.must_create(name, {"app.py": ECHO}, MemorySize=512)
+        kept = str(self.capacity(self.account.invoke("kept", 1))["container"])
+        self.assertIn("is pinned", self.node.tool("container", "pin", kept).stdout)
+        self.refused(self.account.invoke("newer", 1), "overloaded")
+        self.assertEqual(str(self.capacity(self.account.invoke("kept", 1))["container"]), kept)
+        self.node.tool("container", "pin", kept, "--off")
+        self.assertEqual(self.account.invoke("newer", 1).status, 200)
+
+
 class DedicatedTest(PoolTest):
     configuration = {"capacity": {"memoryMebibytes": 2048, "warming": ["python=1"]}}
 
@@ -271,6 +288,57 @@ class LifetimeTest(PoolTest):
             self.assertEqual(answer.status, 200, answer.body)
             containers.add(self.capacity(answer)["container"])
         self.assertGreater(len(containers), 1)
+
+
+class SizingTest(PoolTest):
+    """The sub-pools' targets follow what calls want. How they fall again takes minutes, and is proven in virtual time."""
+
+    configuration = {"capacity": {"memoryMebibytes": 4096, "containersPerInstanceMax": 1, "warming": ["python=1..20", "node=1..20"],
+                                  "warmingMax": 10}}
+
+    def targets(self):
+        return {pool["name"].split("/")[1]: pool["target"] for pool in self.node.pools()["subPools"] if pool.get("kind") == "general"}
+
+    def test_the_target_follows_the_calls_and_is_shared_by_the_ratio_of_runtimes(self):
+        """POOL-16, POOL-18: no calls, the floor; calls of two runtimes, 80 to 20: more, up to what all may have, and about 80 to 20."""
+        self.account.must_create("sleep", {"app.py": SLEEP})
+        self.account.must_create("slow", {"app.mjs": NODE_SLEEP}, runtime="nodejs20.x")
+        self.assertEqual(self.targets(), {"python": 1, "node": 1})
+        events = [("sleep", {"seconds": 1})] * 16 + [("slow", {"seconds": 1})] * 4
+        with concurrent.futures.ThreadPoolExecutor(len(events)) as threads:
+            answers = list(threads.map(lambda event: self.account.invoke(*event), events))
+        self.assertEqual({answer.status for answer in answers}, {200})
+        targets = wait_for(lambda: sum((found := self.targets()).values()) == 10 and found, "all is shared that may be kept ready")
+        self.assertIn(targets["node"], (1, 2, 3), targets)
+        wait_for(lambda: self.node.pools()["instancesReady"] == 10, "as many are ready")
+
+
+class HistoryTest(PoolTest):
+    """A node that has known, from the days before, a surge at this time of day, or at another."""
+
+    configuration = {"capacity": {"memoryMebibytes": 4096, "warming": ["python=0..8"]}}
+
+    def test_a_surge_of_the_days_before_is_warmed_for_before_any_call(self):
+        """POOL-17: two days had it now: six are ready before the first call. Two days had it at another time: none is."""
+        name = self.sub_pool("general/python/10240")["name"]
+        for shift, wanted in ((0, 6), (144, 0)):
+            with self.subTest(shift=shift):
+                self.assertEqual(self.node.stop(), 0)
+                today, place = divmod(int(time.time()) // 300, 288)
+                # Also the five minutes before and after, for time passes meanwhile.
+                places = [(today * 288 + place + shift + near) for near in range(-1, 3)]
+                history = {}
+                for past in (1, 2):
+                    for at in places:
+                        history.setdefault(str(at // 288 - past), []).extend([at % 288, 6])
+                (self.node.data / "sizing.json").write_text(json.dumps({name: history}))
+                self.node.start()
+                if not wanted:
+                    # It would be reckoned within a second.
+                    time.sleep(2.5)
+                wait_for(lambda: self.sub_pool(name)["target"] == wanted, "the target is reckoned")
+                wait_for(lambda: self.node.pools()["instancesReady"] == wanted, "what is to be ready is")
+                self.assertEqual(sum(self.sub_pool(name)["hits"].values()), 0)
 
 
 class OperatorTest(PoolTest):

@@ -284,19 +284,30 @@ class KeepingTest(StickyTest):
 
 
 class FloodTest(StickyTest):
-    configuration = {"capacity": {"memoryMebibytes": 768, "warming": ["python=1"]}, "affinity": {"rowsMax": 20, "rowsPerFunctionMax": 10}}
+    configuration = {"capacity": {"memoryMebibytes": 2560, "warming": ["python=1"]}, "affinity": {"rowsMax": 20, "rowsPerFunctionMax": 10}}
+    # Whether there is room for every container that a row may lead to.
+    has_room = True
 
     def test_STICK_20_a_flood_of_values_starves_nobody(self):
-        """STICK-20"""
+        """STICK-20: a flood has no more rows than it may, and what another function's value has stays."""
         self.create("quiet")
         self.create("flood")
         self.served(self.call("quiet", "a"), "new")
         for number in range(60):
-            self.served(self.call("flood", f"v{number}"))
+            self.served(self.call("flood", f"v{number}"), "new")
             if number % 10 == 0:
-                self.served(self.call("quiet", "a"))
+                self.served(self.call("quiet", "a"), "hit" if self.has_room else None)
         self.assertLessEqual(len(self.rows("flood")), 10)
         self.assertEqual([row["value"] for row in self.rows("quiet")], ["a"])
+        containers = [each for entry in self.instances() for each in entry["containers"] if each.get("function", "").endswith(":flood")]
+        self.assertLessEqual(len(containers), 11)
+
+
+class FloodWithoutRoomTest(FloodTest):
+    """The same where containers must give way for others: everybody is served still."""
+
+    configuration = FloodTest.configuration | {"capacity": {"memoryMebibytes": 768, "warming": ["python=1"]}}
+    has_room = False
 
 
 class ToolTest(StickyTest):

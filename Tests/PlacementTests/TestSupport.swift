@@ -2,19 +2,11 @@ import EngineCore
 
 @testable import Placement
 
-/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): small, and reproducible from its seed.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
+/// Reproducible from its seed.
+typealias SeededGenerator = SplitMix
 
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+extension SplitMix {
+    init(seed: UInt64) { self.init(state: seed) }
 }
 
 /// Two fixed seeds and a fresh one. To repeat a failure, put the printed seed here.

@@ -1,3 +1,4 @@
+import EngineCore
 import NIOCore
 import Testing
 
@@ -107,18 +108,6 @@ import Testing
             let parts = [stream.getSlice(at: 0, length: split), stream.getSlice(at: split, length: stream.readableBytes - split)]
             let halves = Result { () throws(FrameViolation) in try Self.decode(parts.compactMap { $0 }) }
             #expect(whole == halves, "seed \(seed)")
-        }
-    }
-
-    /// The generator of Steele, Lea and Flood (OOPSLA 2014): the same numbers for the same seed.
-    struct SplitMix: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
         }
     }
 }

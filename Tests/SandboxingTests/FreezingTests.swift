@@ -94,7 +94,7 @@ import Testing
         print("seed \(seed)")
         try await TestHost.with({ $0.freezeAfter = .milliseconds(1) }) { test in
             let container = try await test.python("n = 0\ndef handler(event, context):\n    global n\n    n += 1\n    return n\n")
-            var generator = FrameDecoderTests.SplitMix(state: seed)
+            var generator = SplitMix(state: seed)
             var thaws: [Duration] = []
             for n in 1...600 {
                 let answer = await container.invoke(TestHost.request(budget: .seconds(10)))

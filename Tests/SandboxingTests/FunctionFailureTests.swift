@@ -20,7 +20,7 @@ import Testing
         (.exited(id, .signaled(40)), "Runtime.ExitError|Runtime exited with error: signal: signal 40"),
         (.exited(id, .outOfMemory), "Runtime.ExitError|Runtime exited with error: signal: killed"),
         (.invalidEntrypoint(id), "Runtime.InvalidEntrypoint|Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"),
-        (.protocolError(id, "a \"b\" \\ \n"), "Runtime.ProtocolError|Runtime broke the protocol: a \\\"b\\\" \\\\  "),
+        (.protocolError(id, "a \"b\" \\ \n"), "Runtime.ProtocolError|Runtime broke the protocol: a \\\"b\\\" \\\\ \\n"),
     ]
 
     @Test(arguments: failures)

@@ -283,7 +283,7 @@ import Glibc
             await withTaskGroup(of: Void.self) { group in
                 for task in 0..<24 {
                     group.addTask {
-                        var generator = FrameDecoderTests.SplitMix(state: seed &+ UInt64(task))
+                        var generator = SplitMix(state: seed &+ UInt64(task))
                         for _ in 0..<6 { await Self.live(test, bundles, &generator) }
                     }
                 }
@@ -295,7 +295,7 @@ import Glibc
     }
 
     /// One instance with one container, a few calls and a random end.
-    private static func live(_ test: TestHost, _ bundles: [String], _ generator: inout FrameDecoderTests.SplitMix) async {
+    private static func live(_ test: TestHost, _ bundles: [String], _ generator: inout SplitMix) async {
         let instance = test.number()
         let version = TestHost.version(timeout: .milliseconds(Int.random(in: 20...400, using: &generator)))
         do throws(SandboxError) {

@@ -1,6 +1,5 @@
 import ArgumentParser
 import EngineCore
-import Frontend
 import Testing
 @testable import WaysideCommands
 

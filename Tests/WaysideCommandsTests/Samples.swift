@@ -1,6 +1,5 @@
 import EngineCore
 import Foundation
-import Frontend
 @testable import WaysideCommands
 
 /// A busy node, as its operator API tells of it.

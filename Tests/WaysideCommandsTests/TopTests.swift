@@ -1,6 +1,5 @@
 import EngineCore
 import Foundation
-import Frontend
 import Testing
 @testable import WaysideCommands
 

@@ -1,4 +1,3 @@
-import EngineCore
 import NIOCore
 
 /// The escapes of JSON strings (RFC 8259, section 7).
@@ -23,26 +22,6 @@ enum JSONEscape {
             }
         }
         return text + String(decoding: rest, as: UTF8.self)
-    }
-
-    /// Appends `value` in quotation marks.
-    static func append(_ value: String, to bytes: inout [UInt8]) {
-        bytes.append(UInt8(ascii: "\""))
-        for byte in value.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case 0x0A: bytes.append(contentsOf: "\\n".utf8)
-            case 0x0D: bytes.append(contentsOf: "\\r".utf8)
-            case 0x09: bytes.append(contentsOf: "\\t".utf8)
-            case 0..<0x20:
-                bytes.append(contentsOf: "\\u00".utf8)
-                appendHexadecimal(CollectionOfOne(byte), to: &bytes)
-            default: bytes.append(byte)
-            }
-        }
-        bytes.append(UInt8(ascii: "\""))
     }
 
     /// The character of one `\u`, or of two that are a surrogate pair.

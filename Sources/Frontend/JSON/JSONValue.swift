@@ -1,3 +1,4 @@
+import EngineCore
 import NIOCore
 
 /// A JSON value of a request's body, with its texts and numbers still as they were written.
@@ -73,7 +74,7 @@ enum JSONValue: Hashable, Sendable {
             for (index, (name, value)) in members.sorted(by: { $0.key < $1.key }).enumerated() {
                 if index > 0 { buffer.writeString(",") }
                 var key: [UInt8] = []
-                JSONEscape.append(name, to: &key)
+                appendJSONString(name, to: &key)
                 buffer.writeBytes(key)
                 buffer.writeString(":")
                 value.write(to: &buffer)

@@ -1,3 +1,5 @@
+import EngineCore
+
 /// Writes the JSON of answers: members in the order of the calls, nothing for what is absent, as AWS does.
 struct JSONWriter {
     private(set) var bytes: [UInt8] = []
@@ -13,7 +15,7 @@ struct JSONWriter {
     mutating func member(_ name: String, _ value: String?) {
         guard let value else { return }
         key(name)
-        JSONEscape.append(value, to: &bytes)
+        appendJSONString(value, to: &bytes)
     }
 
     mutating func member(_ name: String, _ value: Int?) {
@@ -46,7 +48,7 @@ struct JSONWriter {
         bytes.append(UInt8(ascii: "["))
         for (index, value) in values.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
-            JSONEscape.append(value, to: &bytes)
+            appendJSONString(value, to: &bytes)
         }
         bytes.append(UInt8(ascii: "]"))
     }
@@ -67,7 +69,7 @@ struct JSONWriter {
     private mutating func key(_ name: String) {
         if needsComma { bytes.append(UInt8(ascii: ",")) }
         needsComma = true
-        JSONEscape.append(name, to: &bytes)
+        appendJSONString(name, to: &bytes)
         bytes.append(UInt8(ascii: ":"))
     }
 

@@ -17,6 +17,9 @@ public struct CapacityServices: Sendable {
     public var instances: @Sendable () async -> [InstanceReport]
     /// Ends it with what is in it; calls that run there are answered as the engine's doing.
     public var kill: @Sendable (KillTarget) async throws(CapacityFailure) -> Void
+    /// Keeps a container from being ended for room or by its keep-alive, or lets it go again.
+    /// - Returns: whether it was there.
+    public var pin: @Sendable (_ container: UInt64, _ isPinned: Bool) async -> Bool
     /// Every row of the table, in any order.
     public var sticky: @Sendable () async -> [StickyEntry]
     /// - Returns: whether the row was there. The next call with the value gets a container anew.
@@ -37,6 +40,7 @@ public struct CapacityServices: Sendable {
         reserve: @escaping @Sendable (PinnedVersion, _ count: Int) async throws(CapacityFailure) -> Void,
         instances: @escaping @Sendable () async -> [InstanceReport],
         kill: @escaping @Sendable (KillTarget) async throws(CapacityFailure) -> Void,
+        pin: @escaping @Sendable (_ container: UInt64, _ isPinned: Bool) async -> Bool,
         sticky: @escaping @Sendable () async -> [StickyEntry],
         removeSticky: @escaping @Sendable (FunctionKey, FunctionVersion, _ value: String) async -> Bool,
         coldStarts: @escaping @Sendable (FunctionKey) async -> [ColdStartReport]
@@ -49,6 +53,7 @@ public struct CapacityServices: Sendable {
         self.reserve = reserve
         self.instances = instances
         self.kill = kill
+        self.pin = pin
         self.sticky = sticky
         self.removeSticky = removeSticky
         self.coldStarts = coldStarts

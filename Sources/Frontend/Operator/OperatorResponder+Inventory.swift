@@ -29,13 +29,25 @@ extension OperatorResponder {
     }
 
     func killContainer(_ text: Substring) async throws(OperatorFailure) -> KillAnswer {
+        let container = try await container(try Self.number(text, of: "container"))
+        try await kill(.container(container.container))
+        return KillAnswer(
+            instance: container.instance, containers: [container.container], busy: container.state == "busy" ? 1 : 0)
+    }
+
+    func pin(_ text: Substring, _ isPinned: Bool) async throws(OperatorFailure) -> ContainerReport {
         let capacity = try capacity()
         let number = try Self.number(text, of: "container")
+        guard await capacity.pin(number, isPinned) else { throw Self.gone("container", number) }
+        return try await container(number)
+    }
+
+    private func container(_ number: UInt64) async throws(OperatorFailure) -> ContainerReport {
+        let capacity = try capacity()
         guard let container = await capacity.instances().flatMap(\.containers).first(where: { $0.container == number }) else {
             throw Self.gone("container", number)
         }
-        try await kill(.container(number))
-        return KillAnswer(instance: container.instance, containers: [number], busy: container.state == "busy" ? 1 : 0)
+        return container
     }
 
     private func kill(_ target: CapacityServices.KillTarget) async throws(OperatorFailure) {

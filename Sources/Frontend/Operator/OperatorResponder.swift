@@ -36,6 +36,8 @@ struct OperatorResponder: Sendable {
         case (.get, "instances", 3): return json(try await instance(parts[2]))
         case (.delete, "instances", 3): return json(try await killInstance(parts[2]))
         case (.delete, "containers", 3): return json(try await killContainer(parts[2]))
+        case (.put, "containers", 4) where parts[3] == "pin": return json(try await pin(parts[2], true))
+        case (.delete, "containers", 4) where parts[3] == "pin": return json(try await pin(parts[2], false))
         case (.get, "sticky", 2): return json(try await sticky(target))
         case (.delete, "sticky", 3): return json(try await removeSticky(parts[2]))
         case (.get, "why-cold", 2): return json(try await coldStarts(target))

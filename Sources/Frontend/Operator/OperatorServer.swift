@@ -18,6 +18,7 @@ public import ServiceLifecycle
 /// | `POST /v1/reserve`, body `{"function":"NAME","version":"3","account":"ID","count":2}` | a ``SubPoolAnswer`` |
 /// | `GET /v1/instances?account=ID`, `GET /v1/instances/NUMBER` | an ``InstancesAnswer``, an ``InstanceReport`` |
 /// | `DELETE /v1/instances/NUMBER`, `DELETE /v1/containers/NUMBER` | a ``KillAnswer`` |
+/// | `PUT /v1/containers/NUMBER/pin`, `DELETE …` | the ``ContainerReport`` as it is then |
 /// | `GET /v1/sticky?account=ID&function=NAME&limit=1000` | a ``StickyAnswer`` |
 /// | `DELETE /v1/sticky/ROW` | the ``StickyRow`` that is no more |
 /// | `GET /v1/why-cold?function=NAME&account=ID` | a ``ColdStartsAnswer`` |

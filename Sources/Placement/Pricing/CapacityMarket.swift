@@ -1,3 +1,5 @@
+internal import EngineCore
+
 // Which calls are worth local memory, and what is kept warm.
 //
 // Every choice is one comparison of seconds: what the caller wins against what the memory is worth meanwhile at the going price

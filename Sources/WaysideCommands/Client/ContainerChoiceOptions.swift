@@ -9,17 +9,13 @@ struct ContainerChoiceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Reaches the container that an earlier call was told this token of.", valueName: "token"))
     var token: String?
 
-    @Option(help: ArgumentHelp("prefer: another container if need be. require: an error. Instead of the function's.", valueName: "mode"))
-    var affinityMode: String?
-
-    @Option(help: ArgumentHelp("If the container is busy: wait, overflow or reject. Instead of the function's.", valueName: "policy"))
-    var affinityBusy: String?
+    @OptionGroup var manner: AffinityMannerOptions
 
     /// What the request carries of it, by lower-case names.
     var headers: [(String, String)] {
         let all = [
-            ("wayside-affinity", affinity), ("wayside-container", token), ("wayside-affinity-mode", affinityMode),
-            ("wayside-affinity-busy", affinityBusy),
+            ("wayside-affinity", affinity), ("wayside-container", token), ("wayside-affinity-mode", manner.affinityMode),
+            ("wayside-affinity-busy", manner.affinityBusy),
         ]
         return all.compactMap { name, value in value.map { (name, $0) } }
     }

@@ -15,6 +15,15 @@ struct OperatorOptions: ParsableArguments {
         FilePath(data ?? ProcessInfo.processInfo.environment["WAYSIDE_DATA"] ?? "/var/lib/wayside")
     }
 
+    /// An answer to be written for people; `nil` when it is for programs, which it is printed for as it came.
+    func readable<Answer: Decodable>(_ data: Data, as type: Answer.Type) throws -> Answer? {
+        guard output == .table else {
+            print(String(decoding: data, as: UTF8.self))
+            return nil
+        }
+        return try OperatorClient.decode(data, as: type)
+    }
+
     func client() -> OperatorClient { OperatorClient(socket: EngineConfiguration.operatorSocket(data: dataFolder)) }
 }
 

@@ -1,11 +1,13 @@
 internal import ArgumentParser
+internal import EngineCore
 internal import Foundation
 internal import Frontend
+internal import NIOHTTP1
 
 struct ContainerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "container", abstract: "What functions run in: one version of one function each, in an instance of its account.",
-        subcommands: [ContainerList.self, ContainerKill.self])
+        subcommands: [ContainerList.self, ContainerPin.self, ContainerKill.self])
 }
 
 struct ContainerList: AsyncParsableCommand {
@@ -25,6 +27,26 @@ struct ContainerList: AsyncParsableCommand {
         } else {
             print(InventoryTables.containers(instances).render(width: Terminal.width))
         }
+    }
+}
+
+struct ContainerPin: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pin", abstract: "Keeps one container: it is not ended for room, nor because it has been idle for long.",
+        discussion: "It goes with its instance when that has reached its age. How many are kept of a function: `wayside pool reserve`.")
+
+    @Argument(help: "The container's number.")
+    var container: UInt64
+
+    @Flag(help: "Lets it go again.")
+    var off = false
+
+    @OptionGroup var node: OperatorOptions
+
+    func run() async throws {
+        let data = try await node.client().send(off ? .DELETE : .PUT, "/v1/containers/\(container)/pin")
+        guard let report = try node.readable(data, as: ContainerReport.self) else { return }
+        print("container \(report.container) is \(report.isPinned ? "pinned" : "pinned no more")")
     }
 }
 

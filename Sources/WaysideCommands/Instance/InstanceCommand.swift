@@ -20,11 +20,7 @@ struct InstanceList: AsyncParsableCommand {
 
     func run() async throws {
         let data = try await InventoryRequest.instances(account: account, node)
-        if node.output == .json {
-            print(String(decoding: data, as: UTF8.self))
-            return
-        }
-        let instances = try OperatorClient.decode(data, as: InstancesAnswer.self).instances
+        guard let instances = try node.readable(data, as: InstancesAnswer.self)?.instances else { return }
         print(InventoryTables.instances(instances).render(width: Terminal.width))
     }
 }
@@ -39,11 +35,7 @@ struct InstanceShow: AsyncParsableCommand {
 
     func run() async throws {
         let data = try await node.client().get("/v1/instances/\(instance)")
-        if node.output == .json {
-            print(String(decoding: data, as: UTF8.self))
-            return
-        }
-        let instance = try OperatorClient.decode(data, as: InstanceReport.self)
+        guard let instance = try node.readable(data, as: InstanceReport.self) else { return }
         var text = Paragraph(width: Terminal.columns, labelWidth: 12)
         text.add("instance", "\(instance.instance), \(instance.state)")
         text.add("account", instance.account?.description ?? "nobody's yet")
@@ -77,11 +69,7 @@ enum InventoryRequest {
 
     static func kill(_ path: String, _ node: OperatorOptions) async throws {
         let data = try await node.client().send(.DELETE, path)
-        if node.output == .json {
-            print(String(decoding: data, as: UTF8.self))
-            return
-        }
-        let answer = try OperatorClient.decode(data, as: KillAnswer.self)
+        guard let answer = try node.readable(data, as: KillAnswer.self) else { return }
         let numbers = answer.containers.map(String.init).joined(separator: ", ")
         let containers = numbers.isEmpty ? "no container" : "container\(answer.containers.count == 1 ? "" : "s") \(numbers)"
         print("ended \(containers) of instance \(answer.instance)" + (answer.busy > 0 ? "; \(answer.busy) ran a call" : ""))

@@ -1,5 +1,4 @@
 internal import EngineCore
-internal import Frontend
 
 /// The tables of what there is (STICK-01): container → instance → account → function version → state.
 enum InventoryTables {

@@ -1,7 +1,5 @@
 internal import ArgumentParser
 internal import EngineCore
-internal import Foundation
-internal import Frontend
 internal import NIOHTTP1
 
 struct PoolCommand: AsyncParsableCommand {
@@ -31,11 +29,7 @@ struct PoolList: AsyncParsableCommand {
 
     func run() async throws {
         let data = try await node.client().get("/v1/pools")
-        if node.output == .json {
-            print(String(decoding: data, as: UTF8.self))
-            return
-        }
-        let pools = try OperatorClient.decode(data, as: PoolsReport.self)
+        guard let pools = try node.readable(data, as: PoolsReport.self) else { return }
         print(PoolListing(report: pools, showsLedger: ledger, width: Terminal.width).render())
     }
 }

@@ -1,5 +1,4 @@
 internal import EngineCore
-internal import Frontend
 
 /// What `wayside pool list` shows: the node as a whole, a line for each sub-pool, and the ledger if it is asked for.
 struct PoolListing {

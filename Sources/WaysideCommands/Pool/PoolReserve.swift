@@ -64,11 +64,7 @@ struct PoolReserve: AsyncParsableCommand {
 enum SubPoolRequest {
     static func send(_ method: NIOHTTP1.HTTPMethod, _ path: String, _ body: some Encodable, _ node: OperatorOptions) async throws {
         let data = try await node.client().send(method, path, body: Array(try JSONText.of(body).utf8))
-        if node.output == .json {
-            print(String(decoding: data, as: UTF8.self))
-            return
-        }
-        let answer = try OperatorClient.decode(data, as: SubPoolAnswer.self)
+        guard let answer = try node.readable(data, as: SubPoolAnswer.self) else { return }
         guard let pool = answer.subPool else {
             print("\(answer.changed) is no more")
             return

@@ -1,5 +1,4 @@
 internal import EngineCore
-internal import Frontend
 
 /// All that is known of one sub-pool, as labelled lines.
 struct SubPoolDescription {

@@ -16,11 +16,7 @@ struct AffinitySettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Spreads the other values over so many containers by their hash.", valueName: "n"))
     var affinityBuckets: Int?
 
-    @Option(help: ArgumentHelp("prefer: another container if need be, and word of it. require: an error.", valueName: "mode"))
-    var affinityMode: String?
-
-    @Option(help: ArgumentHelp("What a call does while the container serves another: wait, overflow or reject.", valueName: "policy"))
-    var affinityBusy: String?
+    @OptionGroup var manner: AffinityMannerOptions
 
     @Option(help: ArgumentHelp("The longest wait for a busy container.", valueName: "milliseconds"))
     var affinityWait: Int?
@@ -30,7 +26,8 @@ struct AffinitySettingsOptions: ParsableArguments {
 
     func validate() throws {
         let hasDetails =
-            !affinityPattern.isEmpty || affinityBuckets != nil || affinityMode != nil || affinityBusy != nil || affinityWait != nil
+            !affinityPattern.isEmpty || affinityBuckets != nil || manner.affinityMode != nil || manner.affinityBusy != nil
+            || affinityWait != nil
         guard affinity != nil || !hasDetails else {
             throw ValidationError("--affinity-… say nothing alone. Give --affinity too; a rule is replaced as a whole.")
         }
@@ -44,8 +41,8 @@ struct AffinitySettingsOptions: ParsableArguments {
         var rule: [String: Any] = ["Source": affinity]
         if !affinityPattern.isEmpty { rule["Patterns"] = affinityPattern }
         if let affinityBuckets { rule["Buckets"] = affinityBuckets }
-        if let affinityMode { rule["Mode"] = affinityMode }
-        if let affinityBusy { rule["Busy"] = affinityBusy }
+        if let affinityMode = manner.affinityMode { rule["Mode"] = affinityMode }
+        if let affinityBusy = manner.affinityBusy { rule["Busy"] = affinityBusy }
         if let affinityWait { rule["WaitMilliseconds"] = affinityWait }
         return rule
     }

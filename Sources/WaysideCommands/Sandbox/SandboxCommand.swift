@@ -43,11 +43,7 @@ struct SandboxExplain: AsyncParsableCommand {
 
     func run() async throws {
         let data = try await node.client().send(.GET, "/v1/sandbox\(target.query)", timeout: .seconds(120))
-        if node.output == .json {
-            print(String(decoding: data, as: UTF8.self))
-            return
-        }
-        let answer = try OperatorClient.decode(data, as: SandboxAnswer.self)
+        guard let answer = try node.readable(data, as: SandboxAnswer.self) else { return }
         print(SandboxExplanation(answer: answer, isVerbose: verbose, width: Terminal.columns).render())
     }
 }
@@ -85,11 +81,7 @@ struct SandboxLearn: AsyncParsableCommand {
         Terminal.note("running \(target.function) \(payload.count > 1 ? "\(payload.count) times" : "once") to watch it ...")
         let data = try await node.client().send(
             .POST, "/v1/sandbox/learn\(target.query)", body: Array(body), timeout: .seconds(Int64(Self.timeout)))
-        if node.output == .json {
-            print(String(decoding: data, as: UTF8.self))
-            return
-        }
-        let learned = try OperatorClient.decode(data, as: LearnedProfile.self)
+        guard let learned = try node.readable(data, as: LearnedProfile.self) else { return }
         guard learned.failures < learned.invocations else {
             throw CommandFailure(
                 "\(target.function) failed with every event, so nothing can be said about the calls it makes when it works. Give it events "

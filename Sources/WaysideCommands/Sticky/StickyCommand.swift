@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import EngineCore
-internal import Foundation
 internal import Frontend
 internal import NIOHTTP1
 
@@ -35,11 +34,7 @@ struct StickyList: AsyncParsableCommand {
 
     func run() async throws {
         let data = try await node.client().get(filter.path)
-        if node.output == .json {
-            print(String(decoding: data, as: UTF8.self))
-            return
-        }
-        let answer = try OperatorClient.decode(data, as: StickyAnswer.self)
+        guard let answer = try node.readable(data, as: StickyAnswer.self) else { return }
         print(Self.table(answer.rows).render(width: Terminal.width))
         if answer.total > answer.rows.count {
             Terminal.note("\(answer.rows.count) of \(answer.total) rows; --function or --account narrows it down")
@@ -104,11 +99,7 @@ struct StickyRemove: AsyncParsableCommand {
 
     func run() async throws {
         let data = try await node.client().send(.DELETE, "/v1/sticky/\(LambdaClient.component(row))")
-        if node.output == .json {
-            print(String(decoding: data, as: UTF8.self))
-            return
-        }
-        let row = try OperatorClient.decode(data, as: StickyRow.self)
+        guard let row = try node.readable(data, as: StickyRow.self) else { return }
         print("removed '\(Terminal.printable(row.value))' of \(InventoryTables.name(row.function)); container \(row.container) stays")
     }
 }

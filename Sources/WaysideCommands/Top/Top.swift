@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import EngineCore
 internal import Foundation
-internal import Frontend
 
 struct Top: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,5 @@
 internal import EngineCore
 internal import Foundation
-internal import Frontend
 
 /// What `wayside top` shows of one moment.
 ///

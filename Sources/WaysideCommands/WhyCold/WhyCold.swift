@@ -18,11 +18,7 @@ struct WhyCold: AsyncParsableCommand {
     func run() async throws {
         let owner = account.map { "&account=\(LambdaClient.component($0))" } ?? ""
         let data = try await node.client().get("/v1/why-cold?function=\(LambdaClient.component(function))\(owner)")
-        if node.output == .json {
-            print(String(decoding: data, as: UTF8.self))
-            return
-        }
-        let answer = try OperatorClient.decode(data, as: ColdStartsAnswer.self)
+        guard let answer = try node.readable(data, as: ColdStartsAnswer.self) else { return }
         print(ColdStartListing(answer: answer, width: Terminal.columns, now: Date()).render())
     }
 }

@@ -1,5 +1,3 @@
-public import EngineCore
-
 /// One sub-pool: what it is to hold, what it holds, and what it did for calls since the node began.
 public struct SubPoolReport: Sendable, Codable {
     /// `nil`: the common memory, for instances that come from no sub-pool.
@@ -64,25 +62,4 @@ public struct SubPoolReport: Sendable, Codable {
         self.lentBytes = lentBytes
         self.lentUntilEpochSeconds = lentUntilEpochSeconds
     }
-}
-
-/// What the operator changes of a sub-pool; what is `nil` stays as it is.
-public struct SubPoolChange: Hashable, Sendable {
-    public var floor: Int?
-    public var ceiling: Int?
-    /// Of a fixed one; zero ends it.
-    public var memory: ByteCount?
-
-    public init(floor: Int? = nil, ceiling: Int? = nil, memory: ByteCount? = nil) {
-        self.floor = floor
-        self.ceiling = ceiling
-        self.memory = memory
-    }
-}
-
-/// What a change of a sub-pool answers.
-public struct SubPoolAnswer: Sendable, Codable {
-    public var changed: SubPoolID
-    /// As it is after the change; absent when it is no more, or not yet.
-    public var subPool: SubPoolReport?
 }

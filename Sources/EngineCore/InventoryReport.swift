@@ -1,5 +1,3 @@
-public import EngineCore
-
 /// An instance and what is in it (STICK-01). `GET /v1/instances` answers `{"instances":[…]}`.
 public struct InstanceReport: Sendable, Codable {
     public var instance: UInt64
@@ -44,6 +42,8 @@ public struct ContainerReport: Sendable, Codable {
     public var ageSeconds: Double
     /// `nil` unless it is idle.
     public var idleSeconds: Double?
+    /// Until its keep-alive is over; `nil`: it is not idle, or kept for ever.
+    public var expiresSeconds: Double?
     /// Started ahead, for its function alone.
     public var isDedicated: Bool
     /// Never evicted.
@@ -53,8 +53,8 @@ public struct ContainerReport: Sendable, Codable {
 
     public init(
         container: UInt64, instance: UInt64, function: String? = nil, version: FunctionVersion? = nil, revision: String? = nil,
-        state: String, memoryBytes: Int, storedBytes: Int? = nil, ageSeconds: Double, idleSeconds: Double? = nil, isDedicated: Bool = false,
-        isPinned: Bool = false, stickyRows: Int = 0
+        state: String, memoryBytes: Int, storedBytes: Int? = nil, ageSeconds: Double, idleSeconds: Double? = nil,
+        expiresSeconds: Double? = nil, isDedicated: Bool = false, isPinned: Bool = false, stickyRows: Int = 0
     ) {
         self.container = container
         self.instance = instance
@@ -66,21 +66,9 @@ public struct ContainerReport: Sendable, Codable {
         self.storedBytes = storedBytes
         self.ageSeconds = ageSeconds
         self.idleSeconds = idleSeconds
+        self.expiresSeconds = expiresSeconds
         self.isDedicated = isDedicated
         self.isPinned = isPinned
         self.stickyRows = stickyRows
     }
-}
-
-public struct InstancesAnswer: Sendable, Codable {
-    public var instances: [InstanceReport]
-}
-
-/// What ending an instance or a container answers.
-public struct KillAnswer: Sendable, Codable {
-    public var instance: UInt64
-    /// The containers that end with it.
-    public var containers: [UInt64]
-    /// Of these, the ones that ran a call just before.
-    public var busy: Int
 }

@@ -1,5 +1,3 @@
-public import EngineCore
-
 /// What `GET /v1/pools` answers: the node's capacity at one moment, and what came of it since the node began.
 ///
 /// Names of reasons and ways are the raw values of ``CapacityWait``, ``CapacityRefusal`` and ``CapacityBranch``; what never happened may
@@ -24,11 +22,14 @@ public struct PoolsReport: Sendable, Codable {
     public var ledger: [LedgerRow]
     /// What the rows of ``ledger`` add up to, kept on its own.
     public var totals: LedgerUse
+    /// What decides who stays warm: seconds of latency for a mebibyte-second; `nil` where nothing has a price.
+    public var pricePerMebibyteSecond: Double?
 
     public init(
         memoryBytes: Int, memoryHeldBytes: Int, instances: Int, instancesBooting: Int, instancesReady: Int, containers: Int,
         containersStarting: Int, containersIdle: Int, containersBusy: Int, waiting: Int, waitingByReason: [CapacityWait: Int] = [:],
-        subPools: [SubPoolReport] = [], areas: [AreaReport] = [], ledger: [LedgerRow] = [], totals: LedgerUse = LedgerUse()
+        subPools: [SubPoolReport] = [], areas: [AreaReport] = [], ledger: [LedgerRow] = [], totals: LedgerUse = LedgerUse(),
+        pricePerMebibyteSecond: Double? = nil
     ) {
         self.memoryBytes = memoryBytes
         self.memoryHeldBytes = memoryHeldBytes
@@ -45,6 +46,7 @@ public struct PoolsReport: Sendable, Codable {
         self.areas = areas
         self.ledger = ledger
         self.totals = totals
+        self.pricePerMebibyteSecond = pricePerMebibyteSecond
     }
 }
 
