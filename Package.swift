@@ -114,10 +114,11 @@ let package = Package(
         library("Simulation", ["EngineCore", "Placement", "CapacityPools"]),
 
         // Level 6: the public API; the peers' API; the operator's API.
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library(
             "Frontend",
             [
-                "EngineCore", "ContentDistribution", "FunctionCatalog", "RegionForwarding", "Telemetry", .crypto, .httpTypes,
+                "EngineCore", "CZlib", "ContentDistribution", "FunctionCatalog", "RegionForwarding", "Telemetry", .crypto, .httpTypes,
                 .hummingbird, .hummingbirdCore, .hummingbirdHTTP2, .logging, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1,
                 .nioPosix, .nioSSL,
                 .serviceLifecycle, .systemPackage,

@@ -15,6 +15,7 @@ enum ConfigurationKeys {
         "api.clockSkewSeconds": 300,
         "api.regions": noStrings,
         "api.startAllowanceSeconds": 15,
+        "api.streamedMebibytesMax": 200,
         "peers.listen": "",
         "peers.certificate": "",
         "peers.key": "",

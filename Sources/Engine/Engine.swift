@@ -250,11 +250,14 @@ extension Engine {
                 certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificate.string).map { .certificate($0) },
                 privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key.string, format: .pem)))
         }
+        var limits = LambdaLimits()
+        limits.streamedBytes = configuration.streamedMax
         return LambdaServer(
             configuration: LambdaServerConfiguration(
                 address: .hostname(configuration.apiListen.host, port: configuration.apiListen.port), tls: tls,
                 clockSkewSeconds: Int64(configuration.clockSkewSeconds), regions: Set(configuration.apiRegions),
-                startAllowance: configuration.startAllowance, publicURL: configuration.publicURL),
+                startAllowance: configuration.startAllowance, publicURL: configuration.publicURL,
+                limits: limits),
             services: LambdaServices(
                 catalog: parts.catalog, bundles: parts.bundles, runtimes: runtimes,
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },

@@ -49,6 +49,8 @@ public struct EngineConfiguration: Sendable {
     public let clockSkewSeconds: Int
     public let apiRegions: [String]
     public let startAllowance: Duration
+    /// What one streamed result may have; `nil`: any number of bytes.
+    let streamedMax: ByteCount?
     /// `nil`: the node stands alone.
     public let peers: Peers?
     public let placement: PlacementConfiguration
@@ -109,6 +111,8 @@ public struct EngineConfiguration: Sendable {
         clockSkewSeconds = try values.integer("api.clockSkewSeconds", in: 0...3_155_760_000)
         apiRegions = try values.strings("api.regions")
         startAllowance = .seconds(try values.integer("api.startAllowanceSeconds", in: 1...900))
+        let streamed = try values.integer("api.streamedMebibytesMax", in: 0...1_048_576)
+        streamedMax = streamed == 0 ? nil : ByteCount(streamed << 20)
         peers = try values.peers()
         placement = try values.placement()
         regionRule = try values.choice("placement.regionChoice", RegionChooser.Rule.self)

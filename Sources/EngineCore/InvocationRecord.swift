@@ -56,6 +56,7 @@ public struct InvocationRecord: Sendable, Codable {
     public var memoryLimit: ByteCount
     public var memoryPeak: ByteCount?
     public var requestByteCount: Int
+    /// With what was streamed, also of a result that was cut off.
     public var responseByteCount: Int
     /// The node the call came from and the hops it had made; `nil` for a client's call.
     public var forwardedBy: String?

@@ -24,6 +24,8 @@ public struct InvocationRequest: Sendable {
     public var deferral: Duration?
     /// What the node that forwarded it decided that with; `nil` for a client's call, and if that node did not say.
     public var forwarded: ForwardOrigin?
+    /// Where the result goes while it is being made; `nil`: it is wanted whole.
+    public var results: ResultStream?
 
     /// Where the call came from.
     public enum Origin: Hashable, Sendable {
@@ -36,7 +38,7 @@ public struct InvocationRequest: Sendable {
     public init(
         id: RequestID, function: PinnedVersion, invokedARN: String, payload: ByteBuffer, clientContext: String?, traceID: String,
         arrival: EngineInstant, deadline: EngineInstant, origin: Origin, affinity: AffinityDemand? = nil, deferral: Duration? = nil,
-        forwarded: ForwardOrigin? = nil
+        forwarded: ForwardOrigin? = nil, results: ResultStream? = nil
     ) {
         self.id = id
         self.function = function
@@ -50,5 +52,6 @@ public struct InvocationRequest: Sendable {
         self.affinity = affinity
         self.deferral = deferral
         self.forwarded = forwarded
+        self.results = results
     }
 }

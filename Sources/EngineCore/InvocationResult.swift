@@ -5,7 +5,7 @@ public import NIOCore
 /// A function's own failure is a result; errors of the engine are thrown.
 public struct InvocationResult: Sendable {
     public enum Outcome: Sendable {
-        /// JSON text as the function returned it.
+        /// JSON text as the function returned it; empty if the result went into a ``ResultStream``.
         case success(ByteBuffer)
         /// The error object (JSON text) of a function that raised, exited, timed out or was killed.
         case functionError(ByteBuffer)

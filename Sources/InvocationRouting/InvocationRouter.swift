@@ -225,7 +225,9 @@ public final class InvocationRouter: Sendable {
         record.site = node
         record.noteDecided(request, at: .now())
         noteServed(request, by: nil)
+        let facts = record
         let (answer, lease) = try await pool.withLease(for: request, isAnnounced: isAnnounced) { lease in
+            request.results?.describe { $0.place(facts, startLevel: lease.level) }
             let answer = await lease.container.invoke(request)
             return ((answer, lease), ContainerPool.GiveBack(answer))
         }
@@ -276,6 +278,7 @@ public final class InvocationRouter: Sendable {
         record.noteDecided(request, at: sent)
         record.endingParty = .region
         let origin = ForwardOrigin(record, to: client.name, elapsed: (sent - request.arrival).inMilliseconds)
+        request.results?.describe { [record] in $0.place(record, startLevel: nil) }
         let answer = try await client.forward(
             request, reason: record.reason, decision: origin, suppliesIfMissing: suppliesIfMissing)
         record.spans.forward = (EngineInstant.now() - sent).inMilliseconds
@@ -296,7 +299,7 @@ public final class InvocationRouter: Sendable {
     ) -> InvocationResult {
         var record = record
         if case .success = outcome { record.outcome = .success } else { record.outcome = .functionError }
-        record.responseByteCount = outcome.payload.readableBytes
+        record.responseByteCount = outcome.payload.readableBytes + (request.results?.writtenByteCount ?? 0)
         record.spans.total = (EngineInstant.now() - request.arrival).inMilliseconds
         records.add(RecordStore.Entry(record: record, log: log))
         recorded(record)
@@ -312,6 +315,7 @@ public final class InvocationRouter: Sendable {
         case .regionFailed: record.endingParty = .region
         default: record.endingParty = .engine
         }
+        record.responseByteCount = request.results?.writtenByteCount ?? 0
         record.spans.total = (EngineInstant.now() - request.arrival).inMilliseconds
         if let refusal = CapacityRefusal(error.code) { record.capacity = record.capacity ?? InvocationRecord.Capacity(refusal: refusal) }
         records.add(RecordStore.Entry(record: record, log: InvocationLog()))
@@ -324,6 +328,12 @@ extension ContainerPool.GiveBack {
     init(_ answer: ContainerAnswer) {
         self.init(keep: answer.isReusable, state: answer.stateHeld, ran: answer.outcome == nil ? nil : answer.run,
             initialise: answer.initialise)
+    }
+}
+
+extension ResultStream.Head {
+    fileprivate mutating func place(_ record: InvocationRecord, startLevel: StartLevel?) {
+        (decision, reason, site, self.startLevel) = (record.decision, record.reason, record.site, startLevel)
     }
 }
 

@@ -23,7 +23,8 @@ public import HTTPTypes
 ///   wayside-affinity                    base64 of the JSON of an AffinityDemand; absent if any container will do
 ///   wayside-defer-ms                    by how much it may begin later; absent if it should begin at once
 ///   wayside-decision                    what the sender decided with (ForwardOrigin+Field.swift); absent if it does not say
-///                                       A node that does not know these three runs the call as if they were absent.
+///   wayside-stream                      how many bytes of result may be streamed, 0 for any number; absent if it is wanted whole
+///                                       A node that does not know these four runs the call as if they were absent.
 ///
 /// HEAD /wayside/v1/bundles/<digest>     200 when the package is held, 404 when not
 /// PUT  /wayside/v1/bundles/<digest>     body: the package (zip); taken only if that is its SHA-256; 204
@@ -55,11 +56,18 @@ public import HTTPTypes
 ///   1  payload   the function's result or error object; several are one after the other
 ///   2  log       the log of the invocation; several are one after the other
 ///   3  end       JSON: outcome (success | function_error), logDroppedByteCount, record; last, exactly once
+///   4  head      JSON: site, startLevel, contentType; first, and only where the function streams: payloads follow as they are made
+///   5  error     the error object of a function that failed while it streamed
+///   6  failure   JSON {"code", "message"}, as other answers have it; last, and instead of the end
+///
+/// whole      payload · log · end
+/// streamed   head · payload … · [error] · log · end           head · payload … · failure: the call was lost midway
+/// refused    failure                                          (only where a stream was wanted; else by the status)
 /// ```
 ///
-/// A body without its end section was cut off. Sections need no length known beforehand, so an answer can be sent while it
-/// is being made without a change here. The record is the region's own: it says what ran, where, how it started and how long
-/// its parts took.
+/// A body without its last section was cut off. Who wants a stream is answered 200 at once, before it is known how the call goes, and
+/// must be ready for each of the three. A sender that reads no further stops the function by HTTP/2's flow control; one that resets
+/// the HTTP stream ends it. The record is the region's own: it says what ran, where, how it started and how long its parts took.
 ///
 /// Every other answer is an error: a status for people and JSON `{"code", "message"}` for programs, of an `InvocationError`
 /// or a ``ForwardingError``. The code decides. A peer that answers `version_not_held` is sent the package, unless it has it,
@@ -111,6 +119,7 @@ extension HTTPField.Name {
     static let waysideAffinity = known("wayside-affinity")
     static let waysideDeferral = known("wayside-defer-ms")
     static let waysideDecision = known("wayside-decision")
+    static let waysideStream = known("wayside-stream")
 
     /// A name spelled in this file.
     private static func known(_ name: String) -> HTTPField.Name {

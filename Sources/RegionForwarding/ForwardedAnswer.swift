@@ -16,12 +16,6 @@ public struct ForwardedAnswer: Sendable {
             node: record.node, reason: record.reason, startLevel: record.startLevel, spans: record.spans, capacity: record.capacity)
     }
 
-    private enum Kind: UInt8 {
-        case payload = 1
-        case log = 2
-        case end = 3
-    }
-
     private struct End: Codable {
         enum Outcome: String, Codable {
             case success
@@ -43,6 +37,11 @@ public struct ForwardedAnswer: Sendable {
             throw ForwardingError(
                 .invalidAnswer, "The result has \(payload.readableBytes) bytes, and \(ForwardWire.payloadBytesMax) are permitted.")
         }
+        return [ForwardedSection.head(.payload, payload), payload] + (try closing())
+    }
+
+    /// Log and end.
+    func closing() throws(ForwardingError) -> [ByteBuffer] {
         let log = result.log.tail(limit: ForwardWire.logBytesMax)
         let outcome: End.Outcome =
             switch result.outcome {
@@ -60,15 +59,7 @@ public struct ForwardedAnswer: Sendable {
         } catch {
             throw ForwardingError(.invalidAnswer, "The record of the call cannot be written: \(error).")
         }
-        return [Self.head(.payload, payload), payload, Self.head(.log, log), log, Self.head(.end, document), document]
-    }
-
-    private static func head(_ kind: Kind, _ content: ByteBuffer) -> ByteBuffer {
-        var head = ByteBuffer()
-        head.reserveCapacity(5)
-        head.writeInteger(kind.rawValue)
-        head.writeInteger(UInt32(content.readableBytes))
-        return head
+        return [ForwardedSection.head(.log, log), log, ForwardedSection.head(.end, document), document]
     }
 
     /// - Parameter body: the whole body. Payload and log share its memory when they came in one section each.
@@ -78,7 +69,7 @@ public struct ForwardedAnswer: Sendable {
         var payload = ByteBuffer()
         var log = ByteBuffer()
         while let number = rest.readInteger(as: UInt8.self) {
-            guard let kind = Kind(rawValue: number) else { throw Self.invalid("has a section of the unknown kind \(number)") }
+            guard let kind = ForwardedSection(rawValue: number) else { throw Self.invalid("has a section of the unknown kind \(number)") }
             guard let count = rest.readInteger(as: UInt32.self), let content = rest.readSlice(length: Int(count)) else {
                 throw Self.invalid("was cut off")
             }
@@ -89,12 +80,13 @@ public struct ForwardedAnswer: Sendable {
                 guard rest.readableBytes == 0 else { throw Self.invalid("goes on after its end") }
                 result = try Self.result(end: content, payload: payload, log: log)
                 return
+            case .head, .error, .failure: throw Self.invalid("is a stream, and none was wanted")
             }
         }
         throw Self.invalid("was cut off")
     }
 
-    private static func append(_ content: ByteBuffer, to whole: inout ByteBuffer, bytesMax: Int) throws(ForwardingError) {
+    static func append(_ content: ByteBuffer, to whole: inout ByteBuffer, bytesMax: Int) throws(ForwardingError) {
         guard whole.readableBytes + content.readableBytes <= bytesMax else { throw invalid("has a section larger than its limit") }
         if whole.readableBytes == 0 {
             whole = content
@@ -103,7 +95,7 @@ public struct ForwardedAnswer: Sendable {
         }
     }
 
-    private static func result(end content: ByteBuffer, payload: ByteBuffer, log: ByteBuffer) throws(ForwardingError)
+    static func result(end content: ByteBuffer, payload: ByteBuffer, log: ByteBuffer) throws(ForwardingError)
         -> InvocationResult
     {
         guard content.readableBytes <= ForwardWire.documentBytesMax else { throw invalid("has a section larger than its limit") }
@@ -122,7 +114,7 @@ public struct ForwardedAnswer: Sendable {
             outcome: outcome, log: InvocationLog(text: log, droppedByteCount: max(0, end.logDroppedByteCount)), record: end.record)
     }
 
-    private static func invalid(_ what: String) -> ForwardingError {
+    static func invalid(_ what: String) -> ForwardingError {
         ForwardingError(.invalidAnswer, "The answer of the region \(what).")
     }
 }

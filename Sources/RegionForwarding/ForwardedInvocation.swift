@@ -26,11 +26,13 @@ public struct ForwardedInvocation: Hashable, Sendable {
     public var deferralMilliseconds: Int?
     /// What the origin decided with.
     public var decision: ForwardOrigin?
+    /// The result is wanted while it is made, up to so many bytes, or 0 for any number; `nil`: it is wanted whole.
+    public var streamBytesMax: Int?
 
     public init(
         id: RequestID, function: FunctionKey, version: FunctionVersion, revision: String, invokedARN: String,
         remainingMilliseconds: Int, hops: Int, origin: String, reason: DecisionReason, traceID: String, clientContext: String?,
-        affinity: AffinityDemand? = nil, deferralMilliseconds: Int? = nil, decision: ForwardOrigin? = nil
+        affinity: AffinityDemand? = nil, deferralMilliseconds: Int? = nil, decision: ForwardOrigin? = nil, streamBytesMax: Int? = nil
     ) {
         self.id = id
         self.function = function
@@ -46,6 +48,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
         self.affinity = affinity
         self.deferralMilliseconds = deferralMilliseconds
         self.decision = decision
+        self.streamBytesMax = streamBytesMax
     }
 
     /// `request` as the node `origin` forwards it at `now`, one hop further than it came.
@@ -63,7 +66,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
             invokedARN: request.invokedARN, remainingMilliseconds: Int((request.deadline - now).wholeNanoseconds / 1_000_000),
             hops: hops, origin: origin, reason: reason, traceID: request.traceID, clientContext: request.clientContext,
             affinity: request.affinity, deferralMilliseconds: deferral.flatMap { $0 > 0 ? $0 : nil },
-            decision: decision)
+            decision: decision, streamBytesMax: request.results.map { $0.bytesMax ?? 0 })
     }
 
     // MARK: - Fields
@@ -90,6 +93,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
         fields[.waysideAffinity] = affinity.flatMap(Self.encoded)
         fields[.waysideDeferral] = deferralMilliseconds.map { String($0) }
         fields[.waysideDecision] = decision?.fieldValue
+        fields[.waysideStream] = streamBytesMax.map { String($0) }
         return fields
     }
 
@@ -113,7 +117,8 @@ public struct ForwardedInvocation: Hashable, Sendable {
             affinity: try Self.optional(fields, .waysideAffinity, bytesMax: ForwardWire.affinityBytesMax) { Self.demand($0) },
             deferralMilliseconds: try Self.optional(fields, .waysideDeferral) { text in
                 Int(text).flatMap { (1...ForwardWire.deferralMillisecondsMax).contains($0) ? $0 : nil }
-            })
+            },
+            streamBytesMax: try Self.optional(fields, .waysideStream) { text in Int(text).flatMap { $0 >= 0 ? $0 : nil } })
         decision = fields[.waysideDecision].flatMap { ForwardOrigin(fieldValue: $0, reason: reason) }
     }
 
@@ -199,6 +204,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
         InvocationRequest(
             id: id, function: function, invokedARN: invokedARN, payload: payload, clientContext: clientContext, traceID: traceID,
             arrival: arrival, deadline: arrival + .milliseconds(remainingMilliseconds), origin: .peer(node: origin, hops: hops),
-            affinity: affinity, deferral: deferralMilliseconds.map { .milliseconds($0) }, forwarded: decision)
+            affinity: affinity, deferral: deferralMilliseconds.map { .milliseconds($0) }, forwarded: decision,
+            results: streamBytesMax.map { ResultStream(bytesMax: $0 == 0 ? nil : $0) })
     }
 }

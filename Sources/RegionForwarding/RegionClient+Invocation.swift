@@ -13,6 +13,7 @@ extension RegionClient {
     ) async throws(InvocationError) -> ForwardedAnswer {
         let forwarded = ForwardedInvocation(request, reason: reason, decision: decision, origin: node, now: .now())
         try forwarded.admit(hopsMax: configuration.hopsMax)
+        if let results = request.results { return try await stream(request, forwarded, into: results) }
         let payload = PayloadStream(request.payload)
         let (begin, connections) = (EngineInstant.now(), connectionCount)
         let answer: Exchange
@@ -34,11 +35,7 @@ extension RegionClient {
         } catch {
             throw InvocationError(.regionFailed, "\(error.message) It has run the call or a part of it.", stage: .midResult)
         }
-        guard result.result.record.requestID == request.id else {
-            throw InvocationError(
-                .regionFailed, "Region \(name) answered another call. Look for an intermediary that mixes answers.",
-                stage: .midResult)
-        }
+        guard result.result.record.requestID == request.id else { throw mixedUp }
         if max(request.payload.readableBytes, answer.body.readableBytes) <= configuration.measuredBytesMax {
             // What is left when the time between arrival and answer there is taken off was spent on the way.
             noteRoundTrip(time - .milliseconds(result.result.record.spans.total), connections: connections)
@@ -46,10 +43,15 @@ extension RegionClient {
         return result
     }
 
+    var mixedUp: InvocationError {
+        InvocationError(
+            .regionFailed, "Region \(name) answered another call. Look for an intermediary that mixes answers.", stage: .midResult)
+    }
+
     /// What a failed exchange means for the call, and for the region's reachability.
     ///
     /// - Parameter stage: how far the call had come; `beforeSend`, `beforeStart` or `afterSend`.
-    private func invocationError(of failure: Failure, _ stage: ForwardStage) -> InvocationError {
+    func invocationError(of failure: Failure, _ stage: ForwardStage) -> InvocationError {
         switch (failure, stage) {
         case (.cancelled, _): return InvocationError(.aborted, "The client has gone.", stage: stage)
         case (.full, _):
@@ -82,11 +84,16 @@ extension RegionClient {
     }
 
     /// What an answer other than 200 means for the call.
-    private func refusal(_ answer: Exchange, revision: String) -> InvocationError {
+    func refusal(_ answer: Exchange, revision: String) -> InvocationError {
         guard let failure = ForwardedFailure(status: answer.status, body: answer.body) else {
             return InvocationError(
                 .regionFailed, "Region \(name) answered \(answer.status), which no node does. Check its address.")
         }
+        return refusal(failure, revision: revision)
+    }
+
+    /// What the region's failure means for the call, and for what is known of the region.
+    func refusal(_ failure: ForwardedFailure, revision: String) -> InvocationError {
         let error = failure.invocationError(region: name)
         switch InvocationError.Code(rawValue: failure.code) {
         case .draining: noteFailure("draining")

@@ -284,14 +284,31 @@ public final class RegionClient: Sendable {
     func read(
         _ path: String, fields: HTTPFields, headMax: Duration, part: @Sendable (ByteBuffer) throws -> Void
     ) async throws(Failure) {
+        try await withAnswer(.get, path, fields: fields, body: nil, headMax: headMax) { status, body in
+            guard status == 200 else {
+                throw ForwardingError(.invalidAnswer, "Region \(self.name) answers \(path) with \(status).")
+            }
+            for try await bytes in body { try part(bytes) }
+        }
+    }
+
+    /// Sends one request and hands its answer to `use`, which may read the body as slowly as it likes.
+    ///
+    /// - Parameter headMax: how long the answer's head may take.
+    /// - Throws: `full`, `cancelled`, `lost`; what `use` throws is `lost`, too, unless it is a `Failure` itself.
+    func withAnswer<Value>(
+        _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields, body: PayloadStream?, headMax: Duration,
+        _ use: (_ status: Int, _ body: HTTPClientResponse.Body) async throws -> Value
+    ) async throws(Failure) -> Value {
         guard let slot = slots.acquire() else { throw .full }
         defer { slots.release(slot) }
+        var message = message(method, path, fields)
+        if let body { message.body = .stream(body, length: .known(Int64(body.byteCount))) }
         do {
-            let answer = try await clients[slot].execute(message(.get, path, fields), timeout: TimeAmount(headMax), logger: logger)
-            guard answer.status == .ok else {
-                throw ForwardingError(.invalidAnswer, "Region \(name) answers \(path) with \(answer.status.code).")
-            }
-            for try await bytes in answer.body { try part(bytes) }
+            let answer = try await clients[slot].execute(message, timeout: TimeAmount(headMax), logger: logger)
+            return try await use(Int(answer.status.code), answer.body)
+        } catch let failure as Failure {
+            throw failure
         } catch {
             throw Task.isCancelled ? .cancelled : .lost(error)
         }

@@ -5,12 +5,14 @@ internal import NIOCore
 struct Frame: Equatable {
     enum Kind: UInt8, CaseIterable {
         case booted = 1
-        case initialise, ready, invoke, result, error
+        case initialise, ready, invoke, result, error, stream
     }
 
     static let headerSize = Int(WS_FRAME_HEADER_SIZE)
     /// `WS_FRAME_PAYLOAD_MAX`; an expression in C that is not imported.
     static let payloadMax = 8 << 20
+    /// `WS_FRAME_STREAM_MAX`, of the same kind.
+    static let streamMax = 64 << 10
     static let version = UInt8(WS_FRAME_VERSION)
 
     var kind: Kind
@@ -18,6 +20,8 @@ struct Frame: Equatable {
     var payload: ByteBuffer
     /// Its sender ends by itself after this frame.
     var isLast = false
+    /// It begins a streamed result, and has its content type.
+    var isHead = false
 
     /// Appends the header of a frame whose payload of `length` bytes follows it.
     static func writeHeader(_ kind: Kind, sequence: UInt32, length: Int, into buffer: inout ByteBuffer) {
@@ -43,7 +47,7 @@ enum FrameViolation: Error, Hashable, CustomStringConvertible {
         case .version(let version): "frame of version \(version), expected \(Frame.version)"
         case .kind(let kind): "frame of unknown type \(kind)"
         case .flags(let flags): "frame with unknown flags \(flags)"
-        case .length(let length): "frame of \(length) bytes, at most \(Frame.payloadMax) are allowed"
+        case .length(let length): "frame of \(length) bytes, at most \(Frame.payloadMax) are allowed, and \(Frame.streamMax) in a stream"
         case .unexpected(let kind, let sequence): "unexpected frame \(kind) with sequence \(sequence)"
         }
     }
@@ -54,12 +58,16 @@ enum FrameViolation: Error, Hashable, CustomStringConvertible {
 /// What is kept is at most one frame and one read beyond it: memory grows with what was received, never with what a header claims.
 struct FrameDecoder {
     private var unread = ByteBuffer()
+    /// The memory of what is kept.
+    var heldCapacity: Int { unread.capacity }
 
     mutating func append(_ bytes: inout ByteBuffer) {
         if unread.readableBytes == 0 {
             // The usual case: a read holds exactly one frame, whose payload is then a slice of it, without a copy.
             unread = bytes
         } else {
+            // A stream of frames may never end where a read does: what has been read is not kept in front of what comes.
+            unread.discardReadBytes()
             unread.writeBuffer(&bytes)
         }
     }
@@ -77,11 +85,12 @@ struct FrameDecoder {
         guard version == Frame.version else { throw .version(version) }
         guard let kind = Frame.Kind(rawValue: rawKind) else { throw .kind(rawKind) }
         let isLast = kind == .error && flags == UInt16(WS_FRAME_FLAG_LAST)
-        guard flags == 0 || isLast else { throw .flags(flags) }
-        guard length <= UInt32(Frame.payloadMax) else { throw .length(length) }
+        let isHead = kind == .stream && flags == UInt16(WS_FRAME_FLAG_HEAD)
+        guard flags == 0 || isLast || isHead else { throw .flags(flags) }
+        guard length <= UInt32(kind == .stream ? Frame.streamMax : Frame.payloadMax) else { throw .length(length) }
         guard let payload = unread.getSlice(at: start + Frame.headerSize, length: Int(length)) else { return nil }
         unread.moveReaderIndex(forwardBy: Frame.headerSize + Int(length))
         if unread.readableBytes == 0 { unread = ByteBuffer() }
-        return Frame(kind: kind, sequence: sequence, payload: payload, isLast: isLast)
+        return Frame(kind: kind, sequence: sequence, payload: payload, isLast: isLast, isHead: isHead)
     }
 }

@@ -31,6 +31,8 @@ final class FrameRuntimeChannel: RuntimeChannel {
         var sequence: UInt32 = 0
         /// The sequence of the call under way.
         var awaited: UInt32?
+        /// Whether its result is being streamed.
+        var isStreaming = false
         var isBooted = false
         var initialisation = Initialisation.none
         var isOver = false
@@ -112,6 +114,14 @@ final class FrameRuntimeChannel: RuntimeChannel {
             }
             return ParkedChannel(channel: writer, state: link.sequence)
         }
+    }
+
+    func pause() { setReading(false) }
+    func resume() { setReading(true) }
+
+    private func setReading(_ isWanted: Bool) {
+        // Fails for a channel that is closed, which reads nothing anyway.
+        try? link.withLock { $0.channel }?.syncOptions?.setOption(.autoRead, value: isWanted)
     }
 
     func processEnded() {
@@ -231,12 +241,15 @@ final class FrameRuntimeChannel: RuntimeChannel {
         case .error where link.isBooted && link.initialisation == .sent && frame.sequence == 0:
             link.initialisation = .done
             return .initialisationFailed(frame.payload, errorType: ErrorObject.type(in: frame.payload))
-        case .result where frame.sequence == link.awaited:
-            link.awaited = nil
+        case .stream where frame.sequence == link.awaited && frame.isHead != link.isStreaming:
+            link.isStreaming = true
+            return frame.isHead ? .streaming(contentType: ContentType.checked(frame.payload)) : .part(frame.payload)
+        case .result where frame.sequence == link.awaited && (!link.isStreaming || frame.payload.readableBytes == 0):
+            (link.awaited, link.isStreaming) = (nil, false)
             return frame.payload.readableBytes > RuntimeLimits.responseMax
                 ? .failed(.answerTooLarge()) : .answered(.success(frame.payload), errorType: nil)
         case .error where frame.sequence == link.awaited:
-            link.awaited = nil
+            (link.awaited, link.isStreaming) = (nil, false)
             return frame.payload.readableBytes > RuntimeLimits.responseMax
                 ? .failed(.answerTooLarge(isLast: frame.isLast))
                 : .answered(.functionError(frame.payload), errorType: ErrorObject.type(in: frame.payload), isLast: frame.isLast)

@@ -74,10 +74,17 @@ struct FunctionFailure: Hashable, Sendable {
     }
 
     /// The answer is longer than `RuntimeLimits.responseMax`.
-    static let responseTooLarge: FunctionFailure = {
-        let text = "Response payload size exceeded maximum allowed payload size (\(RuntimeLimits.responseMax) bytes)."
-        return FunctionFailure("Function.ResponseSizeTooLarge", text)
-    }()
+    static let responseTooLarge = responseTooLarge(limit: RuntimeLimits.responseMax)
+
+    /// The answer, or what was streamed of it, is longer than `limit` bytes.
+    static func responseTooLarge(limit: Int) -> FunctionFailure {
+        FunctionFailure("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (\(limit) bytes).")
+    }
+
+    /// A streamed result ended without its end.
+    static func truncated(_ id: RequestID) -> FunctionFailure {
+        runtimeFailure("Runtime.TruncatedResponse", id, "Response stream ended before it was complete")
+    }
 
     private static func runtimeFailure(_ type: String, _ id: RequestID, _ text: String) -> FunctionFailure {
         FunctionFailure(type, "RequestId: \(id) Error: \(text)", logLine: "RequestId: \(id) Error: \(text)\n\(type)")
@@ -107,6 +114,8 @@ struct FunctionFailure: Hashable, Sendable {
 enum RuntimeLimits {
     /// Bytes of an answer; 6 MiB and 100 bytes.
     static let responseMax = 6_291_556
+    /// Bytes of the content type of a streamed result. A longer one counts as none.
+    static let contentTypeMax = 256
     /// Bytes of the error object of a failed initialisation that are kept.
     static let initialisationErrorMax = 256 << 10
     /// Bytes of a request's body, most of which are read and dropped then, after which its connection is closed.

@@ -1,6 +1,16 @@
 internal import NIOCore
 internal import NIOHTTP1
 
+/// What becomes of a request's body.
+enum RuntimeAPIBodyUse: Equatable {
+    /// It is of no use, whatever it is: none of it is kept.
+    case none
+    /// It is kept whole; one that is longer is too large, and refused.
+    case keep(bytesMax: Int)
+    /// It is handed on while it comes, however long it is.
+    case stream
+}
+
 /// One connection of a runtime to its Runtime API: HTTP messages ↔ requests and answers, one at a time.
 ///
 /// A runtime may send its next request behind an answer without waiting (pipelining); only a request behind one that is still
@@ -16,12 +26,17 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     private let channel: any Channel
     private var head: HTTPRequestHead?
     private var request: RuntimeAPIRequest?
-    /// Bytes of the request's body that are kept at most; `nil` when there is no use for it.
-    private var bodyMax: Int?
+    private var bodyUse = RuntimeAPIBodyUse.none
     private(set) var body = ByteBuffer()
     private var received = 0
     /// Beyond that many bytes the request is refused as too large.
-    private var receivedMax: Int { bodyMax ?? RuntimeLimits.responseMax }
+    private var receivedMax: Int {
+        switch bodyUse {
+        case .none: RuntimeLimits.responseMax
+        case .keep(let bytesMax): bytesMax
+        case .stream: .max
+        }
+    }
     /// Whether bytes of the socket are being handled.
     private var isReading = false
     private var hasUnflushed = false
@@ -52,7 +67,7 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
         self.head = head
         let request = RuntimeAPIRequest(head.method, uri: head.uri)
         self.request = request
-        bodyMax = server.bodyMax(request, from: self)
+        bodyUse = server.bodyUse(request, head.headers, from: self)
         received = 0
         // curl asks before it sends more than 1 MiB, and without an answer waits a whole second.
         guard head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" }) else { return }
@@ -62,10 +77,12 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     private func append(_ part: ByteBuffer, _ context: ChannelHandlerContext) {
         let before = received
         received += part.readableBytes
-        if received <= receivedMax {
-            guard bodyMax != nil else { return }
+        if bodyUse == .stream {
+            server.takePart(part, from: self)
+        } else if received <= receivedMax {
+            guard bodyUse != .none else { return }
             if body.readableBytes == 0 { body = part } else { body.writeImmutableBuffer(part) }
-        } else if before <= receivedMax, bodyMax != nil {
+        } else if before <= receivedMax, bodyUse != .none {
             // The caller need not wait for the rest.
             body = ByteBuffer()
             server.takeTooLarge(request, from: self)
@@ -77,10 +94,16 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
     private func finish(_ trailers: HTTPHeaders?, _ context: ChannelHandlerContext) {
         guard let head else { return }
         guard received <= receivedMax else { return send(.tooLarge(receivedMax)) }
-        let whole = bodyMax == nil ? nil : body
+        let whole = bodyUse == .none ? nil : body
         // An idle connection holds no memory.
         body = ByteBuffer()
         server.take(request, headers: head.headers, body: whole, trailers: trailers, from: self)
+    }
+
+    /// Whether more is read of what the runtime sends. On the event loop.
+    func setReading(_ isWanted: Bool) {
+        // Fails for a channel that is closed, which reads nothing anyway.
+        try? channel.syncOptions?.setOption(.autoRead, value: isWanted)
     }
 
     /// Answers the request that came last. On the event loop.

@@ -13,6 +13,8 @@ internal import SystemPackage
 ///        │                 └──────────────────next──────────────────────────┘
 ///        └──init/error──► failed
 ///
+/// A response in streaming mode is handed on while it comes. One whose connection is lost midway is truncated.
+///
 /// A call may also come while the runtime has not asked again yet; it is handed out when it does.
 final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     // SAFETY: everything that changes is touched on `eventLoop` alone, which each entry point asserts or moves to.
@@ -21,9 +23,19 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     static let connectionsMax = 16
     /// How long a connection of an ended process may take to deliver its rest.
     private static let lingering: TimeAmount = .milliseconds(100)
+    /// How long the launcher's report may take after the connection of a streamed result was lost: it knows better what happened.
+    private static let reportDelay: TimeAmount = .milliseconds(500)
 
     /// Letters of an error type's second part.
     private static let errorNameMax = 128
+
+    /// The result of the call under way, if it is streamed.
+    private enum ResponseStream {
+        case none
+        case open(RuntimeAPIConnection)
+        /// Its connection was lost.
+        case lost
+    }
 
     private struct Call {
         let request: InvocationRequest
@@ -42,6 +54,7 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
     /// The connection whose request's body is being kept. There is one at most, so that a container, however it behaves, makes
     /// this process hold no more than one answer.
     private var collecting: RuntimeAPIConnection?
+    private var stream = ResponseStream.none
     private var hasAsked = false
     private var hasFailed = false
     private var isEnding = false
@@ -108,6 +121,14 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         handOut(to: asking.removeFirst())
     }
 
+    func pause() { setReading(false) }
+    func resume() { setReading(true) }
+
+    private func setReading(_ isWanted: Bool) {
+        eventLoop.assertInEventLoop()
+        if case .open(let connection) = stream { connection.setReading(isWanted) }
+    }
+
     func processEnded() {
         eventLoop.assertInEventLoop()
         isEnding = true
@@ -123,6 +144,7 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         isOver = true
         asking = []
         collecting = nil
+        stream = .none
         listener?.close(promise: nil)
         listener = nil
         for connection in connections.values { connection.close() }
@@ -136,26 +158,35 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
 
     // MARK: The runtime's side
 
-    /// Decides, at its head, how many bytes of a request's body are kept; one that is longer is too large, and refused.
-    ///
-    /// - Returns: `nil` when the body is of no use, whatever it is: then none of it is kept.
-    func bodyMax(_ request: RuntimeAPIRequest?, from connection: RuntimeAPIConnection) -> Int? {
-        guard collecting == nil else { return nil }
+    /// Decides, at its head, what becomes of a request's body.
+    func bodyUse(_ request: RuntimeAPIRequest?, _ headers: HTTPHeaders, from connection: RuntimeAPIConnection) -> RuntimeAPIBodyUse {
+        guard collecting == nil else { return .none }
         switch request {
         case .response(let id), .error(let id):
-            guard isCurrent(id) else { return nil }
+            guard isCurrent(id) else { return .none }
             collecting = connection
-            return RuntimeLimits.responseMax
+            guard case .response = request, headers.first(name: RuntimeAPIHeader.responseMode)?.lowercased() == "streaming" else {
+                return .keep(bytesMax: RuntimeLimits.responseMax)
+            }
+            stream = .open(connection)
+            onEvent(.streaming(contentType: ContentType.checked(headers.first(name: "content-type"))))
+            return .stream
         case .initialisationError:
-            guard !hasAsked, !hasFailed else { return nil }
+            guard !hasAsked, !hasFailed else { return .none }
             collecting = connection
-            return RuntimeLimits.initialisationErrorMax
+            return .keep(bytesMax: RuntimeLimits.initialisationErrorMax)
         case .next, .restoreNext, .restoreError, .ping, nil:
-            return nil
+            return .none
         }
     }
 
-    /// - Parameter body: empty for requests without one; `nil` when there was no use for it (``bodyMax(_:from:)``).
+    /// The next bytes of a body that is streamed.
+    func takePart(_ bytes: ByteBuffer, from connection: RuntimeAPIConnection) {
+        // The call may have ended meanwhile.
+        if case .open(let open) = stream, open === connection, call != nil { onEvent(.part(bytes)) }
+    }
+
+    /// - Parameter body: empty for requests without one, and when it was streamed; `nil` when there was no use for it.
     func take(
         _ request: RuntimeAPIRequest?, headers: HTTPHeaders, body: ByteBuffer?, trailers: HTTPHeaders?,
         from connection: RuntimeAPIConnection
@@ -200,7 +231,17 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         connections[ObjectIdentifier(connection)] = nil
         asking.removeAll { $0 === connection }
         if collecting === connection { collecting = nil }
+        if case .open(let open) = stream, open === connection, call != nil {
+            stream = .lost
+            eventLoop.scheduleTask(in: Self.reportDelay) { self.truncate() }
+        }
         if isEnding, connections.isEmpty { ended() }
+    }
+
+    /// The result that was being streamed has no end.
+    private func truncate() {
+        guard case .lost = stream, let call, !isOver else { return }
+        _ = answer(call.id, .failed(.truncated))
     }
 
     private func takeNext(from connection: RuntimeAPIConnection) {
@@ -210,6 +251,8 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
             hasAsked = true
             onEvent(.ready)
         }
+        // It has given up the call whose result it was streaming, and is not to be given it again.
+        if case .lost = stream { return truncate() }
         // The event may have come with a call, which is then handed out already.
         if call != nil, asking.last === connection { handOut(to: asking.removeLast()) }
     }
@@ -233,7 +276,7 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
             let answer = answer(id, .failed(.responseMode))
             return answer == .accepted ? .invalidResponseMode : answer
         }
-        // A stream that failed midway says so behind its last byte; the caller gets the error, for it waits for the whole.
+        // A stream that failed midway says so behind its last byte.
         if let type = trailers?.first(name: RuntimeAPIHeader.errorType) {
             let text = trailers?.first(name: RuntimeAPIHeader.errorBody) ?? ""
             let failure = ErrorObject.body(base64: text) ?? ByteBuffer(string: #"{"errorType":"Function.Unknown"}"#)
@@ -252,6 +295,9 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         guard hasAsked else { return .invalidStateTransition }
         guard isCurrent(id) else { return .invalidRequestID }
         call = nil
+        // The next event is asked for on the same connection.
+        resume()
+        stream = .none
         // A connection that has the event still to read holds it in memory for nobody's use.
         for connection in connections.values where !connection.isWritable { connection.close() }
         onEvent(event)

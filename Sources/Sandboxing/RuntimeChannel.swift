@@ -13,6 +13,10 @@ enum RuntimeEvent: Sendable {
     /// The answer to the call under way. A result's bytes are handed on unseen, as Lambda does: the built-in runtimes make JSON,
     /// and a `provided` function may answer with any bytes. After one that is its last the runtime ends by itself.
     case answered(InvocationResult.Outcome, errorType: String?, isLast: Bool = false)
+    /// The result of the call under way is streamed: `part`s follow, and then `answered` with nothing more.
+    case streaming(contentType: String?)
+    /// The next bytes of a result that is streamed.
+    case part(ByteBuffer)
     /// The call under way has failed in a way that only the engine can put into words.
     case failed(RuntimeFault)
     /// Nothing more will come.
@@ -25,6 +29,8 @@ enum RuntimeFault: Hashable, Sendable {
     case callTooLarge
     case answerTooLarge(isLast: Bool = false)
     case responseMode
+    /// A result that was streamed has no end, and its runtime lives on.
+    case truncated
     /// The container cannot be used any more.
     case violation(String)
 }
@@ -38,6 +44,10 @@ protocol RuntimeChannel: AnyObject, Sendable {
     ///
     /// - Parameter deadline: when the call will be ended as timed out, in milliseconds since 1970.
     func invoke(_ request: InvocationRequest, deadline: Int64)
+    /// Reads no more of a result that is streamed, so that its runtime has to wait. What is on its way comes still. On the event loop.
+    func pause()
+    /// Goes on after ``pause()``; harmless otherwise. On the event loop.
+    func resume()
     /// What another process can go on from, for a runtime that waits for its next call; `nil` when there is more to it than that. The
     /// descriptors stay the channel's, until ``close()``. On the event loop.
     func park() -> ParkedChannel?

@@ -156,6 +156,8 @@ extension SandboxContainer {
         case .initialisationFailed(let body, let errorType): initialisationFailed(body, errorType)
         case .answered(let outcome, let errorType, let isLast):
             answered(CallVerdict(outcome, .function, errorType: errorType), isReusable: !isLast)
+        case .streaming(let contentType): streaming(contentType: contentType)
+        case .part(let bytes): streamed(bytes)
         case .failed(.callTooLarge):
             // The runtime has seen nothing of it and waits for its next call.
             guard let id = state.withLock({ $0.phase.call?.request.id }) else { return }
@@ -165,6 +167,9 @@ extension SandboxContainer {
         case .failed(.responseMode):
             guard let id = state.withLock({ $0.phase.call?.request.id }) else { return }
             answered(CallVerdict(.invalidResponseMode(id), .function), isReusable: false)
+        case .failed(.truncated):
+            guard let id = state.withLock({ $0.phase.call?.request.id }) else { return }
+            answered(CallVerdict(.truncated(id), .function), isReusable: false)
         case .failed(.violation(let text)): violated(text)
         case .closed: channelClosed()
         }
@@ -206,9 +211,12 @@ extension SandboxContainer {
         end { _ in CallVerdict(.functionError(body), .function, errorType: errorType) }
     }
 
-    private func answered(_ verdict: CallVerdict, isReusable: Bool) {
+    func answered(_ verdict: CallVerdict, isReusable: Bool) {
         let now = EngineInstant.now()
+        var verdict = verdict
         let (call, isIdle, mustWatch) = state.withLock { state -> (ContainerCall?, Bool, Bool) in
+            if let whole = state.collected, case .success? = verdict.outcome { verdict.outcome = .success(whole) }
+            state.collected = nil
             switch state.phase {
             case .busy(let call):
                 state.phase = isReusable ? .idle(since: now) : .ending(nil)
@@ -221,6 +229,8 @@ extension SandboxContainer {
             }
         }
         guard let call else { return }
+        // What its reader has not read yet is no reason to be deaf to the next call's answer.
+        if call.request.results != nil { state.withLock { $0.channel }?.resume() }
         if mustWatch { setFreezeTimer() }
         answer(call, verdict, isReusable: isIdle)
         if !isReusable { kill() }

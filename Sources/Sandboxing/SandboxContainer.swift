@@ -62,6 +62,8 @@ public final class SandboxContainer: Sendable {
         /// The launcher has it, and keeps it beyond this process.
         var isParked = false
         var isConcluding = false
+        /// What has come of a streamed result that is wanted whole.
+        var collected: ByteBuffer?
         /// A call whose client has gone before it began.
         var aborted: RequestID?
         /// When the timer that is set fires.

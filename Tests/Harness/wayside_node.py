@@ -16,10 +16,12 @@ import pathlib
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import time
 import urllib.parse
 import zipfile
+import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REGION = "eu-central-1"
@@ -99,6 +101,53 @@ class Answer:
         return base64.b64decode(self.headers["X-Amz-Log-Result"]).decode(errors="replace")
 
 
+class Streamed:
+    """The answer of InvokeWithResponseStream, read message by message: iterate over (event type, payload)."""
+
+    def __init__(self, connection, response):
+        self.connection, self.response = connection, response
+        self.status, self.headers = response.status, response.headers
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        prelude = self.response.read(12)
+        if not prelude:
+            raise StopIteration
+        total, headers_length, checksum = struct.unpack(">III", prelude)
+        rest = self.response.read(total - 12)
+        if zlib.crc32(prelude[:8]) != checksum or zlib.crc32(prelude + rest[:-4]) != struct.unpack(">I", rest[-4:])[0]:
+            raise AssertionError("a checksum is wrong")
+        fields, start = {}, 0
+        while start < headers_length:
+            name, start = self._text(rest, start, ">B")
+            value, start = self._text(rest, start + 1, ">H")
+            fields[name] = value
+        return fields[":event-type"], rest[headers_length:-4]
+
+    @staticmethod
+    def _text(data, start, length):
+        begin = start + struct.calcsize(length)
+        end = begin + struct.unpack_from(length, data, start)[0]
+        return data[begin:end].decode(), end
+
+    def collect(self):
+        """All that was streamed, and what InvokeComplete said."""
+        chunks, complete = [], None
+        for kind, payload in self:
+            if kind == "PayloadChunk":
+                chunks.append(payload)
+            else:
+                complete = json.loads(payload)
+        return b"".join(chunks), complete
+
+    def close(self):
+        """The client goes away."""
+        self.response.close()
+        self.connection.close()
+
+
 class Account:
     """Calls the Lambda API of one node as one account."""
 
@@ -130,6 +179,14 @@ class Account:
     def invoke(self, name, event=None, headers=None, timeout=120):
         body = event if isinstance(event, bytes) else json.dumps({} if event is None else event).encode()
         return self.request("POST", f"/2015-03-31/functions/{name}/invocations", body, headers, timeout)
+
+    def stream(self, name, event=None, headers=None, timeout=120):
+        """Calls with InvokeWithResponseStream; close what it returns."""
+        path, body = f"/2021-11-15/functions/{name}/response-streaming-invocations", json.dumps({} if event is None else event).encode()
+        connection = http.client.HTTPConnection(self.node.address, self.node.port, timeout=timeout)
+        host = f"{self.node.address}:{self.node.port}"
+        connection.request("POST", path, body, self.signer.headers("POST", path, body, host, headers))
+        return Streamed(connection, connection.getresponse())
 
     def delete(self, name):
         return self.request("DELETE", f"/2015-03-31/functions/{name}")

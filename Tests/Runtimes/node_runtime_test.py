@@ -30,6 +30,12 @@ class Shared(SharedCases, unittest.TestCase):
         " require('child_process').execFileSync('echo', ['three'], { stdio: 'inherit' });"
         " process.stdout.write('four') }"
     )
+    stream, stream_type = (
+        "exports.handler = awslambda.streamifyResponse(async (event, stream) => {"
+        " if (event < 0) throw new Error('none'); stream.setContentType('text/plain');"
+        " stream.write('a'); stream.write(new Uint8Array([98])); stream.write('z'.repeat(event));"
+        " if (event % 2) throw new Error('odd'); stream.end() })"
+    ), "text/plain"
     draws = (
         "const crypto = require('crypto'); exports.handler = async () => [Math.random(), crypto.randomUUID(),"
         " crypto.randomBytes(16).toString('hex'), crypto.webcrypto.getRandomValues(new Uint8Array(16)).join()]"

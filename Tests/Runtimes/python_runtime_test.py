@@ -34,6 +34,16 @@ class Shared(SharedCases, unittest.TestCase):
         "def handler(event, context):\n"
         "    print('one'); print('two', file=sys.stderr); subprocess.run(['echo', 'three']); print('four', end='')"
     )
+    stream, stream_type = (
+        "def handler(event, context):\n"
+        "    if event < 0:\n"
+        "        raise ValueError('none')\n"
+        "    yield 'a'\n"
+        "    yield b'b'\n"
+        "    yield bytearray(b'z' * event)\n"
+        "    if event % 2:\n"
+        "        raise ValueError('odd')\n"
+    ), ""
     draws = (
         "import os, random, secrets, uuid, ssl\n"
         "def handler(event, context):\n"

@@ -35,6 +35,11 @@ class Shared(SharedCases, unittest.TestCase):
     use_socket = define("system('true <&3', err: '/dev/null'); $?.exitstatus")
     background = "Thread.new { loop { sleep 1 } }\n" + define("1")
     print = define("puts 'one'; warn 'two'; system('echo', 'three'); print 'four'")
+    stream, stream_type = define(
+        "Enumerator.new { |parts| raise 'none' if event < 0\n"
+        "  parts << 'a' << 'b' << 'z' * event\n"
+        "  raise 'odd' if event.odd? }"
+    ), ""
     draws = "require 'securerandom'\nrequire 'openssl'\n" + define(
         "[rand, Random.new.rand, SecureRandom.uuid, OpenSSL::Random.random_bytes(16).unpack1('H*')]"
     )

@@ -35,6 +35,8 @@ import Testing
         Frame(kind: .result, sequence: 1, payload: ByteBuffer(string: "{\"answer\":42}")),
         Frame(kind: .error, sequence: .max, payload: ByteBuffer(string: "{}")),
         Frame(kind: .error, sequence: 3, payload: ByteBuffer(string: "{}"), isLast: true),
+        Frame(kind: .stream, sequence: 4, payload: ByteBuffer(string: "text/csv"), isHead: true),
+        Frame(kind: .stream, sequence: 4, payload: ByteBuffer(string: "a,b")),
         Frame(kind: .result, sequence: 2, payload: ByteBuffer(repeating: 7, count: 1000)),
     ]
 
@@ -42,7 +44,8 @@ import Testing
         var stream = ByteBuffer()
         for frame in frames {
             Frame.writeHeader(frame.kind, sequence: frame.sequence, length: frame.payload.readableBytes, into: &stream)
-            if frame.isLast { stream.setInteger(UInt16(1), at: stream.writerIndex - 6, endianness: .little) }
+            let flags: UInt16 = frame.isLast ? 1 : frame.isHead ? 2 : 0
+            stream.setInteger(flags, at: stream.writerIndex - 6, endianness: .little)
             stream.writeImmutableBuffer(frame.payload)
         }
         return stream
@@ -70,10 +73,27 @@ import Testing
         #expect(try Self.decode(parts) == Self.frames)
     }
 
+    @Test func `frames that never end where a read does do not add up`() throws {
+        var decoder = FrameDecoder()
+        let frame = Self.bytes(length: 4096, kind: 7, sequence: 1, payload: [UInt8](repeating: 7, count: 4096))
+        var first = ByteBuffer(bytes: frame.readableBytesView.prefix(2048))
+        decoder.append(&first)
+        for _ in 0..<1000 {
+            var shifted = ByteBuffer(bytes: Array(frame.readableBytesView.dropFirst(2048)) + Array(frame.readableBytesView.prefix(2048)))
+            decoder.append(&shifted)
+            #expect(decoder.heldCapacity <= 16384)
+            let whole = try decoder.next()
+            #expect(whole?.payload.readableBytes == 4096)
+            #expect(try decoder.next() == nil)
+        }
+    }
+
     static let violations: [(ByteBuffer, FrameViolation)] = [
         (bytes(length: 0, kind: 1, version: 2, sequence: 0, payload: []), .version(2)),
         (bytes(length: 0, kind: 0, sequence: 0, payload: []), .kind(0)),
-        (bytes(length: 0, kind: 7, sequence: 0, payload: []), .kind(7)),
+        (bytes(length: 0, kind: 8, sequence: 0, payload: []), .kind(8)),
+        (bytes(length: 0, kind: 7, flags: 1, sequence: 1, payload: []), .flags(1)),
+        (bytes(length: 65_537, kind: 7, sequence: 1, payload: []), .length(65_537)),
         (bytes(length: 0, kind: 1, flags: 1, sequence: 0, payload: []), .flags(1)),
         (bytes(length: 0, kind: 5, flags: 1, sequence: 1, payload: []), .flags(1)),
         (bytes(length: 0, kind: 6, flags: 2, sequence: 1, payload: []), .flags(2)),

@@ -40,6 +40,8 @@ import Testing
                 switch event {
                 case .answered(.success(let body), _, _): "success \(String(buffer: body))"
                 case .answered(.functionError(let body), let type, _): "error \(type ?? "-") \(String(buffer: body))"
+                case .streaming(let type): "streaming \(type ?? "-")"
+                case .part(let bytes): "part \(String(buffer: bytes))"
                 case .initialisationFailed(let body, let type): "init \(type ?? "-") \(String(buffer: body))"
                 default: "\(event)"
                 }
@@ -254,7 +256,7 @@ import Testing
         #expect(answer.text.contains("Exceeded maximum allowed payload size (6291556 bytes)."))
     }
 
-    @Test func `a stream in chunks is one answer, and its trailers can make it an error`() throws {
+    @Test func `a stream is handed on in parts, and its trailers can make it an error`() throws {
         let fixture = Fixture()
         let channel = try fixture.connect()
         let head = "HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\r\n"
@@ -265,7 +267,27 @@ import Testing
             try channel.writeInbound(ByteBuffer(string: "\(Self.response(id)) \(head)2\r\n[1\r\n3\r\n,2]\r\n0\r\n\(trailers)\r\n"))
             #expect(try Self.receive(on: channel)?.status == 202)
         }
-        #expect(fixture.events.all == ["ready", "success [1,2]", "error Function.Late {}"])
+        let parts = ["streaming -", "part [1", "part ,2]"]
+        #expect(fixture.events.all == ["ready"] + parts + ["success "] + parts + ["error Function.Late {}"])
+    }
+
+    @Test(arguments: [true, false]) func `a stream whose connection is lost is truncated, and not begun again`(_ asks: Bool) throws {
+        let fixture = Fixture()
+        let channel = try fixture.connect()
+        _ = try Self.send(Self.next, on: channel)
+        let id = fixture.invoke()
+        _ = try Self.receive(on: channel)
+        let head = "HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\r\n"
+        try channel.writeInbound(ByteBuffer(string: "\(Self.response(id)) \(head)2\r\n[1\r\n"))
+        // Not by `finish`, which cancels what is scheduled on the loop.
+        channel.pipeline.fireChannelInactive()
+        #expect(fixture.events.all == ["ready", "streaming -", "part [1"])
+        if asks {
+            #expect(try Self.send(Self.next, on: fixture.connect()) == nil)
+        } else {
+            fixture.loop.advanceTime(by: .milliseconds(500))
+        }
+        #expect(fixture.events.all.last == "failed(Sandboxing.RuntimeFault.truncated)")
     }
 
     @Test func `an unknown response mode fails the call`() throws {

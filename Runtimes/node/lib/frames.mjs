@@ -13,10 +13,16 @@ const INVOKE_HEAD_SIZE = 16;
 const PAYLOAD_MAX = 8 * 1024 * 1024;
 const READ_SIZE = 64 * 1024;
 
-export const FrameType = Object.freeze({ BOOTED: 1, INIT: 2, READY: 3, INVOKE: 4, RESULT: 5, ERROR: 6 });
+export const FrameType = Object.freeze({ BOOTED: 1, INIT: 2, READY: 3, INVOKE: 4, RESULT: 5, ERROR: 6, STREAM: 7 });
 
 /** Flag of an ERROR frame: the process ends after it, so nobody may send another call. */
 export const LAST = 1;
+
+/** Flag of the first STREAM frame of a result, whose payload is the content type. */
+export const HEAD = 2;
+
+/** Bytes of one STREAM frame. */
+export const STREAM_MAX = 64 * 1024;
 
 /** The daemon sent something the wire does not allow. There is no way to go on. */
 export class ProtocolError extends Error {}
@@ -58,7 +64,7 @@ export class Frames {
         this.#socket.unref();
     }
 
-    /** Send one frame; `then` is called once the kernel has all of it. */
+    /** Send one frame, text or bytes; `then` is called once the kernel has all of it. */
     send(type, sequence, payload = '', then = undefined, flags = 0) {
         const length = Buffer.byteLength(payload);
         const frame = Buffer.allocUnsafe(HEADER_SIZE + length);
@@ -67,7 +73,11 @@ export class Frames {
         frame.writeUInt8(VERSION, 5);
         frame.writeUInt16LE(flags, 6);
         frame.writeUInt32LE(sequence, 8);
-        frame.write(payload, HEADER_SIZE, 'utf8');
+        if (typeof payload === 'string') {
+            frame.write(payload, HEADER_SIZE, 'utf8');
+        } else {
+            frame.set(payload, HEADER_SIZE);
+        }
         this.#socket.write(frame, then);
     }
 

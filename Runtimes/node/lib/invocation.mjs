@@ -5,8 +5,12 @@
  * done). The first answer counts; the rest are ignored. The callback has a rule of its own: while
  * `callbackWaitsForEmptyEventLoop` is true (the default), its result is held back until the event loop is empty. An
  * empty event loop without any answer ends the call too.
+ *
+ * A handler made by `awslambda.streamifyResponse` answers by its stream: the call is over when the stream has been ended
+ * and the promise has settled.
  */
 import { NodeJsExit, errorObject, logText } from './errors.mjs';
+import { ResponseStream, isStreaming } from './streaming.mjs';
 
 const RESPONSE_MAX = 6_291_556; // bytes; 6 MiB and 100 bytes is Lambda's own limit
 
@@ -19,22 +23,29 @@ export class Invocation {
     #request;
     #facts;
     #finish;
+    #part;
     #settled = false; // an answer was chosen
     #held; // a callback's result, waiting for the event loop to be empty
 
     /**
      * `request`: see parseInvocation. `facts`: see functionFacts. `finish(isError, text, then)` gets the answer as JSON
-     * text, once. When the process ends after it, `then` is given, and called when the answer is sent.
+     * text, once. When the process ends after it, `then` is given, and called when the answer is sent. `part(payload,
+     * flags, then)` gets what a handler streams before it.
      */
-    constructor(request, facts, finish) {
+    constructor(request, facts, finish, part) {
         this.#request = request;
         this.#facts = facts;
         this.#finish = finish;
+        this.#part = part;
     }
 
     run(handler) {
         try {
             const context = this.#context();
+            if (isStreaming(handler)) {
+                this.#stream(handler, context);
+                return;
+            }
             const callback = (error, result) => this.#callback(error, result, context);
             const returned = handler(JSON.parse(this.#request.event), context, callback);
             if (typeof returned?.then === 'function') {
@@ -52,7 +63,7 @@ export class Invocation {
         if (this.#held !== undefined) {
             this.#answer(this.#held.result);
         } else if (!this.#settled) {
-            if (handler.constructor.name === 'AsyncFunction') {
+            if (handler.constructor.name === 'AsyncFunction' || isStreaming(handler)) {
                 this.fail('Invoke Error', new NodeJsExit());
             } else {
                 this.#settle(null, null); // a callback that was never called
@@ -67,6 +78,40 @@ export class Invocation {
         console.error(title, `\t${logText(error)}`);
         const text = JSON.stringify(errorObject(error));
         this.#finish(true, Buffer.byteLength(text) > RESPONSE_MAX ? JSON.stringify(TOO_LARGE) : text, then);
+    }
+
+    #stream(handler, context) {
+        const stream = new ResponseStream((payload, flags, then) => {
+            if (!this.#settled) {
+                this.#part(payload, flags, then);
+            } else {
+                then?.(); // what comes too late is dropped
+            }
+        });
+        const ended = new Promise((resolve, reject) => stream.on('finish', resolve).on('error', reject));
+        const returned = handler(JSON.parse(this.#request.event), stream, context);
+        if (typeof returned?.then !== 'function') {
+            ended.catch(() => {});
+            throw new Error('Streaming does not support non-async handlers.');
+        }
+        Promise.all([returned, ended]).then(
+            () => this.#end(),
+            (error) => {
+                const fail = () => this.#settle(error ?? 'handled');
+                if (stream.writableLength > 0) {
+                    stream.write('', fail); // behind what was written before
+                } else {
+                    fail();
+                }
+            },
+        );
+    }
+
+    #end() {
+        if (!this.#settled) {
+            this.#settled = true;
+            this.#finish(false, '');
+        }
     }
 
     #callback(error, result, context) {

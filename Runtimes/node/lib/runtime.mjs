@@ -1,8 +1,8 @@
 /**
  * The life of one container.
  *
- *    BOOTED ──► INIT ──► READY ──► INVOKE ─► RESULT or ERROR ─► INVOKE …
- *                 └────► ERROR 0, exit            └─► ERROR with LAST, exit
+ *    BOOTED ──► INIT ──► READY ──► INVOKE ─► [STREAM …] RESULT or ERROR ─► INVOKE …
+ *                 └────► ERROR 0, exit                        └─► ERROR with LAST, exit
  *
  * Errors that no handler caught end the process after they were answered: what they left behind is unknown.
  */
@@ -12,6 +12,7 @@ import { FrameType, LAST, ProtocolError, parseInvocation } from './frames.mjs';
 import { Invocation } from './invocation.mjs';
 import { loadHandler } from './loader.mjs';
 import { configureLog, setRequestId } from './log.mjs';
+import { defineGlobal } from './streaming.mjs';
 import { warmUp } from './warmup.mjs';
 
 // Lambda's own exit statuses.
@@ -31,6 +32,7 @@ export class Runtime {
 
     start() {
         configureLog();
+        defineGlobal();
         this.#catchTheUncaught();
         this.#frames.onFrame((type, sequence, payload) => this.#receive(type, sequence, payload));
         this.#frames.send(FrameType.BOOTED, 0);
@@ -68,12 +70,16 @@ export class Runtime {
         setRequestId(request.requestId);
         setTraceId(request.traceId);
         this.#frames.release();
-        this.#invocation = new Invocation(request, this.#facts, (isError, text, then) => {
+        const part = (payload, flags, then) => {
+            this.#frames.send(FrameType.STREAM, request.sequence, payload, then, flags);
+        };
+        const finish = (isError, text, then) => {
             this.#invocation = undefined;
             this.#frames.hold();
             const type = isError ? FrameType.ERROR : FrameType.RESULT;
             this.#frames.send(type, request.sequence, text, then, then === undefined ? 0 : LAST);
-        });
+        };
+        this.#invocation = new Invocation(request, this.#facts, finish, part);
         this.#invocation.run(this.#handler);
     }
 

@@ -6,6 +6,7 @@
     loader       "module.function" → the function
     context      the second argument of a handler
     document     JSON in, JSON out
+    streaming    results that are sent while they are made
     failure      exceptions → Lambda error objects
     log          what reaches the function's log, and how it is formatted
     zygote       one booted interpreter, forked for each container

@@ -11,7 +11,9 @@ import struct
 VERSION = 1
 PAYLOAD_MAX = 8 * 1024 * 1024
 
-BOOTED, INIT, READY, INVOKE, RESULT, ERROR = range(1, 7)
+BOOTED, INIT, READY, INVOKE, RESULT, ERROR, STREAM = range(1, 8)
+HEAD = 2  # flag of the first STREAM frame of a result
+STREAM_MAX = 64 * 1024  # bytes of one STREAM frame
 
 HEADER = struct.Struct("<IBBHI")  # length, type, version, flags, sequence
 INVOKE_HEAD = struct.Struct("<QHHHH")  # deadline, then the lengths of the four strings of Invocation
@@ -93,9 +95,9 @@ class FrameStream:
         self._start = begin + length
         return kind, sequence, self._view[begin : self._start]
 
-    def send(self, kind, sequence, payload=b""):
+    def send(self, kind, sequence, payload=b"", flags=0):
         """Send one frame whole, however many writes the socket needs."""
-        frame = HEADER.pack(len(payload), kind, VERSION, 0, sequence) + payload
+        frame = HEADER.pack(len(payload), kind, VERSION, flags, sequence) + payload
         written = os.write(self._fd, frame)
         if written < len(frame):
             rest = memoryview(frame)[written:]

@@ -1,6 +1,6 @@
 """The life of one container.
 
-    BOOTED ──► INIT ──► READY ──► INVOKE ─► RESULT or ERROR ─► INVOKE …
+    BOOTED ──► INIT ──► READY ──► INVOKE ─► [STREAM …] RESULT or ERROR ─► INVOKE …
                  └────► ERROR 0, exit 1
 
 User code decides how its process ends: SystemExit and signals are not caught, and the daemon reads the exit status.
@@ -12,8 +12,9 @@ from . import environment, log
 from .context import LambdaContext, function_attributes
 from .document import Encoder, ResponseTooLarge, decode, decode_event
 from .failure import error_object
-from .frames import BOOTED, ERROR, INIT, INVOKE, READY, RESULT, Invocation, ProtocolError
+from .frames import BOOTED, ERROR, INIT, INVOKE, READY, RESULT, STREAM, Invocation, ProtocolError
 from .loader import load
+from .streaming import is_streamed, send_parts
 
 EXIT_INIT_FAILED = 1
 
@@ -35,6 +36,8 @@ def serve(stream, rehearse=None):
     while True:
         sequence, payload = _expect(stream, INVOKE)
         kind, answer = function.call(Invocation(payload))
+        if kind == STREAM:
+            kind, answer = function.stream(answer, lambda part, flags: stream.send(STREAM, sequence, part, flags))
         log.flush()  # before the answer: whoever reads the answer may read the log next
         stream.send(kind, sequence, answer)
 
@@ -50,19 +53,31 @@ class Function:
         self._trace_id = ""
 
     def call(self, invocation):
-        """Run the handler once: (RESULT, JSON text) or (ERROR, error object as JSON text)."""
+        """Run the handler once: (RESULT, JSON text), (ERROR, error object as JSON text) or (STREAM, the parts to come)."""
         log.request_id = invocation.request_id
         self._set_trace_id(invocation.trace_id)
         try:
             context = LambdaContext(self._attributes, invocation)
             event = decode_event(invocation.event)
-            return RESULT, self._encoder.result(self._handler(event, context))
+            result = self._handler(event, context)
+            return (STREAM, result) if is_streamed(result) else (RESULT, self._encoder.result(result))
         except ResponseTooLarge:
             return ERROR, self._encoder.too_large()
         except Exception as error:
-            failure = error_object(error, invocation.request_id)
-            log.report(failure)
-            return ERROR, self._encoder.error(failure)
+            return self._failed(error)
+
+    def stream(self, parts, send):
+        """Send the parts of a result: (RESULT, nothing more) or (ERROR, error object as JSON text)."""
+        try:
+            send_parts(parts, send)
+            return RESULT, b""
+        except Exception as error:
+            return self._failed(error)
+
+    def _failed(self, error):
+        failure = error_object(error, log.request_id)
+        log.report(failure)
+        return ERROR, self._encoder.error(failure)
 
     def _set_trace_id(self, trace_id):
         if trace_id == self._trace_id:

@@ -10,8 +10,10 @@ module WaysideRuntime
   class Frames
     VERSION = 1
     PAYLOAD_MAX = 8 * 1024 * 1024
-    BOOTED, INIT, READY, INVOKE, RESULT, ERROR = *1..6
+    BOOTED, INIT, READY, INVOKE, RESULT, ERROR, STREAM = *1..7
     LAST = 1 # flag: the runtime ends after this frame
+    HEAD = 2 # flag: the first STREAM frame of a result
+    STREAM_MAX = 64 * 1024 # bytes of one STREAM frame
 
     HEADER = 'L<CCS<L<' # length, type, version, flags, sequence
     HEADER_SIZE = 12

@@ -16,8 +16,8 @@ require_relative 'log'
 module WaysideRuntime
   # The life of one container.
   #
-  #    BOOTED ──► INIT ──► READY ──► INVOKE ─► RESULT or ERROR ─► INVOKE …
-  #                 └────► ERROR 0, exit            └─► ERROR with LAST, exit
+  #    BOOTED ──► INIT ──► READY ──► INVOKE ─► [STREAM …] RESULT or ERROR ─► INVOKE …
+  #                 └────► ERROR 0, exit                        └─► ERROR with LAST, exit
   #
   # As on Lambda, a StandardError of the handler is an answer like any other, but NameError (with NoMethodError) and
   # whatever is no StandardError ends the process after it was answered.
@@ -55,15 +55,16 @@ module WaysideRuntime
     end
 
     def invoke(function, sequence, payload)
-      kind, answer, last = call(function, Invocation.new(payload))
+      kind, answer, last = call(function, Invocation.new(payload), sequence)
       Log.flush # before the answer: whoever reads the answer may read the log next
       @frames.send(kind, sequence, answer, last ? Frames::LAST : 0)
       Process.exit!(EXIT_CRITICAL) if last
     end
 
     # [type of the answer, its bytes, whether the process has to end after it]
-    def call(function, invocation)
-      [Frames::RESULT, Document.encode(function.call(invocation)), false]
+    def call(function, invocation, sequence)
+      result = function.call(invocation)
+      [Frames::RESULT, result.is_a?(Enumerator) ? stream(result, sequence) : Document.encode(result), false]
     rescue Document::TooLarge
       [Frames::ERROR, Document::TOO_LARGE, false]
     rescue Document::Unreadable => e
@@ -74,6 +75,22 @@ module WaysideRuntime
       refuse('Error raised from handler method', Failure.new(e, 'Function'), false)
     rescue Exception => e # SystemExit, NoMemoryError, SystemStackError …
       refuse('Critical exception from handler', Failure.new(e, 'Function'), true)
+    end
+
+    # Send what an enumerator yields while it is made; nothing is left for the answer. A failure before the first part is one of
+    # the call, as if nothing had been streamed.
+    def stream(parts, sequence)
+      has_begun = false
+      parts.each do |part|
+        @frames.send(Frames::STREAM, sequence, '', Frames::HEAD) unless has_begun
+        has_begun = true
+        bytes = part.to_s.b
+        (0...bytes.bytesize).step(Frames::STREAM_MAX) do |start|
+          @frames.send(Frames::STREAM, sequence, bytes.byteslice(start, Frames::STREAM_MAX))
+        end
+      end
+      @frames.send(Frames::STREAM, sequence, '', Frames::HEAD) unless has_begun
+      ''
     end
 
     def refuse(title, failure, last)

@@ -25,7 +25,7 @@ extension LambdaResponder {
     struct PreparedInvocation: Sendable {
         let type: InvokeHead.InvocationType
         let wantsLog: Bool
-        let request: InvocationRequest
+        var request: InvocationRequest
     }
 
     func prepare(_ call: LambdaCall) throws(LambdaError) -> PreparedInvocation {
@@ -97,10 +97,18 @@ extension LambdaResponder {
         answer.add(.traceID, traceID)
         if case .functionError = result.outcome { answer.add(.functionError, "Unhandled") }
         if wantsLog { answer.add(.logResult, Base64.encode(result.log.tail(limit: limits.logTailBytes.bytes).readableBytesView)) }
-        answer.add(.waysideSite, record.site ?? record.node)
-        answer.add(.waysideDecision, record.decision.rawValue)
-        answer.add(.waysideReason, record.reason.rawValue)
-        if let level = record.startLevel { answer.add(.waysideStartLevel, level.rawValue) }
+        addPlace(
+            to: &answer, site: record.site ?? record.node, decision: record.decision, reason: record.reason, startLevel: record.startLevel)
         return answer
+    }
+
+    /// Where the call ran and why there, as far as it is known.
+    func addPlace(
+        to answer: inout LambdaAnswer, site: String?, decision: InvocationRecord.Decision?, reason: DecisionReason?, startLevel: StartLevel?
+    ) {
+        if let site { answer.add(.waysideSite, site) }
+        if let decision { answer.add(.waysideDecision, decision.rawValue) }
+        if let reason { answer.add(.waysideReason, reason.rawValue) }
+        if let startLevel { answer.add(.waysideStartLevel, startLevel.rawValue) }
     }
 }

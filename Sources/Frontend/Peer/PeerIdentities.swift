@@ -14,7 +14,7 @@ final class PeerIdentities: Sendable {
 
     /// The node at the other end of an HTTP/2 stream, whose connection's handshake has verified its certificate.
     ///
-    /// This is also where a connection is first seen, so ``FlushBeforeClose`` is put into it here.
+    /// This is also where a connection is first seen, so ``RecordWriter`` is put into it here.
     /// - Throws: `forbidden` when the connection is not HTTP/2 over TLS; `invalidCertificate` when no node is named.
     func name(of stream: any Channel) async throws(ForwardingError) -> String {
         guard let certificate = await Self.certificate(of: stream) else {
@@ -36,7 +36,7 @@ final class PeerIdentities: Sendable {
     private static func certificate(of stream: any Channel) async -> NIOSSLCertificate? {
         guard let connection = stream.parent else { return nil }
         let certificate = connection.eventLoop.submit {
-            try FlushBeforeClose.install(on: connection)
+            try RecordWriter.install(on: connection)
             return try connection.pipeline.syncOperations.nioSSL_peerCertificate()
         }
         return try? await certificate.get()

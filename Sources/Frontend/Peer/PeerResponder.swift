@@ -74,7 +74,7 @@ struct PeerResponder: HTTPResponder {
             switch route {
             case .invoke:
                 // The sender that resets its stream or loses its connection cancels what runs for it.
-                return await withCancellation(onCloseOf: context.channel) { await invoke(request, arrival: arrival) }
+                return await withCancellation(onCloseOf: context.channel) { await invoke(request, arrival: arrival, on: context.channel) }
             case .hasBundle(let digest):
                 return Response(status: await services.hasBundle(digest) ? .ok : .notFound)
             case .addBundle(let digest): return try await addBundle(digest, request)
@@ -113,7 +113,7 @@ struct PeerResponder: HTTPResponder {
 
     // MARK: - Routes
 
-    private func invoke(_ request: Request, arrival: EngineInstant) async -> Response {
+    private func invoke(_ request: Request, arrival: EngineInstant, on stream: any Channel) async -> Response {
         do {
             let payload = try await collect(request.body, bytesMax: limits.payloadBytesMax)
             let invocation = try ForwardedInvocation(fields: request.headers)
@@ -132,9 +132,16 @@ struct PeerResponder: HTTPResponder {
             let identity = VersionIdentity(
                 function: invocation.function, version: invocation.version, revision: invocation.revision)
             services.reports?.received(identity, running: version, now: arrival)
-            let result = try await services.invoke(invocation.request(of: version, payload: payload, arrival: arrival))
-            services.reports?.answered(identity, result.record)
-            var response = Response(status: .ok, body: ResponseBody(contentsOf: try ForwardedAnswer(result).sections()))
+            let call = invocation.request(of: version, payload: payload, arrival: arrival)
+            let body: ResponseBody
+            if let results = call.results {
+                body = streamedBody(of: call, results, identity, on: stream)
+            } else {
+                let result = try await services.invoke(call)
+                services.reports?.answered(identity, result.record)
+                body = ResponseBody(contentsOf: try ForwardedAnswer(result).sections())
+            }
+            var response = Response(status: .ok, body: body)
             response.headers[.waysideNode] = services.node
             response.headers[.contentType] = "application/octet-stream"
             return response

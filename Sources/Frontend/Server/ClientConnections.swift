@@ -14,10 +14,16 @@ final class ClientConnections: Sendable {
 
     /// Runs `work`, whose task is cancelled when the client of `channel` goes away.
     func cancellingWhenGone<Value: Sendable>(_ channel: any Channel, _ work: () async -> Value) async -> Value {
-        guard let connection = open.withLock({ $0[ObjectIdentifier(channel)] }) else { return await work() }
-        withUnsafeCurrentTask { connection.begin($0.map(CancellableTask.init)) }
-        defer { connection.end() }
+        let connection = cancelWhenGone(channel)
+        defer { connection?.end() }
         return await work()
+    }
+
+    /// The current task is cancelled when the client of `channel` goes away, until `end` is called, by that task.
+    func cancelWhenGone(_ channel: any Channel) -> ClientConnection? {
+        let connection = open.withLock { $0[ObjectIdentifier(channel)] }
+        if let connection { withUnsafeCurrentTask { connection.begin($0.map(CancellableTask.init)) } }
+        return connection
     }
 
     var count: Int { open.withLock { $0.count } }
@@ -46,7 +52,7 @@ final class ClientConnection: Sendable {
         }
     }
 
-    fileprivate func end() { running.withLock { $0 = nil } }
+    func end() { running.withLock { $0 = nil } }
 
     fileprivate func close() {
         guard !isGone.exchange(true, ordering: .acquiringAndReleasing) else { return }

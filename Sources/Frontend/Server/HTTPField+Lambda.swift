@@ -17,6 +17,8 @@ extension HTTPField.Name {
     static let executedVersion = known("X-Amz-Executed-Version")
     static let functionError = known("X-Amz-Function-Error")
     static let logResult = known("X-Amz-Log-Result")
+    /// The content type of a streamed result, whose events have another.
+    static let remappedContentType = known("X-Amzn-Remapped-Content-Type")
     static let remappedContentLength = known("X-Amzn-Remapped-Content-Length")
 
     // This engine's own.

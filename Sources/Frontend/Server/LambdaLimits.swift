@@ -4,6 +4,8 @@ public import EngineCore
 public struct LambdaLimits: Hashable, Sendable {
     /// The event of an invocation. Beyond: 413 `RequestTooLargeException`.
     public var eventBytes = ByteCount(6_291_456)
+    /// What one streamed result may have; `nil`: any number. Beyond: the stream ends with `Function.ResponseSizeTooLarge`.
+    public var streamedBytes: ByteCount? = ByteCount(200 << 20)
     /// The body of CreateFunction and UpdateFunctionCode, with its base64. Beyond: 413 `RequestEntityTooLargeException`.
     public var codeRequestBytes = ByteCount(70_167_211)
     /// The body of every other request. Beyond: 413 `RequestEntityTooLargeException`.

@@ -51,26 +51,35 @@ final class LambdaResponder: Sendable {
     func respond(to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
         let id = RequestID()
         let now = services.clock.epochSeconds()
-        var answer: LambdaAnswer
+        let reply: Reply
         do {
             let target = RequestTarget(request.head.path ?? "/")
             if let link = codeLinks.link(request.method, target) {
-                answer = try await download(link, now: now)
+                reply = .answer(try await download(link, now: now))
             } else {
                 let route = LambdaRoute(request.method, target)
                 let claim = try verifier.claim(of: request.head, now: Int64(now))
                 if request.headers.contains(.expect) { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) }
-                answer = try await authenticated(request, route, target, claim, id, channel)
+                reply = try await authenticated(request, route, target, claim, id, channel)
             }
         } catch let error as LambdaError {
             if error.code.row.status >= 500 { logger.warning("Answered an error of the engine", metadata: metadata(id, request, error)) }
-            answer = LambdaAnswer(error)
+            reply = .answer(LambdaAnswer(error))
         }
-        try await writer.write(response: complete(&answer, id, now: now), body: answer.body)
+        switch reply {
+        case .answer(var answer): try await writer.write(response: complete(&answer, id, now: now), body: answer.body)
+        case .stream(let prepared): try await stream(prepared, on: channel, writer)
+        }
+    }
+
+    private enum Reply {
+        case answer(LambdaAnswer)
+        /// Is answered while it runs.
+        case stream(PreparedInvocation)
     }
 
     /// Adds what every answer has.
-    private func complete(_ answer: inout LambdaAnswer, _ id: RequestID, now: Double) -> HTTPResponse {
+    func complete(_ answer: inout LambdaAnswer, _ id: RequestID, now: Double) -> HTTPResponse {
         answer.add(.requestID, id.description)
         answer.add(.date, date.text(at: Int64(now)))
         if answer.status != .noContent, let length = answer.body.contentLength { answer.add(.contentLength, String(length)) }
@@ -139,7 +148,7 @@ final class LambdaResponder: Sendable {
     private func authenticated(
         _ request: Request, _ route: LambdaRoute?, _ target: RequestTarget, _ claim: SignatureClaim, _ id: RequestID,
         _ channel: any Channel
-    ) async throws -> LambdaAnswer {
+    ) async throws -> Reply {
         let body = try await receive(request, for: route?.operation, claimedBy: claim.access.account, channel)
         let caller = try verifier.verify(claim, of: request.head, bodyDigest: body.digest)
         guard let route else { throw LambdaError.unknownOperation(request.method.rawValue, String(target.path)) }
@@ -152,10 +161,10 @@ final class LambdaResponder: Sendable {
             }
         }
         defer { if carriesCode { codeRequests.subtract(1, ordering: .relaxed) } }
-        return try await perform(
-            LambdaCall(
-                id: id, operation: route.operation, resource: route.resource, target: target, head: request.head, caller: caller,
-                body: body.buffer, arrival: services.clock.now(), channel: channel))
+        let call = LambdaCall(
+            id: id, operation: route.operation, resource: route.resource, target: target, head: request.head, caller: caller,
+            body: body.buffer, arrival: services.clock.now(), channel: channel)
+        return call.operation == .invokeWithResponseStream ? .stream(try prepareStreamed(call)) : .answer(try await perform(call))
     }
 
     /// The body, in bounded memory and, unless it is small, in bounded time; who sends it is not known yet.
@@ -164,7 +173,7 @@ final class LambdaResponder: Sendable {
     ) async throws -> ReceivedBody {
         let limit =
             switch operation {
-            case .invoke: limits.eventBytes.bytes
+            case .invoke, .invokeWithResponseStream: limits.eventBytes.bytes
             case .createFunction, .updateFunctionCode: limits.codeRequestBytes.bytes
             default: limits.requestBytes.bytes
             }
@@ -193,6 +202,7 @@ final class LambdaResponder: Sendable {
     private func perform(_ call: LambdaCall) async throws(LambdaError) -> LambdaAnswer {
         switch call.operation {
         case .invoke: try await invoke(call)
+        case .invokeWithResponseStream: preconditionFailure("It is answered while it runs, which is not done here.")
         case .createFunction: try await createFunction(call)
         case .deleteFunction: try await deleteFunction(call)
         case .deleteFunctionConcurrency: try await deleteFunctionConcurrency(call)

@@ -3,6 +3,7 @@ import HTTPTypes
 /// An operation of the API; the raw value is its name there.
 enum LambdaOperation: String, CaseIterable, Sendable {
     case invoke = "Invoke"
+    case invokeWithResponseStream = "InvokeWithResponseStream"
     case createFunction = "CreateFunction"
     case deleteFunction = "DeleteFunction"
     case deleteFunctionConcurrency = "DeleteFunctionConcurrency"
@@ -28,6 +29,7 @@ enum LambdaOperation: String, CaseIterable, Sendable {
     fileprivate var pattern: String {
         switch self {
         case .invoke: "POST /2015-03-31/functions/*/invocations"
+        case .invokeWithResponseStream: "POST /2021-11-15/functions/*/response-streaming-invocations"
         case .createFunction: "POST /2015-03-31/functions"
         case .deleteFunction: "DELETE /2015-03-31/functions/*"
         case .deleteFunctionConcurrency: "DELETE /2017-10-31/functions/*/concurrency"
@@ -51,10 +53,12 @@ enum LambdaOperation: String, CaseIterable, Sendable {
     }
 
     /// The permission that calling it takes, as refusals name it.
-    var action: String { self == .invoke ? "lambda:InvokeFunction" : "lambda:\(rawValue)" }
+    var action: String { isInvocation ? "lambda:InvokeFunction" : "lambda:\(rawValue)" }
 
     /// The operation as limits on sizes name it.
-    var nameInLimits: String { self == .invoke ? "InvokeFunction" : rawValue }
+    var nameInLimits: String { isInvocation ? "InvokeFunction" : rawValue }
+
+    var isInvocation: Bool { self == .invoke || self == .invokeWithResponseStream }
 
     var carriesCode: Bool { self == .createFunction || self == .updateFunctionCode }
 }

@@ -21,6 +21,8 @@ class SharedCases:
     use_socket = None  # the status of `true <&3` in a shell that is a child
     background = None  # something runs on by itself from the time the file is loaded
     print = None  # one, two and three, a line each: to standard output and error and by a child; and four without an end
+    stream = None  # streams ab, then as many bytes z as the event says, one part each; fails behind them when that is odd
+    stream_type = None  # the content type of that stream
     draws = None  # a list of all kinds of random values
 
     def start(self, source, files=None, **options):
@@ -56,6 +58,28 @@ class SharedCases:
                 "errorType": "Function.ResponseSizeTooLarge",
             },
         )
+
+    def test_a_result_is_streamed(self):
+        with self.start(self.stream) as function:
+            for count in (0, 200_000):
+                content_type, parts, kind, payload = function.stream(count)
+                self.assertEqual((parts, kind, payload), (b"ab" + b"z" * count, RESULT, b""))
+            self.assertEqual(content_type, self.stream_type)
+            _, parts, kind, payload = function.stream(3)
+            self.assertEqual((parts, kind, json.loads(payload)["errorMessage"]), (b"abzzz", ERROR, "odd"))
+            # A failure before the first part is one of the call.
+            self.assertEqual(function.stream(-1)[:3], (None, b"", ERROR))
+            self.assertEqual(function.stream(0)[2], RESULT)
+
+    def test_a_stream_waits_for_a_daemon_that_does_not_read(self):
+        with self.start(self.stream) as function:
+            function.connection.sendall(function.invoke_bytes(64 << 20))
+            # What the socket takes is far less; what is not sent is not answered.
+            kind, _, _ = function.receive()
+            self.assertEqual(kind, daemon.STREAM)
+            while kind == daemon.STREAM:
+                kind, _, payload = function.receive()
+            self.assertEqual((kind, payload), (RESULT, b""))
 
     def test_frames_split_and_joined_anywhere(self):
         with self.start(self.echo) as function:

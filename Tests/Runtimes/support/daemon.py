@@ -16,11 +16,13 @@ import time
 
 RUNTIMES = pathlib.Path(__file__).resolve().parents[3] / "Runtimes"
 
-BOOTED, INIT, READY, INVOKE, RESULT, ERROR = range(1, 7)
+BOOTED, INIT, READY, INVOKE, RESULT, ERROR, STREAM = range(1, 8)
 HEADER = struct.Struct("<IBBHI")
 INVOKE_HEAD = struct.Struct("<QHHHH")
 
 LAST = 1  # flag of an ERROR frame: the runtime ends after it
+HEAD = 2  # flag of the first STREAM frame of a result
+STREAM_MAX = 64 * 1024
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:probe"
 REQUEST_ID = "8f5e1c0a-0000-4000-8000-00000000{:04d}"
@@ -78,6 +80,7 @@ class Channel:
         self._log = b""
         self._sequence = 0
         self.last = False  # whether the frame received last said that the runtime ends after it
+        self.head = False  # whether it was the first of a stream
 
     def send_init(self, handler, environment):
         payload = json.dumps({"handler": handler, "environment": environment}).encode()
@@ -99,11 +102,31 @@ class Channel:
         assert sequence == self._sequence, f"answer to {sequence}, expected {self._sequence}"
         return kind, payload
 
+    def stream(self, event=None, **details):
+        """One call whose result is streamed: (content type, the bytes, RESULT or ERROR, the last frame's bytes).
+
+        The content type is None when nothing was streamed.
+        """
+        self.connection.sendall(self.invoke_bytes(event, **details))
+        content_type, parts = None, []
+        while True:
+            kind, sequence, payload = self.receive()
+            assert sequence == self._sequence, f"frame of {sequence}, expected {self._sequence}"
+            if kind != STREAM:
+                return content_type, b"".join(parts), kind, payload
+            assert self.head == (content_type is None), "a head where none may be, or none where one must"
+            if self.head:
+                content_type = payload.decode()
+            else:
+                parts.append(payload)
+
     def receive(self):
         """One frame: (type, sequence, payload); EOFError at the end of the connection. Sets `last` by its flag."""
         length, kind, version, flags, sequence = HEADER.unpack(self._exactly(HEADER.size))
-        assert version == 1 and flags in ({0, LAST} if kind == ERROR else {0}), (version, flags)
-        self.last = flags == LAST
+        assert version == 1 and flags in {ERROR: {0, LAST}, STREAM: {0, HEAD}}.get(kind, {0}), (version, flags)
+        assert kind != STREAM or length <= STREAM_MAX, length
+        self.last = kind == ERROR and flags == LAST
+        self.head = kind == STREAM and flags == HEAD
         return kind, sequence, self._exactly(length)
 
     def log(self, wait_for=None):
