@@ -92,6 +92,13 @@ public final class BundleStore: Sendable {
         return bytes
     }
 
+    /// Unpacks the package that is here again, should its bundle be gone.
+    /// - Throws: `notFound`; `digestMismatch` when the file has been damaged since; what ``add(_:expecting:)`` throws.
+    public func restore(_ digest: ContentDigest) throws(ContentError) {
+        guard !contains(digest) else { return }
+        try add(try package(digest), expecting: digest)
+    }
+
     /// Removes package and bundle. Removing what is not there is a success. The caller knows that nothing runs from it.
     ///
     /// The package goes first, so that a crash in between leaves what opening the store sweeps.

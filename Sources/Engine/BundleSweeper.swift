@@ -7,12 +7,15 @@ internal import Synchronization
 final class BundleSweeper: Sendable {
     private let pool: ContainerPool
     private let interval: Duration
+    private let kept: @Sendable () -> Set<ContentDigest>
     /// Digests on their way out. Bounded by the bundles the store holds.
     private let doomed = Mutex<Set<ContentDigest>>([])
 
-    init(pool: ContainerPool, interval: Duration) {
+    /// - Parameter kept: what stays for now although nothing refers to it.
+    init(pool: ContainerPool, interval: Duration, kept: @escaping @Sendable () -> Set<ContentDigest>) {
         self.pool = pool
         self.interval = interval
+        self.kept = kept
     }
 
     /// Nothing in the catalog refers to these now.
@@ -24,7 +27,7 @@ final class BundleSweeper: Sendable {
     /// - Parameter removeUnreferenced: removes those that the catalog still does not refer to. Blocks.
     func run(_ removeUnreferenced: @escaping @Sendable (Set<ContentDigest>) -> Void) async {
         while (try? await Task.sleep(for: interval)) != nil {
-            let inUse = pool.digestsInUse
+            let inUse = pool.digestsInUse.union(kept())
             let free = doomed.withLock { digests in
                 let free = digests.subtracting(inUse)
                 digests.subtract(free)

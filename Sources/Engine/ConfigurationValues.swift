@@ -4,6 +4,7 @@ internal import EgressProxy
 internal import EngineCore
 internal import Foundation
 internal import Placement
+internal import RegionForwarding
 internal import SystemPackage
 internal import Yams
 
@@ -74,6 +75,10 @@ struct ConfigurationValues {
 
     func double(_ key: String) throws(ConfigurationError) -> Double {
         try required(key) { try reader.requiredDouble(forKey: ConfigKey(key)) }
+    }
+
+    func boolean(_ key: String) throws(ConfigurationError) -> Bool {
+        try required(key) { try reader.requiredBool(forKey: ConfigKey(key)) }
     }
 
     func choice<Value: RawRepresentable<String> & CaseIterable>(_ key: String, _: Value.Type) throws(ConfigurationError) -> Value {
@@ -153,6 +158,16 @@ struct ConfigurationValues {
             found.append(EngineConfiguration.Region(name: String(parts[0]), url: String(parts[1])))
         }
         return found
+    }
+
+    func replication() throws(ConfigurationError) -> ReplicationConfiguration {
+        var replication = ReplicationConfiguration()
+        replication.breadth = try integer("replication.breadth", in: 0...64)
+        replication.isRequired = try boolean("replication.required")
+        replication.timeout = .milliseconds(try integer("replication.timeoutMilliseconds", in: 100...600_000))
+        replication.callsPerRegion = Double(try integer("replication.callsPerRegion", in: 1...1_000_000_000))
+        replication.quiet = .seconds(try integer("replication.quietSeconds", in: 1...31_536_000))
+        return replication
     }
 
     func placement() throws(ConfigurationError) -> PlacementConfiguration {

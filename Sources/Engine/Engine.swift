@@ -87,13 +87,16 @@ public struct Engine: Sendable {
         let site = try site(identity, bundles, packageThreads)
         let records = RecordStore(
             countMax: configuration.recordsMax, logBytesMax: configuration.recordLogsMax, arrivalsMax: configuration.arrivalsMax)
+        let stale = StaleVersions(catalog: catalog) { bundles.contains($0) }
+        let replicator = replicator(regions, catalog, bundles, packageThreads)
         let router = InvocationRouter(
             node: configuration.nodeName, role: configuration.role, policy: PlacementPolicy(configuration: configuration.placement),
-            pool: pool, regions: regions, site: site, records: records, logger: logger)
-        let sweeper = BundleSweeper(pool: pool, interval: configuration.sweepInterval)
+            pool: pool, regions: regions, site: site, code: Self.codePresence(bundles, replicator, stale), records: records, logger: logger)
+        let sweeper = BundleSweeper(pool: pool, interval: configuration.sweepInterval) { stale.digests }
         let parts = Parts(
             catalog: catalog, bundles: bundles, host: host, pool: pool, router: router, records: records, sweeper: sweeper,
-            packageThreads: packageThreads, regions: regions, reports: reports(pool, router))
+            packageThreads: packageThreads, regions: regions, reports: reports(pool, router), replicator: replicator, stale: stale)
+        if let feed = parts.reports { try Self.tellHeld(catalog, bundles, feed) }
         let lambda = try lambdaServer(parts)
 
         let adoption = Adoption(host: host, logger: logger) {
@@ -111,6 +114,7 @@ public struct Engine: Sendable {
             UntilShutdown("bundles") { await sweeper.run { lambda.removeUnreferencedBundles($0) } },
         ]
         if let regions { services.append(UntilShutdown("regions") { await regions.run() }) }
+        if let replicator { services.append(UntilShutdown("replication") { await replicator.run() }) }
         if let site { services.append(UntilShutdown("site") { await site.directory.run() }) }
         services.append(operatorServer(parts))
         if let identity, let listen = configuration.peers?.listen {
@@ -144,6 +148,8 @@ extension Engine {
         let packageThreads: NIOThreadPool
         let regions: RegionDirectory?
         let reports: ReportFeed?
+        let replicator: Replicator?
+        let stale: StaleVersions
     }
 
     /// What this node tells the peers that forward to it; `nil` when none can.
@@ -230,6 +236,15 @@ extension Engine {
                 addBundle: { (package, digest) async throws(InvocationError) in
                     _ = try await Self.blocking(.codeUnavailable, on: threads) { try bundles.add(package, expecting: digest) }
                 },
+                package: { (digest) async throws(InvocationError) in
+                    try await Self.blocking(.codeUnavailable, on: threads) { ByteBuffer(bytes: try bundles.package(digest)) }
+                },
+                release: { (identity) async throws(InvocationError) in
+                    sweeper.remove(
+                        try await Self.blocking(.internalFailure) {
+                            try catalog.release(identity.function, identity.version, revision: identity.revision)
+                        })
+                },
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
                 isDraining: { router.isDraining }, load: { Self.load(pool.counts, memory) },
                 reports: parts.reports),
@@ -238,6 +253,11 @@ extension Engine {
 
     private func lambdaServer(_ parts: Parts) throws -> LambdaServer {
         let (pool, router, sweeper) = (parts.pool, parts.router, parts.sweeper)
+        let (stale, replicator, regions) = (parts.stale, parts.replicator, parts.regions)
+        var replicate: (@Sendable ([PinnedVersion]) async throws(InvocationError) -> Void)?
+        if let replicator, configuration.replication.breadth > 0 {
+            replicate = { (versions) async throws(InvocationError) in try await replicator.replicate(versions) }
+        }
         let runtimes = parts.host.manifests.flatMap { manifest in
             manifest.identifiers.map { KnownRuntime(identifier: $0, needsHandler: manifest.kind != .execLate) }
         }
@@ -265,8 +285,11 @@ extension Engine {
                 isWarm: { router.isWarm($0) },
                 functionChanged: { change in
                     for version in change.superseded { pool.retire(version) }
+                    stale.superseded(change.superseded)
+                    replicator?.superseded(change.superseded)
                     sweeper.remove(change.unreferenced)
-                }, provisionedStatus: { ProvisionedStatus($0, $1, pool) }, threadPool: parts.packageThreads, affinityTokens: tokens),
+                }, replicate: replicate, holders: { version in regions?.holders(revision: version.revision) ?? [] },
+                provisionedStatus: { ProvisionedStatus($0, $1, pool) }, threadPool: parts.packageThreads, affinityTokens: tokens),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 
@@ -308,18 +331,22 @@ extension Engine {
         }
     }
 
-    /// Where a version's unpacked bundle is, relative to the content folder.
+    /// Where a version's unpacked bundle is, relative to the content folder. It is unpacked again if only its package is there.
     private static func bundlePath(_ bundles: BundleStore) -> @Sendable (PinnedVersion) async throws(InvocationError) -> String {
         { (version) async throws(InvocationError) in
-            guard bundles.contains(version.codeDigest) else {
-                throw InvocationError(.codeUnavailable, "The code of \(version.arn) is not on this node. Deploy it again.")
+            if !bundles.contains(version.codeDigest) {
+                do throws(InvocationError) {
+                    try await blocking(.codeUnavailable) { try bundles.restore(version.codeDigest) }
+                } catch {
+                    throw InvocationError(.codeUnavailable, "The code of \(version.arn) is not on this node. Deploy it again.")
+                }
             }
             return bundles.relativeBundlePath(version.codeDigest)
         }
     }
 
     /// Runs what blocks off the event loops.
-    private static func blocking<Value: Sendable>(
+    static func blocking<Value: Sendable>(
         _ code: InvocationError.Code, on threads: NIOThreadPool = .singleton, _ body: @escaping @Sendable () throws -> Value
     ) async throws(InvocationError) -> Value {
         do {

@@ -5,6 +5,7 @@ internal import EngineCore
 internal import Foundation
 public import Logging
 public import Placement
+internal import RegionForwarding
 internal import Sandboxing
 public import SystemPackage
 internal import Yams
@@ -53,6 +54,7 @@ public struct EngineConfiguration: Sendable {
     let streamedMax: ByteCount?
     /// `nil`: the node stands alone.
     public let peers: Peers?
+    let replication: ReplicationConfiguration
     public let placement: PlacementConfiguration
     public let regionRule: RegionChooser.Rule
     let capacity: CapacitySettings
@@ -114,6 +116,7 @@ public struct EngineConfiguration: Sendable {
         let streamed = try values.integer("api.streamedMebibytesMax", in: 0...1_048_576)
         streamedMax = streamed == 0 ? nil : ByteCount(streamed << 20)
         peers = try values.peers()
+        replication = try values.replication()
         placement = try values.placement()
         regionRule = try values.choice("placement.regionChoice", RegionChooser.Rule.self)
         capacity = try values.capacitySettings()

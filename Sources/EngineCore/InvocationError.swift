@@ -21,6 +21,8 @@ public struct InvocationError: Error, Hashable, CustomStringConvertible {
         case versionNotHeld = "version_not_held"
         /// The bundle of the pinned version cannot be had or is damaged.
         case codeUnavailable = "code_unavailable"
+        /// The version's code is not here yet, and no region can take the call meanwhile.
+        case codeNotCurrent = "code_not_current"
         /// The sandbox could not be set up.
         case startFailed = "start_failed"
         /// The process that holds the sandboxes died while the call was running.
@@ -55,7 +57,7 @@ public struct InvocationError: Error, Hashable, CustomStringConvertible {
     public var surelyNotStarted: Bool {
         switch code {
         case .overloaded, .rejectedByPolicy, .noPermission, .reservedConcurrency, .variableCapacity, .affinity, .hopLimit, .draining,
-            .versionNotHeld, .codeUnavailable, .startFailed, .noRegion:
+            .versionNotHeld, .codeUnavailable, .codeNotCurrent, .startFailed, .noRegion:
             true
         case .launcherLost, .deadlineExceeded, .aborted, .regionFailed, .internalFailure: false
         }

@@ -69,6 +69,8 @@ public struct InvocationRecord: Sendable, Codable {
     public var tries: [InvocationTry]?
     /// How the region was chosen, when one was; of a call that was tried in several, the last choice.
     public var regions: RegionChoice?
+    /// The revision that ran in place of the newest, whose code was at hand nowhere; `nil`: the newest ran.
+    public var staleRevision: String?
     /// What the placement decision saw; `nil` for calls that an idle container took at once.
     public var placement: PlacementBasis?
     /// How the call came by its container here; `nil` if it had none.

@@ -10,7 +10,8 @@ extension Catalog {
     /// - Returns: `$LATEST`, or the published version.
     /// - Throws: `functionExists`, `accountNotFound`, `limitReached`.
     public func create(
-        _ key: FunctionKey, settings: FunctionSettings, code: CodeReference, tags: [String: String], publish: Bool
+        _ key: FunctionKey, settings: FunctionSettings, code: CodeReference, tags: [String: String], publish: Bool,
+        revisions: ChangeRevisions = ChangeRevisions()
     ) throws(CatalogError) -> FunctionEntry {
         try change(key, "create the function \(key.name)") { db in
             let isolation = try Self.isolation(of: key.account, db)
@@ -24,8 +25,8 @@ extension Catalog {
             }
             try checkVersionCount()
             let function = try FunctionRow.insert(key, tags: tags, db)
-            let latest = try writeLatest(function, settings, code, isolation, db)
-            return publish ? try publishLatest(latest, of: function, description: nil, db) : latest
+            let latest = try writeLatest(function, settings, code, isolation, revisions, db)
+            return publish ? try publishLatest(latest, of: function, description: nil, revisions, db) : latest
         }
     }
 
@@ -47,19 +48,24 @@ extension Catalog {
 
     /// Gives `$LATEST` other code, and a new revision even if the code is the same. Blocking.
     /// - Parameters:
+    ///   - architecture: replaces the declared one; `nil`: it stays.
     ///   - revision: the revision `$LATEST` must have, or `nil` for any.
     ///   - publish: whether to publish at once and answer that version instead of `$LATEST`.
     /// - Returns: also the digests nothing refers to any more; see ``delete(_:version:)``.
-    /// - Throws: `functionNotFound`, `revisionMismatch`, `limitReached`.
+    /// - Throws: `functionNotFound`, `revisionMismatch`, `changedMeanwhile`, `limitReached`.
     public func updateCode(
-        _ key: FunctionKey, code: CodeReference, expecting revision: String?, publish: Bool
+        _ key: FunctionKey, code: CodeReference, architecture: String? = nil, expecting revision: String?, publish: Bool,
+        revisions: ChangeRevisions = ChangeRevisions()
     ) throws(CatalogError) -> (FunctionEntry, unreferenced: [ContentDigest]) {
         try change(key, "update the code of \(key.name)") { db in
             let function = try FunctionRow.require(key, db)
             let old = try entry(key, .latest, db)
             try Self.check(old, has: revision)
-            let latest = try writeLatest(function, old.settings, code, old.isolation, db)
-            let answer = publish ? try publishLatest(latest, of: function, description: nil, db) : latest
+            try revisions.check(old)
+            var settings = old.settings
+            settings.architecture = architecture ?? settings.architecture
+            let latest = try writeLatest(function, settings, code, old.isolation, revisions, db)
+            let answer = publish ? try publishLatest(latest, of: function, description: nil, revisions, db) : latest
             return (answer, unreferenced: try CodeUse.unreferenced(among: [old.code.digest], db))
         }
     }
@@ -68,17 +74,19 @@ extension Catalog {
     /// - Parameters:
     ///   - revision: the revision `$LATEST` must have, or `nil` for any.
     ///   - change: must not call the catalog: it runs inside the transaction.
-    /// - Throws: `functionNotFound`, `revisionMismatch`.
+    /// - Throws: `functionNotFound`, `revisionMismatch`, `changedMeanwhile`.
     public func updateSettings(
-        _ key: FunctionKey, expecting revision: String?, _ change: (inout FunctionSettings) -> Void
+        _ key: FunctionKey, expecting revision: String?, revisions: ChangeRevisions = ChangeRevisions(),
+        _ change: (inout FunctionSettings) -> Void
     ) throws(CatalogError) -> FunctionEntry {
         try self.change(key, "update the settings of \(key.name)") { db in
             let function = try FunctionRow.require(key, db)
             let old = try entry(key, .latest, db)
             try Self.check(old, has: revision)
+            try revisions.check(old)
             var settings = old.settings
             change(&settings)
-            return try writeLatest(function, settings, old.code, old.isolation, db)
+            return try writeLatest(function, settings, old.code, old.isolation, revisions, db)
         }
     }
 
@@ -132,6 +140,13 @@ extension Catalog {
         return keys.filter { (account ?? $0.account) == $0.account && (region ?? $0.region) == $0.region }.sorted { $0.arn < $1.arn }
     }
 
+    /// The versions of all functions, or of one, in no order. O(versions) in memory.
+    public func allVersions(of key: FunctionKey? = nil) -> [PinnedVersion] {
+        let functions = functions.withLock { $0.functions }
+        if let key { return functions[key].map { Array($0.values) } ?? [] }
+        return functions.values.flatMap(\.values)
+    }
+
     /// Functions of all accounts. O(1) in memory.
     public func functionCount() -> Int { functions.withLock { $0.functions.count } }
 }
@@ -162,10 +177,11 @@ extension Catalog {
     }
 
     private func writeLatest(
-        _ function: FunctionRow, _ settings: FunctionSettings, _ code: CodeReference, _ isolation: SandboxPolicy.Isolation, _ db: Database
+        _ function: FunctionRow, _ settings: FunctionSettings, _ code: CodeReference, _ isolation: SandboxPolicy.Isolation,
+        _ revisions: ChangeRevisions, _ db: Database
     ) throws -> FunctionEntry {
         let latest = FunctionEntry(
-            key: function.key, version: .latest, revision: Self.newRevision(), settings: settings, code: code,
+            key: function.key, version: .latest, revision: revisions.latest, settings: settings, code: code,
             lastModified: Self.wallClock(), isolation: isolation)
         try rows.write(latest, function: function.id, db)
         return latest

@@ -71,6 +71,38 @@ extension Catalog {
         }
     }
 
+    /// Drops a version another node has sent; what is not held is a success. Blocking.
+    /// - Returns: the digests nothing refers to any more; see ``delete(_:version:)``.
+    public func release(_ key: FunctionKey, _ version: FunctionVersion, revision: String) throws(CatalogError) -> [ContentDigest] {
+        let identity = HeldVersionCache.Identity(key: key, version: version, revision: revision)
+        return try store.write("release \(key.name)") { (_: [ContentDigest]) in
+            held.withLock { $0.drop([identity]) }
+        } _: { db in
+            let digests = try String.fetchAll(
+                db,
+                sql: """
+                    DELETE FROM held_versions WHERE account = ? AND region = ? AND name = ? AND number = ? AND revision = ?
+                    RETURNING code_digest
+                    """, arguments: Self.arguments(identity))
+            return try CodeUse.unreferenced(among: Set(digests.compactMap { ContentDigest(hex: $0) }), db)
+        }
+    }
+
+    /// All versions other nodes have sent, with their code, the most recently used first as far as that was written down. Blocking;
+    /// O(held versions).
+    public func heldVersions() throws(CatalogError) -> [HeldVersion] {
+        try store.read("list the held versions") { db in
+            try Row.fetchAll(
+                db, sql: "SELECT account, region, name, number, revision, code_digest FROM held_versions ORDER BY used DESC"
+            ).compactMap { row in
+                guard let digest = ContentDigest(hex: row["code_digest"] as String) else { return nil }
+                return HeldVersion(
+                    key: try VersionRow.key(row), version: FunctionVersion(number: row["number"]), revision: row["revision"],
+                    codeDigest: digest)
+            }
+        }
+    }
+
     private struct Eviction {
         var dropped: [HeldVersionCache.Identity] = []
         var digests: Set<ContentDigest> = []

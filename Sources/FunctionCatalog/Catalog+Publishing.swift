@@ -8,27 +8,29 @@ extension Catalog {
     ///   - description: replaces the description in the version, not in `$LATEST`, and is no change by itself.
     ///   - revision: the revision `$LATEST` must have, or `nil` for any.
     ///   - codeDigest: the code `$LATEST` must have, or `nil` for any.
-    /// - Throws: `functionNotFound`, `revisionMismatch`, `codeDigestMismatch`, `limitReached`.
+    /// - Throws: `functionNotFound`, `revisionMismatch`, `changedMeanwhile`, `codeDigestMismatch`, `limitReached`.
     public func publish(
-        _ key: FunctionKey, description: String?, expecting revision: String?, codeDigest: ContentDigest?
+        _ key: FunctionKey, description: String?, expecting revision: String?, codeDigest: ContentDigest?,
+        revisions: ChangeRevisions = ChangeRevisions()
     ) throws(CatalogError) -> FunctionEntry {
         try change(key, "publish \(key.name)") { db in
             let function = try FunctionRow.require(key, db)
             let latest = try entry(key, .latest, db)
             try Self.check(latest, has: revision)
+            try revisions.check(latest)
             if let codeDigest, codeDigest != latest.code.digest {
                 throw CatalogError(
                     .codeDigestMismatch,
                     "\(key.arn) has the code \(latest.code.digest), not \(codeDigest). Read the function again and repeat the request."
                 )
             }
-            return try publishLatest(latest, of: function, description: description, db)
+            return try publishLatest(latest, of: function, description: description, revisions, db)
         }
     }
 
     /// Publishes `latest`, or answers the last version if nothing has changed since.
     func publishLatest(
-        _ latest: FunctionEntry, of function: FunctionRow, description: String?, _ db: Database
+        _ latest: FunctionEntry, of function: FunctionRow, description: String?, _ revisions: ChangeRevisions, _ db: Database
     ) throws -> FunctionEntry {
         if let last = try lastVersion(of: function, ifPublishedFrom: latest, db) { return last }
         let count = try Int.fetchOne(db, sql: "SELECT count(*) FROM versions WHERE function = ?", arguments: [function.id]) ?? 0
@@ -39,7 +41,7 @@ extension Catalog {
         var settings = latest.settings
         settings.description = description ?? settings.description
         let version = FunctionEntry(
-            key: latest.key, version: .published(function.nextVersion), revision: Self.newRevision(), settings: settings,
+            key: latest.key, version: .published(function.nextVersion), revision: revisions.published, settings: settings,
             code: latest.code, lastModified: Self.wallClock(), isolation: latest.isolation)
         try rows.write(version, function: function.id, latestDescription: latest.settings.description, db)
         try function.setNextVersion(function.nextVersion + 1, db)

@@ -88,6 +88,21 @@ public final class Catalog: Sendable {
         comparedAt = Atomic(clock().nanoseconds)
     }
 
+    /// What `other` is now, to try a change on: what is written here is rolled back, and seen in memory alone.
+    init(rehearsing other: Catalog) {
+        limits = other.limits
+        store = other.store.rehearsing
+        sealer = other.sealer
+        functions = Mutex(other.functions.withLock { $0 })
+        capacity = Mutex(other.capacity.withLock { $0 })
+        accessKeys = Mutex(AccessKeyCache(unknownMax: 0))
+        held = Mutex(HeldVersionCache(newestUse: 0))
+        clock = other.clock
+        onSuperseded = { _ in }
+        onCapacityChanged = { _ in }
+        comparedAt = Atomic(other.comparedAt.load(ordering: .relaxed))
+    }
+
     /// Opens one sealed secret, so that a wrong master key is found at the start and not by the first caller.
     private static func checkMasterKey(_ sealer: SecretSealer, _ db: Database) throws {
         guard let row = try Row.fetchOne(db, sql: "SELECT id, account, secret FROM access_keys LIMIT 1") else { return }

@@ -13,6 +13,8 @@ public struct CatalogError: Error, Sendable, CustomStringConvertible {
         case functionExists = "function_exists"
         /// `$LATEST` has another revision than the caller expects: somebody else changed it.
         case revisionMismatch = "revision_mismatch"
+        /// Something else was changed between the rehearsal of a change and the change.
+        case changedMeanwhile = "changed_meanwhile"
         /// `$LATEST` has other code than the caller expects.
         case codeDigestMismatch = "code_digest_mismatch"
         /// `$LATEST` goes only together with its function.

@@ -7,6 +7,15 @@ import GRDB
 /// Write-ahead log with `synchronous=FULL`: a transaction that has answered is on the disk. Readers never wait for the writer.
 struct CatalogStore: Sendable {
     private let pool: DatabasePool
+    /// Whether ``write(_:committed:_:)`` rolls back what it did.
+    private var isRehearsal = false
+
+    /// The same database, in which nothing that is written stays.
+    var rehearsing: CatalogStore {
+        var store = self
+        store.isRehearsal = true
+        return store
+    }
 
     /// Opens or makes the database and brings its tables up to date. Blocks. The caller holds the ``OpeningLock``.
     init(path: String, size: ByteCount) throws(CatalogError) {
@@ -52,7 +61,7 @@ struct CatalogStore: Sendable {
                 var outcome: Result?
                 try db.inTransaction(.immediate) {
                     outcome = try body(db)
-                    return .commit
+                    return isRehearsal ? .rollback : .commit
                 }
                 guard let outcome else { preconditionFailure("A committed transaction has a result.") }
                 committed(outcome)

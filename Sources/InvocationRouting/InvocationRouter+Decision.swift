@@ -32,7 +32,7 @@ extension InvocationRouter {
 
     private func weighByMarket(_ request: InvocationRequest, _ selection: RegionSelection, roundTrip: Double?) -> Weighed {
         let version = request.function
-        let isCodeHere = isCodeHere(version)
+        let isCodeHere = code.isHere(version)
         let mayStart =
             isCodeHere && selection.region != nil && version.memory <= policy.configuration.largestFunctionMemory
             && !pool.hasTerms(for: request) && !isBoundHere(request)
@@ -59,7 +59,7 @@ extension InvocationRouter {
         let basis = PlacementBasis(
             policy: .frequency, callsPerHalfLife: calls, isFrequent: isFrequent, latency: version.placement.latency,
             roundTrip: roundTrip, runHere: run.map { $0 * 1000 }, memory: version.memory, freeMemory: here?.freeMemory ?? .zero,
-            freeSlots: here?.freeSlots ?? 0, isCodeHere: isCodeHere(version))
+            freeSlots: here?.freeSlots ?? 0, isCodeHere: code.isHere(version))
         return Weighed(worth: isFrequent ? .start : .uncommon, run: run, basis: basis)
     }
 

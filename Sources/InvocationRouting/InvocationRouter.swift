@@ -35,10 +35,9 @@ public final class InvocationRouter: Sendable {
     let pool: ContainerPool
     let regions: RegionDirectory?
     let site: Site?
+    let code: CodePresence
     /// Where values are that this node has forwarded.
     let regionAffinity = Mutex(RegionAffinity())
-    /// Whether a version's code is unpacked here.
-    let isCodeHere: @Sendable (PinnedVersion) -> Bool
     let records: RecordStore
     private let recorded: @Sendable (InvocationRecord) -> Void
     let logger: Logger
@@ -49,11 +48,11 @@ public final class InvocationRouter: Sendable {
     ///   - node: the name of this node, which records carry.
     ///   - regions: where a POP can forward to; `nil` at a region, and at a node that stands alone.
     ///   - site: the other frontends of this site, if there are any.
-    ///   - isCodeHere: whether a version's code is unpacked here.
+    ///   - code: which code is here.
     ///   - recorded: told of every record that is left.
     public init(
         node: String, role: NodeRole, policy: PlacementPolicy, pool: ContainerPool, regions: RegionDirectory?, site: Site? = nil,
-        isCodeHere: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true }, records: RecordStore, logger: Logger,
+        code: CodePresence = CodePresence(), records: RecordStore, logger: Logger,
         recorded: @escaping @Sendable (InvocationRecord) -> Void = { _ in }
     ) {
         self.node = node
@@ -63,7 +62,7 @@ public final class InvocationRouter: Sendable {
         self.pool = pool
         self.regions = regions
         self.site = site
-        self.isCodeHere = isCodeHere
+        self.code = code
         self.records = records
         self.recorded = recorded
         self.logger = logger
@@ -101,11 +100,12 @@ public final class InvocationRouter: Sendable {
         var restarts = 0
         var known: Weighed?
         while true {
-            let selection = regions?.choose(for: request.function, tried: excluded)
+            // An old version is served from here alone.
+            let selection = record.staleRevision == nil ? regions?.choose(for: request.function, tried: excluded) : nil
             let weighed = known ?? weigh(request, selection)
             let decision = policy.decide(inputs(request, weighed, selection, isFull: isFull))
             if known == nil {
-                record.placement = weighed.basis
+                if record.staleRevision == nil { record.placement = weighed.basis }
                 if decision.reason == .startedBehind {
                     pool.startBehind(request.function)
                     record.placement?.startsBehind = true
@@ -114,6 +114,7 @@ public final class InvocationRouter: Sendable {
             }
             record.decision = decision.kind
             record.reason = decision.reason
+            if decision.reason == .codeNotCurrent { code.want(request.function) }
             let began = EngineInstant.now()
             do throws(InvocationError) {
                 switch decision {
@@ -128,6 +129,16 @@ public final class InvocationRouter: Sendable {
                 case .refuse(.overloaded):
                     if refusal == nil { pool.countRefusal(of: request.function) }
                     throw self.refusal(request, ofPool: refusal, isCutOff: selection?.reachable.isEmpty ?? false)
+                case .refuse(.codeNotCurrent):
+                    guard record.staleRevision == nil, let stale = code.stale(request.function) else {
+                        throw InvocationError(
+                            .codeNotCurrent,
+                            "The code of \(request.function.arn) is not here yet, and no region can take the call. Try again in a moment.")
+                    }
+                    request = request.running(stale)
+                    record.serve(stale)
+                    known = nil
+                    continue
                 case .refuse(.hopLimit):
                     throw InvocationError(.hopLimit, "The call has been forwarded as often as permitted. Check the peers' configuration.")
                 }
@@ -268,6 +279,7 @@ public final class InvocationRouter: Sendable {
         }
         let result = try await forward(request, by: client, suppliesIfMissing: suppliesIfMissing, &record)
         noteServed(request, by: region)
+        code.forwarded(request.function)
         return result
     }
 

@@ -73,11 +73,14 @@ public struct ForwardPlan: Hashable, Sendable {
 /// Run nowhere.
 public enum RefusalReason: Hashable, Sendable, CaseIterable {
     case overloaded, hopLimit
+    /// It could run here, were its code here.
+    case codeNotCurrent
 
     public var decisionReason: DecisionReason {
         switch self {
         case .overloaded: .overloaded
         case .hopLimit: .hopLimit
+        case .codeNotCurrent: .codeNotCurrent
         }
     }
 }

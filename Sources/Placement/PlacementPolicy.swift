@@ -23,7 +23,8 @@
 //
 //     forward, but no region is left to try: it runs if it fits (no_region_configured, region_outage when none is
 //     reachable, regions_declined when all that are have refused this call), else overloaded. Where permission or the call's own terms
-//     stand in the way, the pool is asked all the same: it alone knows whether the call waits, and says why not.
+//     stand in the way, the pool is asked all the same: it alone knows whether the call waits, and says why not. What would run, were its
+//     code here, is refused with code_not_current.
 //
 // Among the reasons to forward, the one that lasts longest is named: a profile outlives a habit, a habit outlives a full
 // pool. So `no_capacity` counts exactly the calls that more capacity would have kept here.
@@ -79,7 +80,8 @@ public struct PlacementPolicy: Hashable, Sendable {
 
     private func runIfItFits(_ reason: RunPlan.Reason, _ inputs: PlacementInputs) -> PlacementDecision {
         let isForThePool = inputs.origin.hops == 0 && (!inputs.isPermitted || inputs.hasTerms)
-        return fits(inputs) || isForThePool ? .run(RunPlan(reason: reason)) : .refuse(.overloaded)
+        guard fits(inputs) || isForThePool else { return .refuse(.overloaded) }
+        return inputs.isCodeHere ? .run(RunPlan(reason: reason)) : .refuse(.codeNotCurrent)
     }
 
     private func fits(_ inputs: PlacementInputs) -> Bool {

@@ -27,8 +27,12 @@ public import HTTPTypes
 ///                                       A node that does not know these four runs the call as if they were absent.
 ///
 /// HEAD /wayside/v1/bundles/<digest>     200 when the package is held, 404 when not
+/// GET  /wayside/v1/bundles/<digest>     the package, to a node that names by account, function-region, function-name, version and
+///                                       revision, as above, a version held here that has it; 404 else
 /// PUT  /wayside/v1/bundles/<digest>     body: the package (zip); taken only if that is its SHA-256; 204
 /// PUT  /wayside/v1/versions             body: JSON of a PinnedVersion whose package is held; 204
+/// DELETE /wayside/v1/versions           the version named by those fields need not be held any longer: 204, and 200 when it is kept,
+///                                       for a call of it came within the last wayside-quiet-ms
 /// GET  /wayside/v1/health               JSON of a NodeHealth
 /// GET  /wayside/v1/reports?since=N&epoch=E
 ///                                       lines of JSON, each a RegionReport and ended by \n, for as long as the reader stays
@@ -117,6 +121,7 @@ extension HTTPField.Name {
     static let waysideTraceID = known("wayside-trace-id")
     static let waysideClientContext = known("wayside-client-context")
     static let waysideAffinity = known("wayside-affinity")
+    public static let waysideQuiet = known("wayside-quiet-ms")
     static let waysideDeferral = known("wayside-defer-ms")
     static let waysideDecision = known("wayside-decision")
     static let waysideStream = known("wayside-stream")

@@ -16,7 +16,7 @@ public struct ForwardedFailure: Sendable {
             case .versionNotHeld: 409
             case .hopLimit: 508
             case .deadlineExceeded: 504
-            case .overloaded, .draining, .noRegion: 503
+            case .overloaded, .draining, .codeNotCurrent, .noRegion: 503
             case .rejectedByPolicy, .noPermission, .reservedConcurrency, .variableCapacity, .affinity: 429
             case .codeUnavailable, .startFailed, .launcherLost, .regionFailed: 502
             case .aborted: 499

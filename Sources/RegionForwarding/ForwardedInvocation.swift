@@ -154,7 +154,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
         return demand
     }
 
-    private static func text(
+    static func text(
         _ fields: HTTPFields, _ name: HTTPField.Name, bytesMax: Int = ForwardWire.fieldBytesMax
     ) throws(ForwardingError) -> String {
         let values = fields[values: name]
@@ -174,7 +174,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
         return try parsed(fields, name, bytesMax: bytesMax, parse)
     }
 
-    private static func parsed<Value>(
+    static func parsed<Value>(
         _ fields: HTTPFields, _ name: HTTPField.Name, bytesMax: Int = ForwardWire.fieldBytesMax, _ parse: (String) -> Value?
     ) throws(ForwardingError) -> Value {
         guard let value = parse(try text(fields, name, bytesMax: bytesMax)) else {

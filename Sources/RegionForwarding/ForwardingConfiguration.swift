@@ -21,6 +21,8 @@ public struct ForwardingConfiguration: Hashable, Sendable {
     public var answerMargin: Duration = .seconds(1)
     /// How long sending a package and its version to a region may take.
     public var supplyTimeout: Duration = .seconds(60)
+    /// The largest package taken from a region. Lambda takes 50 MiB directly.
+    public var packageBytesMax = 50 << 20
     /// How often each region is asked for its health; varied by a fifth to either side.
     public var probeInterval: Duration = .seconds(2)
     /// How long a region may take to answer that before it is out of reach.

@@ -91,6 +91,9 @@ public struct ReceiveHistory: Sendable {
         }
     }
 
+    /// When a call of the revision came last; `nil`: never, or that is forgotten. O(1).
+    func lastReceived(revision: String) -> EngineInstant? { rows[revision]?.lastReceived }
+
     // MARK: - What is told
 
     /// The rows that changed after `since`, those that changed first first.

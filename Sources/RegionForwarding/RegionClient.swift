@@ -41,7 +41,7 @@ public final class RegionClient: Sendable {
     /// Calls under way there.
     let calls = Atomic(0)
     private let connectionsMade: Counter
-    private let supply: VersionSupply
+    let supply: VersionSupply
     private let clients: [HTTPClient]
     private let baseURL: String
 

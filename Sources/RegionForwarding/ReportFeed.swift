@@ -97,6 +97,11 @@ public final class ReportFeed: Sendable {
     /// The version or its package is not here, or no more.
     public func drop(revision: String) { change { $0.drop(revision: revision) } }
 
+    /// When a call of the revision came last; `nil`: never, as far as is remembered. O(1).
+    public func lastReceived(revision: String) -> EngineInstant? {
+        state.withLock { $0.history.lastReceived(revision: revision) }
+    }
+
     /// Has all readers told at once, of the node's condition.
     public func conditionChanged() { change { _ in } }
 

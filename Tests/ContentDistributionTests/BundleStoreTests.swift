@@ -44,6 +44,21 @@ struct BundleStoreTests {
         #expect(reopened.contains(digest))
     }
 
+    @Test func `a bundle that is gone is unpacked again from its package, and not from a damaged one`() throws {
+        let digest = try store.add(try makeZip("entry('main.py', b'code')"))
+        let bundle = store.contentDirectory.appending(store.relativeBundlePath(digest)).string
+        try FileManager.default.removeItem(atPath: bundle)
+        #expect(!store.contains(digest))
+        try store.restore(digest)
+        #expect(store.contains(digest))
+        #expect(try directory.text("content/\(store.relativeBundlePath(digest))/main.py") == "code")
+
+        try FileManager.default.removeItem(atPath: bundle)
+        try Data("damaged".utf8).write(to: URL(filePath: store.packagePath(digest).string))
+        #expect { try store.restore(digest) } throws: { ($0 as? ContentError)?.code == .digestMismatch }
+        #expect(!store.contains(digest))
+    }
+
     @Test func `removing takes both away, and twice is no error`() throws {
         let zip = try makeZip("entry('d/a')")
         let digest = try store.add(zip)

@@ -140,6 +140,7 @@ import Testing
 
     @Test(arguments: [
         (.draining, 503, "ServiceUnavailableException"), (.noRegion, 503, "ServiceUnavailableException"),
+        (.codeNotCurrent, 503, "ServiceUnavailableException"),
         (.hopLimit, 508, "HopLimitExceededException"), (.codeUnavailable, 502, "InvalidZipFileException"),
         (.launcherLost, 500, "ServiceException"), (.startFailed, 500, "ServiceException"), (.deadlineExceeded, 500, "ServiceException"),
         (.regionFailed, 500, "ServiceException"), (.versionNotHeld, 500, "ServiceException"), (.internalFailure, 500, "ServiceException"),

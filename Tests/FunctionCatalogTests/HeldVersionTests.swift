@@ -73,4 +73,17 @@ import Testing
         #expect(try catalog.held(key(), .published(1), revision: "r") == nil)
         #expect(try catalog.hold(version(2)) == [code(1).digest])
     }
+
+    @Test func `PLACE-02 a released version is held no more, and its code is named when nothing else needs it`() throws {
+        let catalog = try Catalog(directory: directory.path)
+        try catalog.hold(version(1))
+        try catalog.hold(version(1, revision: "s"))
+        #expect(try catalog.heldVersions().map(\.revision).sorted() == ["r", "s"])
+        #expect(try catalog.release(key(), .published(1), revision: "s") == [])
+        #expect(try isHeld(1, in: catalog))
+        #expect(try catalog.release(key(), .published(1), revision: "r") == [code(1).digest])
+        #expect(try !isHeld(1, in: catalog))
+        #expect(try catalog.release(key(), .published(1), revision: "r") == [])
+        #expect(try Catalog(directory: directory.path).heldVersions() == [])
+    }
 }

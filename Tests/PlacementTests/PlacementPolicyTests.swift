@@ -44,6 +44,16 @@ struct PlacementPolicyTests {
         #expect(policy.decide(frequent.with { $0.freeMemory = .mebibytes(128); $0.freeSlots = 1 }) == run(.frequent))
     }
 
+    @Test func `PLACE-09 a task whose code is not here is forwarded, and refused where it cannot be`() {
+        let codeless = frequent.with { $0.isCodeHere = false }
+        #expect(policy.decide(codeless) == forward(.codeNotCurrent, to: "near"))
+        #expect(policy.decide(codeless.with { $0.hasWarmContainer = true }) == run(.warm))
+        #expect(policy.decide(codeless.with { $0.isFrequent = false }) == forward(.uncommon, to: "near"))
+        #expect(policy.decide(codeless.with { $0.freeSlots = 0 }) == forward(.noCapacity, to: "near"))
+        #expect(policy.decide(codeless.with { $0.reachableRegions = [] }) == .refuse(.codeNotCurrent))
+        #expect(policy.decide(codeless.with { $0.excludedRegions = Set($0.reachableRegions) }) == .refuse(.codeNotCurrent))
+    }
+
     @Test func `PLACE-08 a task over the largest function memory is forwarded however frequent it is`() {
         #expect(
             policy.decide(frequent.with { $0.functionMemory = .mebibytes(513) }) == forward(.profile, to: "near"))
@@ -177,7 +187,7 @@ struct PlacementPolicyTests {
                 switch plan.reason {
                 case .warm: #expect(inputs.hasWarmContainer, "seed \(seed): \(inputs)")
                 case .affinity: #expect(inputs.hasAffinity, "seed \(seed): \(inputs)")
-                default: #expect(fits || isForThePool, "seed \(seed): \(inputs)")
+                default: #expect(inputs.isCodeHere && (fits || isForThePool), "seed \(seed): \(inputs)")
                 }
             case .forward(let plan):
                 #expect(decision.kind == .forward)
@@ -187,7 +197,8 @@ struct PlacementPolicyTests {
             case .refuse(let reason):
                 #expect(decision.kind == .refuse)
                 let isStuck = (!inputs.hasWarmContainer || inputs.run ?? 0 > 10) && !fits
-                #expect(reason == .hopLimit || isStuck, "seed \(seed): \(inputs)")
+                let isWithoutCode = reason == .codeNotCurrent && !inputs.isCodeHere && (!inputs.hasWarmContainer || inputs.run ?? 0 > 10)
+                #expect(reason == .hopLimit || isStuck || isWithoutCode, "seed \(seed): \(inputs)")
             }
         }
         #expect(seen == Set(DecisionReason.allCases).subtracting([.draining, .affinityElsewhere]), "seed \(seed): a reason never came up")

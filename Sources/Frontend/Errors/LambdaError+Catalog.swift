@@ -11,6 +11,7 @@ extension LambdaError {
             self = key.map { .functionNotFound($0, qualifier: qualifier) } ?? LambdaError(.resourceNotFound, "Function does not exist")
         case .functionExists: self = .functionExists(name: key?.name ?? "")
         case .revisionMismatch: self = .revisionMismatch
+        case .changedMeanwhile: self = .updateInProgress(key)
         case .latestNotDeletable: self = .latestNotDeletable
         case .markerInvalid: self.init(.invalidParameterValue, "The marker is not one that an earlier page of this list gave.")
         case .concurrencyRefused:

@@ -11,6 +11,7 @@ extension LambdaError {
     /// | affinity | 412 `PreconditionFailedException` | the required container is gone, too small or another's: another try fails, too |
     /// | draining | 503 `ServiceUnavailableException` with `Retry-After` | SDKs retry by the status and reach another node |
     /// | noRegion | 503, as draining | as soon as a link is mended, or a container free, another try may do |
+    /// | codeNotCurrent | 503, as draining | the code is being fetched, and no region can take the call meanwhile |
     /// | hopLimit | 508 `HopLimitExceededException` | every site on the way was full; AWS has no such case |
     /// | codeUnavailable | 502 `InvalidZipFileException` | as AWS when the code cannot be had at run time |
     /// | all others | 500 `ServiceException` | the engine's own fault, or nobody knows whether the handler ran |
@@ -23,7 +24,7 @@ extension LambdaError {
         case .reservedConcurrency: self = .throttled(.reservedConcurrency)
         case .rejectedByPolicy, .noPermission, .variableCapacity: self = .throttled(.concurrency, error.message)
         case .affinity: self.init(.preconditionFailed, error.message)
-        case .draining, .noRegion: self.init(.serviceUnavailable, error.message)
+        case .draining, .noRegion, .codeNotCurrent: self.init(.serviceUnavailable, error.message)
         case .hopLimit: self.init(.hopLimitExceeded, error.message)
         case .codeUnavailable: self.init(.invalidZipFile, error.message)
         case .versionNotHeld, .startFailed, .launcherLost, .deadlineExceeded, .aborted, .regionFailed, .internalFailure:

@@ -10,6 +10,13 @@ extension LambdaError {
         LambdaError(.resourceConflict, "Function already exist: \(name)")
     }
 
+    /// AWS's words for a change that comes while another one is being made.
+    static func updateInProgress(_ key: FunctionKey?) -> LambdaError {
+        let of = key.map { ": \($0.arn)" } ?? ""
+        return LambdaError(
+            .resourceConflict, "The operation cannot be performed at this time. An update is in progress for resource\(of)")
+    }
+
     public static let revisionMismatch = LambdaError(
         .preconditionFailed,
         "The Revision Id provided does not match the latest Revision Id. "

@@ -4,7 +4,7 @@ import FunctionCatalog
 extension LambdaResponder {
     /// CreateFunction. Checks in AWS's order: the request, then the name, then the code.
     func createFunction(_ call: LambdaCall) async throws(LambdaError) -> LambdaAnswer {
-        try await blocking.run { [self] () throws(LambdaError) in
+        let (key, settings, tags, publish, package) = try await blocking.run { [self] () throws(LambdaError) in
             let request = try RequestObject(call.body)
             guard let name = try request.string("FunctionName") else { throw .missing("functionName") }
             let reference = try FunctionReference(name)
@@ -19,10 +19,11 @@ extension LambdaResponder {
             let publish = try request.boolean("Publish") ?? false
             guard let code = try request.object("Code") else { throw .missing("code") }
             if (try? services.catalog.entry(key, .latest)) != nil { throw .functionExists(name: key.name) }
-            let entry = try deploying(try DeploymentPackage(code, limits: limits), to: key) { (catalog, code, _) throws(CatalogError) in
-                try catalog.create(key, settings: settings, code: code, tags: tags, publish: publish)
-            }
-            return .configuration(entry, qualifier: nil, status: 201)
+            return (key, settings, tags, publish, try DeploymentPackage(code, limits: limits))
         }
+        let entry = try await deploying(package, to: key) { (catalog, code, revisions, _) throws(CatalogError) in
+            try catalog.create(key, settings: settings, code: code, tags: tags, publish: publish, revisions: revisions)
+        }
+        return .configuration(entry, qualifier: nil, status: 201)
     }
 }

@@ -7,6 +7,8 @@ struct FunctionConfigurationAnswer {
     let entry: FunctionEntry
     /// Behind the ARN; `nil` answers the unqualified one.
     let qualifier: String?
+    /// Those that hold this version.
+    var regions: [String] = []
     /// List items have no state.
     var hasState = true
 
@@ -48,7 +50,7 @@ struct FunctionConfigurationAnswer {
         // Only where it says something, so that AWS clients see what AWS answers.
         let placement = settings.placement
         if !settings.egress.isEmpty || settings.systemCalls != nil || settings.affinity != nil || entry.isolation != .shared
-            || placement != PlacementRule()
+            || placement != PlacementRule() || !regions.isEmpty
         {
             json.member("Wayside") { wayside in
                 if !settings.egress.isEmpty { wayside.member("Egress", settings.egress) }
@@ -57,6 +59,7 @@ struct FunctionConfigurationAnswer {
                 if placement.isIdempotent { wayside.member("Idempotent", true) }
                 if placement.servesStale { wayside.member("ServeStale", true) }
                 if placement.latency != .normal { wayside.member("Latency", placement.latency.rawValue) }
+                if !regions.isEmpty { wayside.member("Regions", regions) }
                 if let rule = settings.affinity { wayside.member("Affinity") { Self.write(rule, to: &$0) } }
             }
         }

@@ -29,7 +29,8 @@ extension LambdaResponder {
     func getFunctionConfiguration(_ call: LambdaCall) async throws(LambdaError) -> LambdaAnswer {
         try await blocking.run { [self] () throws(LambdaError) in
             let (entry, qualifier) = try entry(call)
-            return .configuration(entry, qualifier: qualifier)
+            let holders = (try? services.catalog.pinned(entry.key, entry.version)).map { services.holders($0) } ?? []
+            return .json { FunctionConfigurationAnswer(entry: entry, qualifier: qualifier, regions: holders).write(to: &$0) }
         }
     }
 

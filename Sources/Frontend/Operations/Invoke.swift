@@ -99,6 +99,7 @@ extension LambdaResponder {
         if wantsLog { answer.add(.logResult, Base64.encode(result.log.tail(limit: limits.logTailBytes.bytes).readableBytesView)) }
         addPlace(
             to: &answer, site: record.site ?? record.node, decision: record.decision, reason: record.reason, startLevel: record.startLevel)
+        if let revision = record.staleRevision { answer.add(.waysideStale, "\(record.version)/\(revision)") }
         return answer
     }
 

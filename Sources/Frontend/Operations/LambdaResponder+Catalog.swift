@@ -30,20 +30,53 @@ extension LambdaResponder {
         return value
     }
 
-    /// Makes a function refer to a package. The package is unpacked before the lock is taken; only if somebody has removed it
-    /// meanwhile, because nothing referred to it yet, is it unpacked again.
+    /// A change that makes versions of a function. Where this node has regions, it is made only once enough of them hold what it makes;
+    /// until then, and for ever if they do not, everybody sees what was there before.
+    ///
+    /// - Parameter work: the change. It runs once more beforehand, on a catalog that keeps nothing, to know what it makes.
+    func making(
+        _ key: FunctionKey,
+        _ work: @escaping @Sendable (Catalog, ChangeRevisions, inout FunctionChange) throws(LambdaError) -> FunctionEntry
+    ) async throws(LambdaError) -> FunctionEntry {
+        let revisions: ChangeRevisions
+        if let replicate = services.replicate {
+            let (rehearsed, versions) = try await blocking.run { [self] () throws(LambdaError) in
+                var revisions = ChangeRevisions()
+                revisions.base = (try? services.catalog.pinned(key, .latest))?.revision
+                let versions = try services.catalog.rehearse(revisions) { (catalog) throws(LambdaError) in
+                    var change = FunctionChange(superseded: [], unreferenced: [])
+                    return try work(catalog, revisions, &change)
+                }
+                return (revisions, versions)
+            }
+            do throws(InvocationError) {
+                try await replicate(versions)
+            } catch {
+                throw LambdaError(.serviceUnavailable, error.message)
+            }
+            revisions = rehearsed
+        } else {
+            revisions = ChangeRevisions()
+        }
+        return try await blocking.run { [self] () throws(LambdaError) in
+            try changing(key) { (catalog, change) throws(LambdaError) in try work(catalog, revisions, &change) }
+        }
+    }
+
+    /// Makes a function refer to a package. The package is unpacked before anything else; only if somebody has removed it meanwhile,
+    /// because nothing referred to it yet, is it unpacked again.
     func deploying(
         _ package: DeploymentPackage, to key: FunctionKey,
-        _ work: (Catalog, CodeReference, inout FunctionChange) throws(CatalogError) -> FunctionEntry
-    ) throws(LambdaError) -> FunctionEntry {
-        let code = try package.store(in: services.bundles)
+        _ work: @escaping @Sendable (Catalog, CodeReference, ChangeRevisions, inout FunctionChange) throws(CatalogError) -> FunctionEntry
+    ) async throws(LambdaError) -> FunctionEntry {
+        let code = try await blocking.run { [self] () throws(LambdaError) in try package.store(in: services.bundles) }
         do throws(LambdaError) {
-            return try changing(key) { (catalog, change) throws(LambdaError) in
+            return try await making(key) { [self] (catalog, revisions, change) throws(LambdaError) in
                 if !services.bundles.contains(code.digest) { _ = try package.store(in: services.bundles) }
-                do throws(CatalogError) { return try work(catalog, code, &change) } catch { throw LambdaError(error, key) }
+                do throws(CatalogError) { return try work(catalog, code, revisions, &change) } catch { throw LambdaError(error, key) }
             }
         } catch {
-            removeBundles([code.digest])
+            try await blocking.run { [self] () throws(LambdaError) in removeBundles([code.digest]) }
             throw error
         }
     }

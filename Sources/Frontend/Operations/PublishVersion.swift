@@ -4,7 +4,7 @@ import FunctionCatalog
 extension LambdaResponder {
     /// PublishVersion. Nothing changed since the last version answers that one again.
     func publishVersion(_ call: LambdaCall) async throws(LambdaError) -> LambdaAnswer {
-        try await blocking.run { [self] () throws(LambdaError) in
+        let (key, description, revision, given, digest) = try await blocking.run { [self] () throws(LambdaError) in
             let key = try call.unqualifiedKey()
             let request = try RequestObject(call.body)
             let description = try request.string("Description")
@@ -14,16 +14,18 @@ extension LambdaResponder {
             try validator.finish()
             let given = try request.string("CodeSha256")
             let digest = try given.map { (text) throws(LambdaError) in try codeDigest(text, key) }
-            let entry = try changing(key) { (catalog, _) throws(LambdaError) in
-                do throws(CatalogError) {
-                    return try catalog.publish(key, description: description, expecting: revision, codeDigest: digest)
-                } catch {
-                    if error.code == .codeDigestMismatch, let given { throw try codeMismatch(given, key) }
-                    throw LambdaError(error, key)
-                }
-            }
-            return .configuration(entry, qualifier: entry.version.description, status: 201)
+            return (key, description, revision, given, digest)
         }
+        let entry = try await making(key) { [self] (catalog, revisions, _) throws(LambdaError) in
+            do throws(CatalogError) {
+                return try catalog.publish(
+                    key, description: description, expecting: revision, codeDigest: digest, revisions: revisions)
+            } catch {
+                if error.code == .codeDigestMismatch, let given { throw try codeMismatch(given, key) }
+                throw LambdaError(error, key)
+            }
+        }
+        return .configuration(entry, qualifier: entry.version.description, status: 201)
     }
 
     private func codeDigest(_ text: String, _ key: FunctionKey) throws(LambdaError) -> ContentDigest {

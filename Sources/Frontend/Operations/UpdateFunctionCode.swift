@@ -4,7 +4,7 @@ import FunctionCatalog
 extension LambdaResponder {
     /// UpdateFunctionCode.
     func updateFunctionCode(_ call: LambdaCall) async throws(LambdaError) -> LambdaAnswer {
-        try await blocking.run { [self] () throws(LambdaError) in
+        let (key, revision, publish, architecture, package, dryRun) = try await blocking.run { [self] () throws(LambdaError) in
             let key = try call.unqualifiedKey()
             let request = try RequestObject(call.body)
             let revision = try request.string("RevisionId")
@@ -13,23 +13,22 @@ extension LambdaResponder {
             let current = try reading(key) { (catalog) throws(CatalogError) in try catalog.entry(key, .latest) }
             if let revision, revision != current.revision { throw .revisionMismatch }
             let package = try DeploymentPackage(request, limits: limits)
-            if try request.boolean("DryRun") ?? false {
-                // Unpacking is the check; what nothing refers to goes again.
-                removeBundles([try package.store(in: services.bundles).digest])
-                return .configuration(current, qualifier: nil)
+            guard try request.boolean("DryRun") ?? false else {
+                return (key, revision, publish, architecture, package, LambdaAnswer?.none)
             }
-            let entry = try deploying(package, to: key) { (catalog, code, change) throws(CatalogError) in
-                let old = try catalog.pinned(key, .latest)
-                var revision = revision
-                if let architecture, architecture != current.settings.architecture {
-                    revision = try catalog.updateSettings(key, expecting: revision) { $0.architecture = architecture }.revision
-                }
-                let (entry, unreferenced) = try catalog.updateCode(key, code: code, expecting: revision, publish: publish)
-                change = FunctionChange(superseded: [old], unreferenced: unreferenced)
-                return entry
-            }
-            return .configuration(entry, qualifier: publish ? entry.version.description : nil)
+            // Unpacking is the check; what nothing refers to goes again.
+            removeBundles([try package.store(in: services.bundles).digest])
+            return (key, revision, publish, architecture, package, .configuration(current, qualifier: nil))
         }
+        if let dryRun { return dryRun }
+        let entry = try await deploying(package, to: key) { (catalog, code, revisions, change) throws(CatalogError) in
+            let old = try catalog.pinned(key, .latest)
+            let (entry, unreferenced) = try catalog.updateCode(
+                key, code: code, architecture: architecture, expecting: revision, publish: publish, revisions: revisions)
+            change = FunctionChange(superseded: [old], unreferenced: unreferenced)
+            return entry
+        }
+        return .configuration(entry, qualifier: publish ? entry.version.description : nil)
     }
 
     private static func architecture(_ request: RequestObject) throws(LambdaError) -> String? {

@@ -26,7 +26,7 @@ struct OperatorFailure: Error {
             switch error.code {
             case .codeUnavailable, .startFailed, .versionNotHeld, .rejectedByPolicy, .noPermission, .reservedConcurrency, .affinity:
                 .conflict
-            case .overloaded, .variableCapacity, .draining, .launcherLost, .hopLimit, .noRegion: .serviceUnavailable
+            case .overloaded, .variableCapacity, .draining, .codeNotCurrent, .launcherLost, .hopLimit, .noRegion: .serviceUnavailable
             case .deadlineExceeded: .gatewayTimeout
             case .aborted, .regionFailed, .internalFailure: .internalServerError
             }

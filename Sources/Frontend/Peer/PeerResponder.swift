@@ -29,7 +29,9 @@ struct PeerResponder: HTTPResponder {
         case invoke
         case hasBundle(ContentDigest)
         case addBundle(ContentDigest)
+        case bundle(ContentDigest)
         case hold
+        case release
         case health
         case reports(ReportPlace)
 
@@ -38,6 +40,7 @@ struct PeerResponder: HTTPResponder {
             switch (request.method, path) {
             case (.post, ForwardWire.invocationsPath): self = .invoke
             case (.put, ForwardWire.versionsPath): self = .hold
+            case (.delete, ForwardWire.versionsPath): self = .release
             case (.get, ForwardWire.healthPath): self = .health
             case (.get, ForwardWire.reportsPath): self = .reports(ReportPlace(query: request.uri.query ?? ""))
             default:
@@ -47,20 +50,22 @@ struct PeerResponder: HTTPResponder {
                 switch request.method {
                 case .head: self = .hasBundle(digest)
                 case .put: self = .addBundle(digest)
+                case .get: self = .bundle(digest)
                 default: return nil
                 }
             }
         }
     }
 
-    private final class Uploads: Sendable {
+    /// Packages in memory.
+    final class Transfers: Sendable {
         let count = Mutex(0)
     }
 
     let services: PeerServices
     let limits: PeerLimits
     private let identities = PeerIdentities()
-    private let uploads = Uploads()
+    let transfers = Transfers()
 
     init(services: PeerServices, limits: PeerLimits) {
         self.services = services
@@ -78,7 +83,13 @@ struct PeerResponder: HTTPResponder {
             case .hasBundle(let digest):
                 return Response(status: await services.hasBundle(digest) ? .ok : .notFound)
             case .addBundle(let digest): return try await addBundle(digest, request)
+            case .bundle(let digest):
+                try await discard(request.body)
+                return try await bundle(digest, request, on: context.channel)
             case .hold: return try await hold(request)
+            case .release:
+                try await discard(request.body)
+                return try await release(request)
             case .health: return health()
             case .reports(let place):
                 try await discard(request.body)
@@ -155,38 +166,6 @@ struct PeerResponder: HTTPResponder {
         }
     }
 
-    private func addBundle(_ digest: ContentDigest, _ request: Request) async throws -> Response {
-        let admitted = uploads.count.withLock { count in
-            guard count < limits.bundleUploadsMax else { return false }
-            count += 1
-            return true
-        }
-        guard admitted else {
-            try await discard(request.body)
-            throw InvocationError(.overloaded, "Node \(services.node) is receiving \(limits.bundleUploadsMax) packages already.")
-        }
-        defer { uploads.count.withLock { $0 -= 1 } }
-        let zip = try await collect(request.body, bytesMax: limits.bundleBytesMax)
-        try await services.addBundle(Array(zip.readableBytesView), digest)
-        return Response(status: .noContent)
-    }
-
-    private func hold(_ request: Request) async throws -> Response {
-        let document = try await collect(request.body, bytesMax: ForwardWire.documentBytesMax)
-        let version: PinnedVersion
-        do {
-            version = try JSONDecoder().decode(PinnedVersion.self, from: Data(document.readableBytesView))
-        } catch {
-            throw ForwardingError(.invalidRequest, "The version cannot be read: \(error).")
-        }
-        guard await services.hasBundle(version.codeDigest) else {
-            throw InvocationError(.codeUnavailable, "Node \(services.node) has no package \(version.codeDigest). Send it first.")
-        }
-        try await services.hold(version)
-        services.reports?.hold([VersionIdentity(version)])
-        return Response(status: .noContent)
-    }
-
     private func health() -> Response {
         let said = NodeHealth(node: services.node, role: services.role, draining: services.isDraining(), load: services.load())
         guard let document = try? JSONEncoder().encode(said) else {
@@ -198,7 +177,7 @@ struct PeerResponder: HTTPResponder {
     // MARK: - Bodies
 
     /// - Throws: `bodyTooLarge`, when the rest has been read and dropped.
-    private func collect(_ body: RequestBody, bytesMax: Int) async throws -> ByteBuffer {
+    func collect(_ body: RequestBody, bytesMax: Int) async throws -> ByteBuffer {
         var whole = ByteBuffer()
         var byteCount = 0
         for try await part in body {
@@ -215,7 +194,7 @@ struct PeerResponder: HTTPResponder {
         return whole
     }
 
-    private func discard(_ body: RequestBody) async throws {
+    func discard(_ body: RequestBody) async throws {
         for try await _ in body {}
     }
 

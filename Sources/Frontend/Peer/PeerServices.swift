@@ -1,4 +1,5 @@
 public import EngineCore
+public import NIOCore
 public import RegionForwarding
 
 /// What the peers' server needs of the node it stands before.
@@ -15,6 +16,10 @@ public struct PeerServices: Sendable {
     public var hasBundle: @Sendable (ContentDigest) async -> Bool
     /// Keeps a package; must refuse bytes that do not have the digest. Blocking work is its own to put elsewhere.
     public var addBundle: @Sendable ([UInt8], ContentDigest) async throws(InvocationError) -> Void
+    /// A package that is here, verified.
+    public var package: @Sendable (ContentDigest) async throws(InvocationError) -> ByteBuffer
+    /// Drops a version that another node has sent. Dropping what is not held changes nothing.
+    public var release: @Sendable (VersionIdentity) async throws(InvocationError) -> Void
     /// Runs an invocation here; it is cancelled when the sender has gone.
     public var invoke: @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult
     public var isDraining: @Sendable () -> Bool
@@ -30,6 +35,8 @@ public struct PeerServices: Sendable {
         hold: @escaping @Sendable (PinnedVersion) async throws(InvocationError) -> Void,
         hasBundle: @escaping @Sendable (ContentDigest) async -> Bool,
         addBundle: @escaping @Sendable ([UInt8], ContentDigest) async throws(InvocationError) -> Void,
+        package: @escaping @Sendable (ContentDigest) async throws(InvocationError) -> ByteBuffer,
+        release: @escaping @Sendable (VersionIdentity) async throws(InvocationError) -> Void,
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
         isDraining: @escaping @Sendable () -> Bool, load: @escaping @Sendable () -> Double, reports: ReportFeed? = nil
     ) {
@@ -39,6 +46,8 @@ public struct PeerServices: Sendable {
         self.hold = hold
         self.hasBundle = hasBundle
         self.addBundle = addBundle
+        self.package = package
+        self.release = release
         self.invoke = invoke
         self.isDraining = isDraining
         self.load = load
@@ -52,8 +61,8 @@ public struct PeerLimits: Hashable, Sendable {
     public var payloadBytesMax = ForwardWire.payloadBytesMax
     /// The largest package taken; a larger one is answered 413 `body_too_large`. Lambda takes 50 MiB directly.
     public var bundleBytesMax = 50 << 20
-    /// Packages being received at one time, each in memory; a further one is answered 503 `overloaded`.
-    public var bundleUploadsMax = 4
+    /// Packages being received or sent at one time, each in memory; a further one is answered 503 `overloaded`.
+    public var bundlesMax = 4
     /// The hops a call may have made; beyond, it is answered 508 `hop_limit`.
     public var hopsMax = 1
     /// How long a connection's calls may go on when the server shuts down.

@@ -27,6 +27,8 @@ extension HTTPField.Name {
     /// `run` or `forward`.
     static let waysideDecision = known("Wayside-Decision")
     static let waysideReason = known("Wayside-Reason")
+    /// `VERSION/REVISION` of what ran in place of the newest version, whose code was at hand nowhere.
+    static let waysideStale = known("Wayside-Stale")
     static let waysideStartLevel = known("Wayside-Start-Level")
     /// The engine's own code of an invocation it could not bring to a result.
     static let waysideError = known("Wayside-Error")

@@ -23,6 +23,10 @@ public struct LambdaServices: Sendable {
     public var isWarm: @Sendable (PinnedVersion) -> Bool
     /// Called after a change is durable and before it is answered, on a thread that may block for a moment.
     public var functionChanged: @Sendable (FunctionChange) -> Void
+    /// Returns when enough regions hold these versions for calls of them to be served; `nil`: this node has no regions that must.
+    public var replicate: (@Sendable ([PinnedVersion]) async throws(InvocationError) -> Void)?
+    /// The regions that hold a version, as far as this node knows.
+    public var holders: @Sendable (PinnedVersion) -> [String]
     /// How far the containers have come that are provisioned for a version. Asked on a thread that may block for a moment.
     public var provisionedStatus: @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus
     /// For what blocks: the catalog's writes and the bundle store.
@@ -36,6 +40,8 @@ public struct LambdaServices: Sendable {
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
         invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
         functionChanged: @escaping @Sendable (FunctionChange) -> Void = { _ in },
+        replicate: (@Sendable ([PinnedVersion]) async throws(InvocationError) -> Void)? = nil,
+        holders: @escaping @Sendable (PinnedVersion) -> [String] = { _ in [] },
         provisionedStatus: @escaping @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus = { _, _ in .inProgress },
         threadPool: NIOThreadPool = .singleton, clock: LambdaClock = .system, affinityTokens: AffinityTokens? = nil
     ) {
@@ -46,6 +52,8 @@ public struct LambdaServices: Sendable {
         self.invokeWarm = invokeWarm
         self.isWarm = isWarm
         self.functionChanged = functionChanged
+        self.replicate = replicate
+        self.holders = holders
         self.provisionedStatus = provisionedStatus
         self.threadPool = threadPool
         self.clock = clock

@@ -39,6 +39,8 @@ struct FunctionSummary: Codable {
         let Idempotent: Bool?
         let ServeStale: Bool?
         let Latency: String?
+        /// Those that hold this version.
+        let Regions: [String]?
 
         /// What it says of placement, on one line, for people; `nil`: nothing.
         var placementText: String? {

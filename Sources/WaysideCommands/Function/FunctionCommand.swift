@@ -83,6 +83,7 @@ struct FunctionShow: AsyncParsableCommand {
         paragraph.add("isolation", function.Wayside?.Isolation ?? "shared")
         paragraph.add("affinity", function.Wayside?.Affinity?.text ?? "none")
         if let placement = function.Wayside?.placementText { paragraph.add("placement", placement) }
+        if let regions = function.Wayside?.Regions { paragraph.add("held by", regions.joined(separator: " ")) }
         return paragraph.lines.joined(separator: "\n")
     }
 }

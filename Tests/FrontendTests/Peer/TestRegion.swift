@@ -112,6 +112,11 @@ final class TestRegion: Sendable {
                     $0.uploadCount += 1
                 }
             },
+            package: { digest throws(InvocationError) in
+                guard self.now.bundles.contains(digest) else { throw InvocationError(.codeUnavailable, "There is no such package.") }
+                return ByteBuffer(bytes: Fleet.bundle)
+            },
+            release: { identity in self.change { $0.versions[identity.revision] = nil } },
             invoke: { request throws(InvocationError) in
                 self.change { $0.requests.append(request) }
                 let outcome = try await self.handler(request)

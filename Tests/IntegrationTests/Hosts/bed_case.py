@@ -31,7 +31,7 @@ class BedTest(unittest.TestCase):
     @classmethod
     def make_bed(cls, folder, pop):
         bed = Bed(BINARY, folder, cls.pops, cls.regions, delay=cls.delay, delays=cls.delays, clocks=cls.clocks,
-                  pop={"placement": RARE, "capacity": SMALL | {"warming": []}} | pop,
+                  pop={"placement": RARE, "capacity": SMALL | {"warming": []}, "replication": {"breadth": 0}} | pop,
                   region={"capacity": SMALL} | cls.region)
         cls.addClassCleanup(bed.close)
         return bed.open()

@@ -20,7 +20,8 @@ class RareTask:
         self.rule = "nearest"
         self.bed = Bed(binary, folder, count, count, delay=0.0125,
                        delays={(f"pop-{number}", f"region-{number}"): 0.0025 for number in range(1, count + 1)},
-                       pop={"placement": RARE | {"regionChoice": self.rule}, "capacity": SMALL | {"warming": []}},
+                       pop={"placement": RARE | {"regionChoice": self.rule}, "capacity": SMALL | {"warming": []},
+                            "replication": {"breadth": 0}},
                        region={"capacity": SMALL})
         self.accounts = {}
 
