@@ -11,6 +11,9 @@ internal import Yams
 /// The values of a configuration file over the defaults, each read with a check.
 struct ConfigurationValues {
     private let reader: ConfigReader
+    /// The file, and what it says of each key that it has.
+    let file: FilePath?
+    let texts: [String: String]
 
     init(file: FilePath?) async throws(ConfigurationError) {
         var defaults: [AbsoluteConfigKey: ConfigValue] = [:]
@@ -18,12 +21,13 @@ struct ConfigurationValues {
             defaults[AbsoluteConfigKey(key.split(separator: ".").map(String.init), context: [:])] = value
         }
         var providers: [any ConfigProvider] = [InMemoryProvider(values: defaults)]
+        var texts: [String: String] = [:]
         if let file {
             guard FileManager.default.isReadableFile(atPath: file.string) else {
                 throw ConfigurationError("\(file) is not there or cannot be read; give --config the node's configuration file")
             }
             do {
-                try Self.refuseUnknownKeys(in: file)
+                texts = try Self.texts(of: file)
                 providers.insert(try await FileProvider<YAMLSnapshot>(filePath: file), at: 0)
             } catch let error as ConfigurationError {
                 throw error
@@ -32,23 +36,24 @@ struct ConfigurationValues {
             }
         }
         reader = ConfigReader(providers: providers)
+        self.file = file
+        self.texts = texts
     }
 
-    /// A misspelt key would leave its default in force without a word.
-    private static func refuseUnknownKeys(in file: FilePath) throws {
+    /// What a file says of each key. A misspelt key is refused: it would leave its default in force without a word.
+    private static func texts(of file: FilePath) throws -> [String: String] {
         let text = try String(contentsOfFile: file.string, encoding: .utf8)
-        var unknown: [String] = []
-        func collect(_ node: Node, _ path: String) {
-            guard case .mapping(let mapping) = node else {
-                if ConfigurationKeys.defaults[path] == nil { unknown.append(path) }
-                return
-            }
-            for (key, value) in mapping { collect(value, path.isEmpty ? key.string ?? "?" : "\(path).\(key.string ?? "?")") }
+        var texts: [String: String] = [:]
+        func collect(_ node: Node, _ path: String) throws {
+            guard case .mapping(let mapping) = node else { return texts[path] = try Yams.serialize(node: node) }
+            for (key, value) in mapping { try collect(value, path.isEmpty ? key.string ?? "?" : "\(path).\(key.string ?? "?")") }
         }
-        if let root = try Yams.compose(yaml: text) { collect(root, "") }
+        if let root = try Yams.compose(yaml: text) { try collect(root, "") }
+        let unknown = texts.keys.filter { ConfigurationKeys.defaults[$0] == nil }.sorted()
         guard unknown.isEmpty else {
             throw ConfigurationError("\(file) has keys that do not exist: \(unknown.joined(separator: ", ")). See Config/wayside.yaml")
         }
+        return texts
     }
 
     // MARK: - One value
@@ -139,10 +144,14 @@ struct ConfigurationValues {
         guard let certificate = try certificate("peers.certificate", key: "peers.key") else {
             throw ConfigurationError("peers need peers.certificate and peers.key; make them with `wayside cert init`")
         }
+        let hedgeAfter = try integer("peers.hedgeAfterMilliseconds", in: 0...900_000)
+        let hedgePercentMax = try integer("peers.hedgePercentMax", in: 1...100)
         return EngineConfiguration.Peers(
             listen: listen, certificate: certificate, authority: try absolutePath("peers.authority"), regions: regions,
             site: site, probeInterval: .milliseconds(try integer("peers.probeIntervalMilliseconds", in: 50...600_000)),
-            reportStaleness: .milliseconds(try integer("peers.reportStalenessMilliseconds", in: 100...600_000)))
+            reportStaleness: .milliseconds(try integer("peers.reportStalenessMilliseconds", in: 100...600_000)),
+            connectionAgeMax: .seconds(try integer("peers.connectionSeconds", in: 1...86_400)),
+            hedging: hedgeAfter == 0 ? nil : Hedging(after: .milliseconds(hedgeAfter), percentMax: hedgePercentMax))
     }
 
     /// `NAME=https://HOST:PORT`, each name once.

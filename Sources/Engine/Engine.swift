@@ -29,6 +29,9 @@ public struct Engine: Sendable {
     /// How long the parts may take to stop once the calls are answered. Then they are cancelled.
     static let stopMax = Duration.seconds(10)
 
+    /// For how much longer than it uses connections itself this node lets peers have theirs: their last calls end meanwhile.
+    static let connectionGrace = Duration.seconds(1000)
+
     let configuration: EngineConfiguration
     let logger: Logger
 
@@ -91,7 +94,8 @@ public struct Engine: Sendable {
         let replicator = replicator(regions, catalog, bundles, packageThreads)
         let router = InvocationRouter(
             node: configuration.nodeName, role: configuration.role, policy: PlacementPolicy(configuration: configuration.placement),
-            pool: pool, regions: regions, site: site, code: Self.codePresence(bundles, replicator, stale), records: records, logger: logger)
+            pool: pool, regions: regions, site: site, hedging: configuration.peers?.hedging,
+            code: Self.codePresence(bundles, replicator, stale), records: records, logger: logger)
         let sweeper = BundleSweeper(pool: pool, interval: configuration.sweepInterval) { stale.digests }
         let parts = Parts(
             catalog: catalog, bundles: bundles, host: host, pool: pool, router: router, records: records, sweeper: sweeper,
@@ -116,9 +120,10 @@ public struct Engine: Sendable {
         if let regions { services.append(UntilShutdown("regions") { await regions.run() }) }
         if let replicator { services.append(UntilShutdown("replication") { await replicator.run() }) }
         if let site { services.append(UntilShutdown("site") { await site.directory.run() }) }
+        services.append(Reload(configuration: configuration, identity: identity, regions: regions, logger: logger))
         services.append(operatorServer(parts))
         if let identity, let listen = configuration.peers?.listen {
-            let server = try peerServer(listen, identity, parts)
+            let server = peerServer(listen, identity, parts)
             services.append(Listening(key: "peers.listen", address: listen, server: server, adoption: adoption))
         }
         services.append(Listening(key: "api.listen", address: configuration.apiListen, server: lambda, adoption: adoption))
@@ -182,7 +187,7 @@ extension Engine {
     }
 
     private func regions(_ identity: NodeIdentity?, _ bundles: BundleStore, _ threads: NIOThreadPool) throws -> RegionDirectory? {
-        guard let peers = configuration.peers, let identity, !peers.regions.isEmpty else { return nil }
+        guard let peers = configuration.peers, let identity else { return nil }
         return try directory(peers.regions, peers, identity, bundles, threads)
     }
 
@@ -192,6 +197,7 @@ extension Engine {
     ) throws -> RegionDirectory {
         var forwarding = ForwardingConfiguration()
         forwarding.probeInterval = peers.probeInterval
+        forwarding.connectionAgeMax = peers.connectionAgeMax
         forwarding.hopsMax = configuration.placement.hopLimit
         forwarding.chooser = RegionChooser(
             rule: configuration.regionRule, stalenessMax: peers.reportStaleness.inSeconds,
@@ -211,13 +217,14 @@ extension Engine {
 
     private func peerServer(
         _ listen: EngineConfiguration.Listener, _ identity: NodeIdentity, _ parts: Parts
-    ) throws -> any Service {
+    ) -> any Service {
         let (catalog, bundles, pool, router, sweeper) = (parts.catalog, parts.bundles, parts.pool, parts.router, parts.sweeper)
         let threads = parts.packageThreads
         var limits = PeerLimits()
         limits.hopsMax = configuration.placement.hopLimit
+        if let peers = configuration.peers { limits.connectionAgeMax = peers.connectionAgeMax + Self.connectionGrace }
         let memory = configuration.capacity.pool.memory
-        return try PeerServer.application(
+        return PeerServer.application(
             address: .hostname(listen.host, port: listen.port), identity: identity,
             services: PeerServices(
                 node: configuration.nodeName, role: configuration.role == .region ? .region : .pop,

@@ -32,6 +32,9 @@ public struct EngineConfiguration: Sendable {
         public let site: [Region]
         public let probeInterval: Duration
         public let reportStaleness: Duration
+        public let connectionAgeMax: Duration
+        /// When an idempotent call goes to a second region; `nil`: never.
+        let hedging: Hedging?
     }
 
     public struct Region: Hashable, Sendable {
@@ -39,6 +42,9 @@ public struct EngineConfiguration: Sendable {
         public let url: String
     }
 
+    /// Where it was read, if it was, and what the file says of each key it has.
+    let file: FilePath?
+    let texts: [String: String]
     public let nodeName: String
     public let role: NodeRole
     public let data: FilePath
@@ -54,6 +60,8 @@ public struct EngineConfiguration: Sendable {
     let streamedMax: ByteCount?
     /// `nil`: the node stands alone.
     public let peers: Peers?
+    /// How often the files that may change are looked at; `nil`: only at SIGHUP.
+    let reloadInterval: Duration?
     let replication: ReplicationConfiguration
     public let placement: PlacementConfiguration
     public let regionRule: RegionChooser.Rule
@@ -98,6 +106,8 @@ public struct EngineConfiguration: Sendable {
     }
 
     init(_ values: ConfigurationValues) throws(ConfigurationError) {
+        file = values.file
+        texts = values.texts
         nodeName = try values.name("node.name")
         role = try values.choice("node.role", NodeRole.self)
         data = try values.absolutePath("node.data")
@@ -116,6 +126,8 @@ public struct EngineConfiguration: Sendable {
         let streamed = try values.integer("api.streamedMebibytesMax", in: 0...1_048_576)
         streamedMax = streamed == 0 ? nil : ByteCount(streamed << 20)
         peers = try values.peers()
+        let reload = try values.integer("peers.reloadMilliseconds", in: 0...3_600_000)
+        reloadInterval = reload == 0 ? nil : .milliseconds(reload)
         replication = try values.replication()
         placement = try values.placement()
         regionRule = try values.choice("placement.regionChoice", RegionChooser.Rule.self)

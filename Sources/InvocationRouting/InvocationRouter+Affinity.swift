@@ -82,7 +82,7 @@ extension InvocationRouter {
     private func passOver(
         _ node: String, _ error: InvocationError, _ record: InvocationRecord, _ request: InvocationRequest
     ) throws(InvocationError) {
-        guard error.surelyNotStarted, CapacityRefusal(error.code) == nil || error.code == .overloaded, !Task.isCancelled else {
+        guard CapacityRefusal(error.code) == nil || error.code == .overloaded, mayGoElsewhere(request, after: error, record) else {
             throw leave(record, error, request)
         }
         logger.warning("the node that has a call's container did not take it", metadata: ["node": "\(node)", "error": "\(error)"])

@@ -21,8 +21,11 @@ extension InvocationRouter {
         var basis: PlacementBasis?
     }
 
+    /// Whether there is anywhere to forward to, reachable or not.
+    var hasRegions: Bool { regions?.isEmpty == false }
+
     func weigh(_ request: InvocationRequest, _ selection: RegionSelection?) -> Weighed {
-        guard role == .pop, let selection, case .client = request.origin else { return Weighed(worth: .uncommon) }
+        guard role == .pop, hasRegions, let selection, case .client = request.origin else { return Weighed(worth: .uncommon) }
         let roundTrip = selection.choice.scores.first { $0.region == selection.region ?? selection.reachable.first }?.roundTrip
         switch policy.configuration.policy {
         case .market: return weighByMarket(request, selection, roundTrip: roundTrip)
@@ -65,7 +68,7 @@ extension InvocationRouter {
 
     /// Whether runs of a version have turned out longer than they may be here while a region can take them. O(1).
     func isTooLong(_ version: PinnedVersion) -> Bool {
-        guard regions != nil, role == .pop, policy.configuration.longestRun != nil else { return false }
+        guard hasRegions, role == .pop, policy.configuration.longestRun != nil else { return false }
         return policy.configuration.isTooLong(pool.profile(of: version)?.duration.inSeconds)
     }
 
@@ -80,7 +83,7 @@ extension InvocationRouter {
             hasAffinity: !isFull && isBoundHere(request), worth: weighed.worth, run: weighed.run,
             isCodeHere: weighed.basis?.isCodeHere ?? true, functionMemory: request.function.memory,
             freeMemory: here?.freeMemory ?? .zero, freeSlots: here?.freeSlots ?? 0, isPermitted: here?.isPermitted ?? true,
-            hasTerms: !isFull && pool.hasTerms(for: request), hasRegions: regions != nil, reachableRegions: selection?.reachable ?? [],
+            hasTerms: !isFull && pool.hasTerms(for: request), hasRegions: hasRegions, reachableRegions: selection?.reachable ?? [],
             excludedRegions: selection?.declined ?? [])
     }
 }

@@ -27,6 +27,8 @@ public import Telemetry
 public final class InvocationRouter: Sendable {
     /// How often a call is begun again when its container or start failed before the handler began.
     static let restartsMax = 2
+    /// How often a call of an idempotent function is sent on after it may have run in a region that was lost.
+    static let rerunsMax = 2
 
     let node: String
     let role: NodeRole
@@ -36,6 +38,9 @@ public final class InvocationRouter: Sendable {
     let regions: RegionDirectory?
     let site: Site?
     let code: CodePresence
+    /// `nil`: no call is sent to two regions.
+    let hedging: Hedging?
+    let hedges: Mutex<HedgeBudget>
     /// Where values are that this node has forwarded.
     let regionAffinity = Mutex(RegionAffinity())
     let records: RecordStore
@@ -48,11 +53,12 @@ public final class InvocationRouter: Sendable {
     ///   - node: the name of this node, which records carry.
     ///   - regions: where a POP can forward to; `nil` at a region, and at a node that stands alone.
     ///   - site: the other frontends of this site, if there are any.
+    ///   - hedging: when a call of an idempotent function goes to a second region; `nil`: never.
     ///   - code: which code is here.
     ///   - recorded: told of every record that is left.
     public init(
         node: String, role: NodeRole, policy: PlacementPolicy, pool: ContainerPool, regions: RegionDirectory?, site: Site? = nil,
-        code: CodePresence = CodePresence(), records: RecordStore, logger: Logger,
+        hedging: Hedging? = nil, code: CodePresence = CodePresence(), records: RecordStore, logger: Logger,
         recorded: @escaping @Sendable (InvocationRecord) -> Void = { _ in }
     ) {
         self.node = node
@@ -63,6 +69,8 @@ public final class InvocationRouter: Sendable {
         self.regions = regions
         self.site = site
         self.code = code
+        self.hedging = hedging
+        hedges = Mutex(HedgeBudget(percentMax: hedging?.percentMax ?? 0))
         self.records = records
         self.recorded = recorded
         self.logger = logger
@@ -88,7 +96,7 @@ public final class InvocationRouter: Sendable {
             record.reason = .draining
             throw leave(record, InvocationError(.draining, "This node is shutting down. Send the call to another one."), request)
         }
-        if regions != nil, policy.configuration.policy == .frequency {
+        if hasRegions, policy.configuration.policy == .frequency {
             frequency.withLock { $0.record(request.function.key, at: request.arrival) }
         }
         var request = request
@@ -152,8 +160,10 @@ public final class InvocationRouter: Sendable {
                 case .run where error.code == .startFailed && restarts < Self.restartsMax && !Task.isCancelled:
                     restarts += 1
                     record.note(error, at: node, since: began, request)
-                case .forward(let plan) where error.surelyNotStarted && !Task.isCancelled:
-                    logger.warning("a region did not take a call", metadata: ["region": "\(plan.region)", "error": "\(error)"])
+                case .forward(let plan) where mayGoElsewhere(request, after: error, record):
+                    logger.warning(
+                        "a region did not answer a call, which is tried elsewhere",
+                        metadata: ["region": "\(plan.region)", "error": "\(error)"])
                     excluded.insert(plan.region)
                 default:
                     throw leave(record, error, request)
@@ -180,7 +190,7 @@ public final class InvocationRouter: Sendable {
         }
         let inputs = PlacementInputs(
             role: role, origin: request.origin, hasWarmContainer: true, worth: .start, functionMemory: request.function.memory,
-            freeMemory: .zero, freeSlots: 0, hasRegions: regions != nil, reachableRegions: [])
+            freeMemory: .zero, freeSlots: 0, hasRegions: hasRegions, reachableRegions: [])
         let decision = policy.decide(inputs)
         guard case .run = decision else {
             pool.giveBack(lease, ContainerPool.GiveBack(keep: true))
@@ -203,7 +213,7 @@ public final class InvocationRouter: Sendable {
             }
             // A call that goes the other way is counted there, and the market has heard of this one when it took its container.
             if case .failure(let error) = result, error.surelyNotStarted {
-            } else if regions != nil, policy.configuration.policy == .frequency {
+            } else if hasRegions, policy.configuration.policy == .frequency {
                 frequency.withLock { $0.record(request.function.key, at: request.arrival) }
             }
             completion(result)
@@ -289,10 +299,8 @@ public final class InvocationRouter: Sendable {
         let sent = EngineInstant.now()
         record.noteDecided(request, at: sent)
         record.endingParty = .region
-        let origin = ForwardOrigin(record, to: client.name, elapsed: (sent - request.arrival).inMilliseconds)
         request.results?.describe { [record] in $0.place(record, startLevel: nil) }
-        let answer = try await client.forward(
-            request, reason: record.reason, decision: origin, suppliesIfMissing: suppliesIfMissing)
+        let answer = try await answer(request, by: client, suppliesIfMissing: suppliesIfMissing, &record)
         record.spans.forward = (EngineInstant.now() - sent).inMilliseconds
         let there = answer.result.record
         record.site = there.site ?? there.node

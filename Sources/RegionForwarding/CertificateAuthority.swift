@@ -80,14 +80,18 @@ public struct CertificateAuthority: Sendable {
     /// - Parameters:
     ///   - node: see ``NodeName``; peers verify the certificate by it.
     ///   - hosts: DNS names and IP addresses that other programs may verify the node's certificate by.
+    ///   - forwarding: for which accounts it may forward.
     ///   - days: validity.
     /// - Throws: `invalidName`, `fileExists`, `fileFailed`, `invalidCertificate`.
-    public func issue(node: String, hosts: [String], days: Int = 365, replacing: Bool = false) throws(ForwardingError) {
+    public func issue(
+        node: String, hosts: [String], forwarding: ForwardingRight = .all, days: Int = 365, replacing: Bool = false
+    ) throws(ForwardingError) {
         try NodeName.check(node)
         guard node != Self.reservedName else {
             throw ForwardingError(.invalidName, "A node cannot be called \(node), which names the files of the authority.")
         }
         var names: [GeneralName] = [.uniformResourceIdentifier(NodeCertificate.uriPrefix + node), .dnsName(node)]
+        for uri in forwarding.uris { names.append(.uniformResourceIdentifier(uri)) }
         for host in hosts where host != node {
             names.append(try Self.alternativeName(host))
         }

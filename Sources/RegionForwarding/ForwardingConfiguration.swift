@@ -1,18 +1,5 @@
 public import Placement
 
-/// One region a node may forward to.
-public struct RegionPeer: Hashable, Sendable {
-    /// Its node name, which its certificate must bear.
-    public var name: String
-    /// `https://host:port` of its peers' server.
-    public var url: String
-
-    public init(name: String, url: String) {
-        self.name = name
-        self.url = url
-    }
-}
-
 /// The limits and times of forwarding.
 public struct ForwardingConfiguration: Hashable, Sendable {
     /// How long making a connection may take; then the region is out of reach.
@@ -54,6 +41,12 @@ public struct ForwardingConfiguration: Hashable, Sendable {
     public var streamsPerConnection = 100
     /// How long a connection without a call is kept.
     public var idleTimeout: Duration = .seconds(600)
+    /// How long a connection gets new calls. Then it is made anew, so that the certificates at both ends are the present ones.
+    public var connectionAgeMax: Duration = .seconds(3600)
+    /// How long calls may go on on connections that get no new ones: longer than the longest call.
+    public var retirementMax: Duration = .seconds(960)
+    /// Sets of connections to one region that only end. With so many, those in use stay in use until one of them has ended.
+    public var retiredConnectionsMax = 4
     /// The hops a call may make; at 1 a call that has been forwarded to a node is not forwarded by it.
     public var hopsMax = 1
     /// The revisions for which a region's answer is remembered to be outdated; the oldest is forgotten.

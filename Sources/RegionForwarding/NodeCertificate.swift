@@ -1,27 +1,36 @@
+public import Foundation
 import SwiftASN1
 import X509
 
-/// What a node's certificate says: the node is named by exactly one URI `wayside://node/<name>` among its alternative names.
-public enum NodeCertificate {
+/// What a node's certificate says: the node is named by exactly one URI `wayside://node/<name>` among its alternative names, and its
+/// rights by others (``ForwardingRight``).
+public struct NodeCertificate: Hashable, Sendable {
     static let uriPrefix = "wayside://node/"
 
-    /// The node a certificate names. Whether to believe it is for the TLS handshake to decide, before.
-    /// - Parameter bytes: the certificate in DER.
-    /// - Throws: `invalidCertificate` when it is none or names no node or several.
-    public static func nodeName(derEncoded bytes: [UInt8]) throws(ForwardingError) -> String {
-        try nodeName(of: wrapped("Cannot read the certificate") { try Certificate(derEncoded: bytes) })
-    }
+    public let node: String
+    public let forwarding: ForwardingRight
+    /// Hexadecimal, as openssl(1) prints it.
+    public let serial: String
+    public let validFrom: Date
+    public let validUntil: Date
 
-    static func nodeName(of certificate: Certificate) throws(ForwardingError) -> String {
-        let names = try wrapped("Cannot read the names in the certificate") { try certificate.extensions.subjectAlternativeNames }
-        var nodes: [Substring] = []
-        for case .uniformResourceIdentifier(let uri) in names ?? SubjectAlternativeNames() where uri.hasPrefix(uriPrefix) {
-            nodes.append(uri.dropFirst(uriPrefix.count))
-        }
+    /// Whether to believe it is for the TLS handshake to decide, before.
+    /// - Parameter bytes: the certificate in DER.
+    /// - Throws: `invalidCertificate` when it is none, names no node or several, or has a right that is none.
+    public init(derEncoded bytes: [UInt8]) throws(ForwardingError) {
+        let certificate = try Self.wrapped("Cannot read the certificate") { try Certificate(derEncoded: bytes) }
+        let names = try Self.wrapped("Cannot read the names in the certificate") { try certificate.extensions.subjectAlternativeNames }
+        var uris: [String] = []
+        for case .uniformResourceIdentifier(let uri) in names ?? SubjectAlternativeNames() { uris.append(uri) }
+        let nodes = uris.filter { $0.hasPrefix(Self.uriPrefix) }.map { $0.dropFirst(Self.uriPrefix.count) }
         guard nodes.count == 1, let node = nodes.first, NodeName.isValid(node) else {
             throw ForwardingError(.invalidCertificate, "The certificate names no node. Make it with `wayside cert`.")
         }
-        return String(node)
+        self.node = String(node)
+        forwarding = try ForwardingRight(uris: uris)
+        serial = certificate.serialNumber.bytes.map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }.joined().uppercased()
+        validFrom = certificate.notValidBefore
+        validUntil = certificate.notValidAfter
     }
 
     /// Turns the many errors of the certificate library into `invalidCertificate`.

@@ -1,62 +1,65 @@
+public import Foundation
 public import NIOSSL
+import Synchronization
 
-/// A node's certificate and key with the authority it trusts: all that mutual TLS between nodes needs.
+/// Who a node is: its name, and the certificate that proves it, which may be replaced while the node runs.
 ///
 /// The private authority is the only root, in both directions. A server therefore takes any node of the fleet and reads its
 /// name from the certificate; a client takes only the node it means, and reads the name likewise.
-public struct NodeIdentity: Sendable {
-    /// The node the certificate names.
+///
+/// Whoever makes connections looks at ``generation`` before each: a new one means a new certificate, for new connections.
+public final class NodeIdentity: Sendable {
+    /// The node the certificate names; the same as long as the node runs.
     public let name: String
-    private let chain: [NIOSSLCertificate]
-    private let key: NIOSSLPrivateKey
-    private let authority: [NIOSSLCertificate]
+    private let files: NodeCredentials.Files
+    private let state: Mutex<(credentials: NodeCredentials, generation: UInt64)>
 
-    /// - Parameters: paths of PEM files: the node's certificate, its private key, the authority's certificate.
+    /// - Parameters: paths of PEM files: the node's certificate, its private key, and the certificates of the authorities it trusts.
     /// - Throws: `fileFailed`, `invalidCertificate`.
     public init(certificate: String, privateKey: String, authority: String) throws(ForwardingError) {
-        let texts = (
-            try CertificateFile.load(certificate), try CertificateFile.load(privateKey), try CertificateFile.load(authority)
-        )
-        let chain = try NodeCertificate.wrapped("Cannot read \(certificate)") {
-            try NIOSSLCertificate.fromPEMBytes(Array(texts.0.utf8))
-        }
-        key = try NodeCertificate.wrapped("Cannot read \(privateKey)") {
-            try NIOSSLPrivateKey(bytes: Array(texts.1.utf8), format: .pem)
-        }
-        self.authority = try NodeCertificate.wrapped("Cannot read \(authority)") {
-            try NIOSSLCertificate.fromPEMBytes(Array(texts.2.utf8))
-        }
-        guard let leaf = chain.first else { throw ForwardingError(.invalidCertificate, "\(certificate) has no certificate in it.") }
-        let bytes = try NodeCertificate.wrapped("Cannot read \(certificate)") { try leaf.toDERBytes() }
-        name = try NodeCertificate.nodeName(derEncoded: bytes)
-        self.chain = chain
+        files = NodeCredentials.Files(certificate: certificate, privateKey: privateKey, authority: authority)
+        let credentials = try NodeCredentials(files)
+        name = credentials.certificate.node
+        state = Mutex((credentials, 0))
     }
 
     /// As ``CertificateAuthority`` lays the files out.
-    public init(directory: String, node: String) throws(ForwardingError) {
+    public convenience init(directory: String, node: String) throws(ForwardingError) {
         try NodeName.check(node)
         try self.init(
             certificate: "\(directory)/\(node).pem", privateKey: "\(directory)/\(node).key", authority: "\(directory)/ca.pem")
     }
 
+    /// Counts how often the certificate has been replaced.
+    public var generation: UInt64 { state.withLock { $0.generation } }
+
+    public var certificate: NodeCertificate { state.withLock { $0.credentials.certificate } }
+
     /// For the peers' server: a client without a certificate of the authority is refused in the handshake.
-    public var serverConfiguration: TLSConfiguration {
-        var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
-        configuration.minimumTLSVersion = .tlsv13
-        configuration.trustRoots = .certificates(authority)
-        configuration.certificateVerification = .noHostnameVerification
-        return configuration
-    }
+    public var serverConfiguration: TLSConfiguration { state.withLock { $0.credentials }.serverConfiguration }
 
     /// For the client: the server must show a certificate with the name or the address it is called by.
-    public var clientConfiguration: TLSConfiguration {
-        var configuration = TLSConfiguration.makeClientConfiguration()
-        configuration.minimumTLSVersion = .tlsv13
-        configuration.trustRoots = .certificates(authority)
-        configuration.certificateVerification = .fullVerification
-        configuration.certificateChain = chain.map { .certificate($0) }
-        configuration.privateKey = .privateKey(key)
-        return configuration
+    public var clientConfiguration: TLSConfiguration { state.withLock { $0.credentials }.clientConfiguration }
+
+    /// Reads the files anew. Whatever is wrong with them, the present certificate then stays in use.
+    ///
+    /// - Returns: whether they hold something new, which counts for new connections from now on.
+    /// - Throws: `fileFailed`; `invalidCertificate`, also for one of another node, or that is not valid at `now`.
+    public func reload(now: Date = Date()) throws(ForwardingError) -> Bool {
+        let credentials = try NodeCredentials(files)
+        guard state.withLock({ $0.credentials.digest != credentials.digest }) else { return false }
+        let certificate = credentials.certificate
+        guard certificate.node == name else {
+            throw ForwardingError(.invalidCertificate, "\(files.certificate) is of node \(certificate.node), and this is \(name).")
+        }
+        guard certificate.validFrom <= now, now < certificate.validUntil else {
+            throw ForwardingError(
+                .invalidCertificate,
+                "\(files.certificate) is valid from \(certificate.validFrom) to \(certificate.validUntil) only. Make a new one.")
+        }
+        return state.withLock { state in
+            state = (credentials, state.generation + 1)
+            return true
+        }
     }
 }

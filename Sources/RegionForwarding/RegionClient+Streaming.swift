@@ -54,7 +54,7 @@ extension RegionClient {
     ) async throws(Failure) -> Ending {
         try await withAnswer(
             .post, ForwardWire.invocationsPath, fields: forwarded.fields, body: payload, headMax: request.deadline - .now()
-        ) { status, body in
+        ) { status, body, _ in
             guard status == 200 else {
                 return .refused(Exchange(status: status, body: try await body.collect(upTo: ForwardWire.documentBytesMax)))
             }

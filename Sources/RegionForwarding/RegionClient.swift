@@ -1,6 +1,5 @@
 import AsyncHTTPClient
 public import EngineCore
-import Foundation
 import HTTPTypes
 public import Logging
 public import NIOCore
@@ -35,14 +34,18 @@ public final class RegionClient: Sendable {
     let configuration: ForwardingConfiguration
     let package: Package
     let logger: Logger
-    let slots: StreamSlots
+    let identity: NodeIdentity
+    let connections: Mutex<ConnectionGenerations<RegionConnections>>
+    /// Makes connections with the identity's certificate of this generation.
+    let makeConnections: @Sendable (_ generation: UInt64, _ now: EngineInstant) -> RegionConnections
     let status: Mutex<Status>
     let reports: Mutex<RegionReports>
     /// Calls under way there.
     let calls = Atomic(0)
-    private let connectionsMade: Counter
+    private let begun = Atomic(false)
+    private let removal = AsyncStream<Void>.makeStream()
+    private let handshakes: Handshakes
     let supply: VersionSupply
-    private let clients: [HTTPClient]
     private let baseURL: String
 
     /// What is known of the region.
@@ -55,8 +58,11 @@ public final class RegionClient: Sendable {
         var roundTrip: PeakAverage
     }
 
-    private final class Counter: Sendable {
-        let value = Atomic(0)
+    /// What became of the connections so far.
+    private final class Handshakes: Sendable {
+        let count = Atomic(0)
+        /// The region's certificate on the last one.
+        let certificate = Mutex<NodeCertificate?>(nil)
     }
 
     /// - Parameters:
@@ -68,10 +74,7 @@ public final class RegionClient: Sendable {
         group: (any EventLoopGroup)? = nil,
         logger: Logger, package: @escaping Package
     ) throws(ForwardingError) {
-        try NodeName.check(peer.name)
-        guard let parts = URLComponents(string: peer.url), parts.scheme == "https", let host = parts.host, !host.isEmpty,
-            let port = parts.port, ["", "/"].contains(parts.path)
-        else { throw ForwardingError(.invalidName, "\(peer.url) is no address of a region: write https://host:port.") }
+        let (host, port) = try peer.address()
         self.peer = peer
         self.configuration = configuration
         self.package = package
@@ -79,54 +82,92 @@ public final class RegionClient: Sendable {
         logger[metadataKey: "region"] = "\(peer.name)"
         self.logger = logger
         node = identity.name
-        slots = StreamSlots(connections: configuration.connectionsMax, perConnection: configuration.streamsPerConnection)
+        self.identity = identity
         supply = VersionSupply(remembered: configuration.suppliesRemembered)
         status = Mutex(Status(roundTrip: PeakAverage(timeConstant: configuration.roundTripTimeConstant.inSeconds)))
         reports = Mutex(RegionReports(rowsMax: configuration.reportRowsMax))
-        let connectionsMade = Counter()
-        self.connectionsMade = connectionsMade
+        let handshakes = Handshakes()
+        self.handshakes = handshakes
         baseURL = "https://\(peer.name):\(port)"
 
-        var http = HTTPClient.Configuration(tlsConfiguration: identity.clientConfiguration)
-        // The URL has the node's name, so that the certificate is verified by it; the address comes from here.
-        http.dnsOverride = [peer.name: host.trimmingCharacters(in: ["[", "]"])]
-        http.redirectConfiguration = .disallow
-        http.timeout.connect = TimeAmount(configuration.connectTimeout)
-        http.connectionPool.idleTimeout = TimeAmount(configuration.idleTimeout)
-        http.connectionPool.retryConnectionEstablishment = false
-        http.http2ConnectionDebugInitializer = { [peer] in
-            connectionsMade.value.add(1, ordering: .relaxed)
-            return Self.verify($0, isOf: peer.name)
-        }
-        http.http1_1ConnectionDebugInitializer = { [peer] in Self.verify($0, isOf: peer.name) }
-        clients = (0..<configuration.connectionsMax).map { _ in
-            HTTPClient(eventLoopGroup: group ?? HTTPClient.defaultEventLoopGroup, configuration: http)
-        }
-    }
-
-    /// Closes the connections; calls under way fail. Must be called once, and last.
-    public func shutdown() async {
-        for client in clients {
-            do {
-                try await client.shutdown()
-            } catch {
-                logger.debug("A connection was not closed in order.", metadata: ["error": "\(error)"])
+        let makeConnections = { @Sendable (generation: UInt64, now: EngineInstant) in
+            var http = HTTPClient.Configuration(tlsConfiguration: identity.clientConfiguration)
+            // The URL has the node's name, so that the certificate is verified by it; the address comes from here.
+            http.dnsOverride = [peer.name: host]
+            http.redirectConfiguration = .disallow
+            http.timeout.connect = TimeAmount(configuration.connectTimeout)
+            http.connectionPool.idleTimeout = TimeAmount(configuration.idleTimeout)
+            http.connectionPool.retryConnectionEstablishment = false
+            http.http2ConnectionDebugInitializer = { connection in
+                handshakes.count.add(1, ordering: .relaxed)
+                return Self.verify(connection, isOf: peer.name, handshakes)
             }
+            http.http1_1ConnectionDebugInitializer = { connection in Self.verify(connection, isOf: peer.name, handshakes) }
+            let clients = (0..<configuration.connectionsMax).map { _ in
+                HTTPClient(eventLoopGroup: group ?? HTTPClient.defaultEventLoopGroup, configuration: http)
+            }
+            return RegionConnections(
+                generation: generation, madeAt: now, clients: clients, streamsPerConnection: configuration.streamsPerConnection)
         }
+        self.makeConnections = makeConnections
+        connections = Mutex(ConnectionGenerations(makeConnections(identity.generation, .now())))
     }
 
     /// Refuses a connection to another node than the one that is meant, before anything is sent on it.
     ///
     /// TLS is content with a certificate that has the IP address connected to, and nodes can share one. The connection is closed
     /// only after its refusal has been told to the connection pool, which does not expect the opposite.
-    private static func verify(_ connection: any Channel, isOf node: String) -> EventLoopFuture<Void> {
+    private static func verify(_ connection: any Channel, isOf node: String, _ handshakes: Handshakes) -> EventLoopFuture<Void> {
         connection.eventLoop.makeCompletedFuture {
-            let certificate = try connection.pipeline.syncOperations.nioSSL_peerCertificate()
-            let name = try certificate.map { try NodeCertificate.nodeName(derEncoded: $0.toDERBytes()) }
-            guard name == node else {
+            let shown = try connection.pipeline.syncOperations.nioSSL_peerCertificate()
+            let certificate = try shown.map { try NodeCertificate(derEncoded: $0.toDERBytes()) }
+            guard certificate?.node == node else {
                 connection.eventLoop.execute { connection.close(promise: nil) }
-                throw ForwardingError(.forbidden, "The node that answers is \(name ?? "nobody"), not \(node). Check the address.")
+                throw ForwardingError(
+                    .forbidden, "The node that answers is \(certificate?.node ?? "nobody"), not \(node). Check the address.")
             }
+            handshakes.certificate.withLock { $0 = certificate }
+        }
+    }
+
+    // MARK: - From being configured to being removed
+
+    /// Keeps what is known of the region fresh until it is removed or the task is cancelled, then closes the connections. A removed
+    /// region's calls under way may end first.
+    ///
+    /// At most once; a second time it returns at once.
+    func run() async {
+        guard !begun.exchange(true, ordering: .relaxed) else { return }
+        await withTaskGroup { group in
+            group.addTask { await self.watch() }
+            group.addTask { await self.followReports() }
+            group.addTask { for await _ in self.removal.stream {} }
+            await group.next()
+            group.cancelAll()
+        }
+        let end = EngineInstant.now() + configuration.retirementMax
+        while !Task.isCancelled, calls.load(ordering: .relaxed) > 0, EngineInstant.now() < end {
+            // Cancellation ends the sleep early; the loop's condition sees it.
+            try? await Task.sleep(for: configuration.backoffMin)
+        }
+        await shutdown()
+    }
+
+    /// Ends ``run()``: the region is no longer configured.
+    func remove() { removal.continuation.finish() }
+
+    /// Whether ``run()`` closes the connections.
+    var hasBegun: Bool { begun.load(ordering: .relaxed) }
+
+    /// The certificate that the region showed on the newest connection.
+    public var certificate: NodeCertificate? { handshakes.certificate.withLock { $0 } }
+
+    private func watch() async {
+        while !Task.isCancelled {
+            await probe()
+            await closeRetired()
+            // Cancellation ends the sleep early; the loop's condition sees it.
+            try? await Task.sleep(for: configuration.probeInterval * Double.random(in: 0.8...1.2))
         }
     }
 
@@ -158,7 +199,7 @@ public final class RegionClient: Sendable {
     }
 
     /// Connections made so far.
-    var connectionCount: Int { connectionsMade.value.load(ordering: .relaxed) }
+    var connectionCount: Int { handshakes.count.load(ordering: .relaxed) }
 
     func noteFailure(_ reason: String) {
         let backoff = configuration.backoffMin...configuration.backoffMax
@@ -238,11 +279,11 @@ public final class RegionClient: Sendable {
         _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields, body: PayloadStream?, answerBytesMax: Int,
         deadline: EngineInstant
     ) async throws(Failure) -> Exchange {
-        guard let slot = slots.acquire() else { throw .full }
-        defer { slots.release(slot) }
+        guard let slot = acquire() else { throw .full }
+        defer { release(slot) }
         var message = message(method, path, fields)
         if let body { message.body = .stream(body, length: .known(Int64(body.byteCount))) }
-        let (client, request, logger) = (clients[slot], message, logger)
+        let (client, request, logger) = (slot.client, message, logger)
         let left = TimeAmount(deadline - .now())
         let (result, expired) = await race(until: deadline) { () async -> Result<Exchange, any Error> in
             do {
@@ -275,7 +316,7 @@ public final class RegionClient: Sendable {
         return message
     }
 
-    /// Reads the body of one answer while it comes, until it ends or the task is cancelled.
+    /// Reads the body of one answer while it comes, until it ends, its connection gets no new calls or the task is cancelled.
     ///
     /// - Parameters:
     ///   - headMax: how long the answer's head may take.
@@ -284,29 +325,34 @@ public final class RegionClient: Sendable {
     func read(
         _ path: String, fields: HTTPFields, headMax: Duration, part: @Sendable (ByteBuffer) throws -> Void
     ) async throws(Failure) {
-        try await withAnswer(.get, path, fields: fields, body: nil, headMax: headMax) { status, body in
+        try await withAnswer(.get, path, fields: fields, body: nil, headMax: headMax) { status, body, isRetired in
             guard status == 200 else {
                 throw ForwardingError(.invalidAnswer, "Region \(self.name) answers \(path) with \(status).")
             }
-            for try await bytes in body { try part(bytes) }
+            for try await bytes in body {
+                try part(bytes)
+                if isRetired() { return }
+            }
         }
     }
 
     /// Sends one request and hands its answer to `use`, which may read the body as slowly as it likes.
     ///
-    /// - Parameter headMax: how long the answer's head may take.
+    /// - Parameters:
+    ///   - headMax: how long the answer's head may take.
+    ///   - use: also gets what says whether the connection gets no new calls any more.
     /// - Throws: `full`, `cancelled`, `lost`; what `use` throws is `lost`, too, unless it is a `Failure` itself.
     func withAnswer<Value>(
         _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields, body: PayloadStream?, headMax: Duration,
-        _ use: (_ status: Int, _ body: HTTPClientResponse.Body) async throws -> Value
+        _ use: (_ status: Int, _ body: HTTPClientResponse.Body, _ isRetired: () -> Bool) async throws -> Value
     ) async throws(Failure) -> Value {
-        guard let slot = slots.acquire() else { throw .full }
-        defer { slots.release(slot) }
+        guard let slot = acquire() else { throw .full }
+        defer { release(slot) }
         var message = message(method, path, fields)
         if let body { message.body = .stream(body, length: .known(Int64(body.byteCount))) }
         do {
-            let answer = try await clients[slot].execute(message, timeout: TimeAmount(headMax), logger: logger)
-            return try await use(Int(answer.status.code), answer.body)
+            let answer = try await slot.client.execute(message, timeout: TimeAmount(headMax), logger: logger)
+            return try await use(Int(answer.status.code), answer.body) { isRetired(slot) }
         } catch let failure as Failure {
             throw failure
         } catch {

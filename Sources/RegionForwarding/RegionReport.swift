@@ -44,6 +44,18 @@ public struct RegionReport: Hashable, Sendable, Codable {
     static let revisionBytesMax = 128
     static let functionBytesMax = 256
 
+    /// What a node with this right may know: without the rows of other accounts' functions. O(rows).
+    public func limited(to right: ForwardingRight) -> RegionReport {
+        guard right != .all else { return self }
+        var limited = self
+        limited.rows.removeAll { row in
+            let parts = row.function.split(separator: ":")
+            let account = parts.count > 4 ? AccountID(String(parts[4])) : nil
+            return !(account.map { right.permits($0) } ?? false)
+        }
+        return limited
+    }
+
     /// With its line end.
     /// - Throws: `invalidAnswer` when a number is none that JSON can say.
     public func line() throws(ForwardingError) -> ByteBuffer {

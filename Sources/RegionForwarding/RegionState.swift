@@ -32,6 +32,8 @@ public struct RegionState: Sendable {
     /// What it has told of versions.
     public var versionCount: Int
     public var heldCount: Int
+    /// What it showed on the newest connection; `nil`: there has been none.
+    public var certificate: NodeCertificate?
 }
 
 /// What a region has told of one version.
@@ -88,7 +90,7 @@ extension RegionClient {
                 load: tells ? reports.load : status.said?.load,
                 roundTrip: status.roundTrip.value.map { .seconds($0) }, callCount: calls.load(ordering: .relaxed), reportAge: age,
                 isReportFresh: isFresh, versionCount: reports.rows.count,
-                heldCount: reports.rows.keys.count { reports.holds($0) })
+                heldCount: reports.rows.keys.count { reports.holds($0) }, certificate: certificate)
         }
     }
 }

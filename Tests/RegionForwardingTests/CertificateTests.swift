@@ -17,7 +17,11 @@ func withDirectory<Value>(_ body: (String) async throws -> Value) async throws -
     }
 
     static func name(_ path: String) throws -> String {
-        try NodeCertificate.nodeName(derEncoded: try #require(try NIOSSLCertificate.fromPEMFile(path).first).toDERBytes())
+        try certificate(path).node
+    }
+
+    static func certificate(_ path: String) throws -> NodeCertificate {
+        try NodeCertificate(derEncoded: try #require(try NIOSSLCertificate.fromPEMFile(path).first).toDERBytes())
     }
 
     @Test func `an authority issues certificates that name their nodes, and keys only their owner reads`() async throws {
@@ -88,7 +92,7 @@ func withDirectory<Value>(_ body: (String) async throws -> Value) async throws -
             let authority = try CertificateAuthority.create(in: directory)
             #expect { try authority.issue(node: "a", hosts: ["*.x"]) } throws: { ($0 as? ForwardingError)?.code == .invalidName }
             #expect { try Self.name("\(directory)/ca.pem") } throws: { ($0 as? ForwardingError)?.code == .invalidCertificate }
-            #expect { try NodeCertificate.nodeName(derEncoded: [1, 2]) } throws: {
+            #expect { try NodeCertificate(derEncoded: [1, 2]) } throws: {
                 ($0 as? ForwardingError)?.code == .invalidCertificate
             }
             try Data("x".utf8).write(to: URL(filePath: "\(directory)/ca.key"))

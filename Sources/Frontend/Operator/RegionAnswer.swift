@@ -1,4 +1,5 @@
 public import EngineCore
+import Foundation
 public import RegionForwarding
 
 /// `GET /v1/regions`: what this node knows of the regions it may forward to, in the order of the configuration.
@@ -29,6 +30,15 @@ public struct RegionAnswer: Sendable, Codable {
     /// Versions it has told of, and those of them that it holds.
     public var versions: Int
     public var held: Int
+    /// The certificate that the region showed last; `nil`: none.
+    public var certificate: Certificate?
+
+    public struct Certificate: Sendable, Codable {
+        /// Hexadecimal, as openssl(1) prints it.
+        public var serial: String
+        /// Seconds since 1970.
+        public var validUntil: Double
+    }
 
     init(_ state: RegionState) {
         name = state.peer.name
@@ -43,6 +53,7 @@ public struct RegionAnswer: Sendable, Codable {
         isReportFresh = state.isReportFresh
         versions = state.versionCount
         held = state.heldCount
+        certificate = state.certificate.map { Certificate(serial: $0.serial, validUntil: $0.validUntil.timeIntervalSince1970) }
     }
 }
 

@@ -1,35 +1,51 @@
+import Foundation
+import Logging
 import NIOCore
 import NIOSSL
 import RegionForwarding
 import Synchronization
 
-/// The node names of those who connect, read from their certificates.
+/// The certificates of those who connect.
 ///
-/// Reading a certificate takes longer than all else a small call needs here, and a fleet has few, so names are remembered.
+/// Reading a certificate takes longer than all else a small call needs here, and a fleet has few, so they are remembered.
 final class PeerIdentities: Sendable {
     /// Certificates remembered; when there are more, all are forgotten and read anew.
     private static let rememberedMax = 256
 
-    private let names = Mutex<[NIOSSLCertificate: String]>([:])
+    private let known = Mutex<[NIOSSLCertificate: NodeCertificate]>([:])
 
-    /// The node at the other end of an HTTP/2 stream, whose connection's handshake has verified its certificate.
+    /// What the node at the other end of an HTTP/2 stream has shown, and the connection's handshake has verified.
     ///
     /// This is also where a connection is first seen, so ``RecordWriter`` is put into it here.
-    /// - Throws: `forbidden` when the connection is not HTTP/2 over TLS; `invalidCertificate` when no node is named.
-    func name(of stream: any Channel) async throws(ForwardingError) -> String {
-        guard let certificate = await Self.certificate(of: stream) else {
+    /// - Throws: `forbidden` when the connection is not HTTP/2 over TLS, or the certificate has expired since its handshake;
+    ///   `invalidCertificate` when no node is named.
+    func certificate(of stream: any Channel, logger: Logger) async throws(ForwardingError) -> NodeCertificate {
+        guard let shown = await Self.certificate(of: stream) else {
             throw ForwardingError(.forbidden, "Nodes speak HTTP/2 over TLS with a certificate of their own.")
         }
-        if let name = names.withLock({ $0[certificate] }) { return name }
-        guard let bytes = try? certificate.toDERBytes() else {
+        let certificate = if let found = known.withLock({ $0[shown] }) { found } else { try read(shown, logger) }
+        guard Date() < certificate.validUntil else {
+            throw ForwardingError(.forbidden, "The certificate of \(certificate.node) has expired. Replace it and connect anew.")
+        }
+        return certificate
+    }
+
+    private func read(_ shown: NIOSSLCertificate, _ logger: Logger) throws(ForwardingError) -> NodeCertificate {
+        guard let bytes = try? shown.toDERBytes() else {
             throw ForwardingError(.forbidden, "The certificate cannot be read.")
         }
-        let name = try NodeCertificate.nodeName(derEncoded: bytes)
-        names.withLock { names in
-            if names.count >= Self.rememberedMax { names.removeAll() }
-            names[certificate] = name
+        let certificate = try NodeCertificate(derEncoded: bytes)
+        logger.info(
+            "A peer shows a certificate.",
+            metadata: [
+                "peer": "\(certificate.node)", "serial": "\(certificate.serial)", "until": "\(certificate.validUntil)",
+                "forwards": "\(certificate.forwarding)",
+            ])
+        known.withLock { known in
+            if known.count >= Self.rememberedMax { known.removeAll() }
+            known[shown] = certificate
         }
-        return name
+        return certificate
     }
 
     /// - Returns: `nil` when the parent of the channel is no TLS connection; for HTTP/1.1 it is the listening socket.

@@ -25,11 +25,11 @@ struct ReportPlace: Hashable, Sendable {
 extension PeerResponder {
     /// Tells a peer what changes here for as long as it listens.
     /// - Throws: `notFound` when this node has no reports; `overloaded` when it sends them to as many as it may.
-    func reports(from place: ReportPlace, to peer: String, on stream: any Channel) throws -> Response {
+    func reports(from place: ReportPlace, to peer: NodeCertificate, on stream: any Channel) throws -> Response {
         guard let feed = services.reports else {
             throw ForwardingError(.notFound, "Node \(services.node) has no reports.")
         }
-        let subscription = try feed.subscribe(peer: peer)
+        let subscription = try feed.subscribe(peer: peer.node)
         let interval = TimeAmount(feed.limits.heartbeat)
         let heartbeat = stream.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in subscription.signalNow() }
         // Not at the end of the body: one that nobody asks for has no end.
@@ -37,7 +37,8 @@ extension PeerResponder {
             heartbeat.cancel()
             feed.unsubscribe(subscription)
         }
-        let lines = ReportLines(feed: feed, subscription: subscription, since: place.epoch == feed.epoch ? place.since : 0)
+        let lines = ReportLines(
+            feed: feed, subscription: subscription, right: peer.forwarding, since: place.epoch == feed.epoch ? place.since : 0)
         return Response(
             status: .ok, headers: [.contentType: "application/json-lines"], body: ResponseBody(asyncSequence: lines))
     }
@@ -49,11 +50,14 @@ struct ReportLines: AsyncSequence, Sendable {
 
     let feed: ReportFeed
     let subscription: ReportFeed.Subscription
+    /// Rows of other accounts are left out.
+    let right: ForwardingRight
     let since: UInt64
 
     struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let feed: ReportFeed
         fileprivate var signals: AsyncCancelOnGracefulShutdownSequence<AsyncStream<Void>>.AsyncIterator
+        fileprivate let right: ForwardingRight
         fileprivate var sequence: UInt64
         /// The last line; `nil` before the first.
         fileprivate var last: RegionReport?
@@ -66,7 +70,7 @@ struct ReportLines: AsyncSequence, Sendable {
             if last?.more != true {
                 guard await signals.next(isolation: #isolation) != nil else { return nil }
             }
-            let report = feed.report(since: sequence)
+            let report = feed.report(since: sequence).limited(to: right)
             sequence = report.sequence
             last = report
             return try report.line()
@@ -74,6 +78,7 @@ struct ReportLines: AsyncSequence, Sendable {
     }
 
     func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(feed: feed, signals: subscription.signals.cancelOnGracefulShutdown().makeAsyncIterator(), sequence: since)
+        AsyncIterator(feed: feed, signals: subscription.signals.cancelOnGracefulShutdown().makeAsyncIterator(), right: right,
+            sequence: since)
     }
 }

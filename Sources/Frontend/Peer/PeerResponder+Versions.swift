@@ -22,8 +22,11 @@ extension PeerResponder {
     }
 
     /// A package goes to a node that has the version it belongs to, and so can name it: its revision is known to nobody else.
-    func bundle(_ digest: ContentDigest, _ request: Request, on stream: any Channel) async throws -> Response {
+    func bundle(
+        _ digest: ContentDigest, _ request: Request, of peer: NodeCertificate, on stream: any Channel
+    ) async throws -> Response {
         let identity = try VersionIdentity(fields: request.headers)
+        try peer.admit(identity.function.account)
         guard let version = try await services.heldVersion(identity.function, identity.version, identity.revision),
             version.codeDigest == digest, await services.hasBundle(digest)
         else { throw ForwardingError(.notFound, "Node \(services.node) does not hold revision \(identity.revision) with this package.") }
@@ -35,7 +38,7 @@ extension PeerResponder {
             body: ResponseBody(byteBuffer: try await services.package(digest)))
     }
 
-    func hold(_ request: Request) async throws -> Response {
+    func hold(_ request: Request, of peer: NodeCertificate) async throws -> Response {
         let document = try await collect(request.body, bytesMax: ForwardWire.documentBytesMax)
         let version: PinnedVersion
         do {
@@ -43,6 +46,7 @@ extension PeerResponder {
         } catch {
             throw ForwardingError(.invalidRequest, "The version cannot be read: \(error).")
         }
+        try peer.admit(version.key.account)
         guard await services.hasBundle(version.codeDigest) else {
             throw InvocationError(.codeUnavailable, "Node \(services.node) has no package \(version.codeDigest). Send it first.")
         }
@@ -51,8 +55,9 @@ extension PeerResponder {
         return Response(status: .noContent)
     }
 
-    func release(_ request: Request) async throws -> Response {
+    func release(_ request: Request, of peer: NodeCertificate) async throws -> Response {
         let identity = try VersionIdentity(fields: request.headers)
+        try peer.admit(identity.function.account)
         let quiet = Duration.milliseconds(request.headers[.waysideQuiet].flatMap { Int64($0) } ?? 0)
         if let last = services.reports?.lastReceived(revision: identity.revision), EngineInstant.now() - last < quiet {
             return Response(status: .ok)

@@ -55,6 +55,16 @@ struct PeerResponder: HTTPResponder {
                 }
             }
         }
+
+        /// Packages are nobody's in particular: whoever may forward for some account may send them. Accounts are looked at where
+        /// they are known.
+        /// - Throws: `forbidden`.
+        func admit(_ peer: NodeCertificate) throws(ForwardingError) {
+            switch self {
+            case .hasBundle, .addBundle: try peer.admit(nil)
+            case .invoke, .bundle, .hold, .release, .health, .reports: break
+            }
+        }
     }
 
     /// Packages in memory.
@@ -79,17 +89,19 @@ struct PeerResponder: HTTPResponder {
             switch route {
             case .invoke:
                 // The sender that resets its stream or loses its connection cancels what runs for it.
-                return await withCancellation(onCloseOf: context.channel) { await invoke(request, arrival: arrival, on: context.channel) }
+                return await withCancellation(onCloseOf: context.channel) {
+                    await invoke(request, of: peer, arrival: arrival, on: context.channel)
+                }
             case .hasBundle(let digest):
                 return Response(status: await services.hasBundle(digest) ? .ok : .notFound)
             case .addBundle(let digest): return try await addBundle(digest, request)
             case .bundle(let digest):
                 try await discard(request.body)
-                return try await bundle(digest, request, on: context.channel)
-            case .hold: return try await hold(request)
+                return try await bundle(digest, request, of: peer, on: context.channel)
+            case .hold: return try await hold(request, of: peer)
             case .release:
                 try await discard(request.body)
-                return try await release(request)
+                return try await release(request, of: peer)
             case .health: return health()
             case .reports(let place):
                 try await discard(request.body)
@@ -97,24 +109,25 @@ struct PeerResponder: HTTPResponder {
             }
         } catch let error as ForwardingError {
             context.logger.warning("A peer's request was refused.", metadata: ["error": "\(error)", "path": "\(request.uri.path)"])
-            return Self.response(ForwardedFailure(error))
+            return Self.response(ForwardedFailure(error), to: request)
         } catch let error as InvocationError {
-            return Self.response(ForwardedFailure(error))
+            return Self.response(ForwardedFailure(error), to: request)
         }
     }
 
     /// For what is asked, and by whom.
     /// - Throws: `unsupportedProtocol`, `forbidden`, `notFound`; the body has been read then.
-    private func admit(_ request: Request, _ context: PeerContext) async throws -> (Route, peer: String) {
+    private func admit(_ request: Request, _ context: PeerContext) async throws -> (Route, peer: NodeCertificate) {
         do {
             try ForwardedInvocation.checkProtocol(request.headers)
-            let peer = try await identities.name(of: context.channel)
-            guard request.headers[.waysideOrigin] == peer else {
-                throw ForwardingError(.forbidden, "The request is not from the node it says: its certificate is that of \(peer).")
+            let peer = try await identities.certificate(of: context.channel, logger: context.logger)
+            guard request.headers[.waysideOrigin] == peer.node else {
+                throw ForwardingError(.forbidden, "The request is not from the node it says: its certificate is that of \(peer.node).")
             }
             guard let route = Route(request) else {
                 throw ForwardingError(.notFound, "There is no \(request.method) \(request.uri.path) between nodes.")
             }
+            try route.admit(peer)
             return (route, peer)
         } catch {
             try await discard(request.body)
@@ -124,10 +137,13 @@ struct PeerResponder: HTTPResponder {
 
     // MARK: - Routes
 
-    private func invoke(_ request: Request, arrival: EngineInstant, on stream: any Channel) async -> Response {
+    private func invoke(
+        _ request: Request, of peer: NodeCertificate, arrival: EngineInstant, on stream: any Channel
+    ) async -> Response {
         do {
             let payload = try await collect(request.body, bytesMax: limits.payloadBytesMax)
             let invocation = try ForwardedInvocation(fields: request.headers)
+            try peer.admit(invocation.function.account)
             guard payload.readableBytes > 0 else { throw ForwardingError(.invalidRequest, "An invocation has a payload.") }
             try invocation.admit(hopsMax: limits.hopsMax)
             guard !services.isDraining() else {
@@ -198,11 +214,30 @@ struct PeerResponder: HTTPResponder {
         for try await _ in body {}
     }
 
+    /// The answer to HEAD has no body, by which its sender would lose the connection.
+    private static func response(_ failure: ForwardedFailure, to request: Request) -> Response {
+        guard request.method != .head else { return Response(status: HTTPResponse.Status(code: failure.status)) }
+        return response(failure)
+    }
+
     private static func response(_ failure: ForwardedFailure) -> Response {
         json(HTTPResponse.Status(code: failure.status), failure.body)
     }
 
     private static func json(_ status: HTTPResponse.Status, _ document: ByteBuffer) -> Response {
         Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: document))
+    }
+}
+
+extension NodeCertificate {
+    /// - Parameter account: `nil`: any.
+    /// - Throws: `forbidden` when the node may not forward for it.
+    fileprivate func admit(_ account: AccountID?) throws(ForwardingError) {
+        guard account.map({ forwarding.permits($0) }) ?? (forwarding != .none) else {
+            throw ForwardingError(
+                .forbidden,
+                "The certificate of \(node) does not permit it to forward\(account.map { " for account \($0)" } ?? ""). "
+                    + "Give it the right with `wayside cert init --forward`.")
+        }
     }
 }

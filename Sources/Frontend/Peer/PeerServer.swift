@@ -1,4 +1,5 @@
 public import Hummingbird
+import HummingbirdCore
 import HummingbirdHTTP2
 public import Logging
 public import NIOCore
@@ -8,26 +9,24 @@ public import RegionForwarding
 public enum PeerServer {
     /// - Parameters:
     ///   - address: where to listen; port 0 for any free one, told to `onServerRunning`.
-    ///   - identity: this node's certificate.
+    ///   - identity: this node's certificate; when it is replaced, new connections get the new one.
     ///   - onServerRunning: called once with the listening channel.
     /// - Returns: a service. A graceful shutdown lets calls under way end, within the limits' `drainTimeout`. Say `isDraining` for
     ///   longer than peers take between two probes before it: a call that crosses the news of a shutdown on the wire is refused,
     ///   and with it the server closes the connection and the calls on it.
-    /// - Throws: `invalidCertificate` when TLS cannot be set up with `identity`.
     public static func application(
         address: BindAddress, identity: NodeIdentity, services: PeerServices, limits: PeerLimits = .init(),
         eventLoopGroup: (any EventLoopGroup)? = nil, logger: Logger,
         onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in }
-    ) throws(ForwardingError) -> some ApplicationProtocol {
-        do {
-            return Application(
-                responder: PeerResponder(services: services, limits: limits),
-                server: try .http2Upgrade(
-                    tlsConfiguration: identity.serverConfiguration, configuration: .init(gracefulCloseTimeout: limits.drainTimeout)),
-                configuration: ApplicationConfiguration(address: address), onServerRunning: onServerRunning,
-                eventLoopGroupProvider: eventLoopGroup.map { .shared($0) } ?? .singleton, logger: logger)
-        } catch {
-            throw ForwardingError(.invalidCertificate, "TLS cannot be set up with the certificate of \(identity.name): \(error).")
-        }
+    ) -> some ApplicationProtocol {
+        var configuration = HTTP2ChannelConfiguration(gracefulCloseTimeout: limits.drainTimeout)
+        configuration.maxAgeTimeout = limits.connectionAgeMax
+        return Application(
+            responder: PeerResponder(services: services, limits: limits),
+            server: HTTPServerBuilder { [configuration] responder in
+                try RenewedTLSChannel(identity: identity, configuration: configuration, responder: responder)
+            },
+            configuration: ApplicationConfiguration(address: address), onServerRunning: onServerRunning,
+            eventLoopGroupProvider: eventLoopGroup.map { .shared($0) } ?? .singleton, logger: logger)
     }
 }

@@ -11,7 +11,9 @@ struct CertInit: AsyncParsableCommand {
         commandName: "init", abstract: "Makes a private authority, unless there is one, and certificates for nodes.",
         discussion: """
             Writes ca.pem and ca.key, and NODE.pem and NODE.key for each node. A node needs its own two files and ca.pem; keep ca.key away
-            from the nodes. Run it again with another --node to add one.
+            from the nodes. Run it again with another --node to add one, or with --replace to renew one: nodes notice new files by
+            themselves. To give a fleet a new authority, make it in another folder, give all nodes both ca.pem in one file, then the new
+            certificates, then the new ca.pem alone.
             """)
 
     @Option(help: "The folder for the files; made if absent.")
@@ -22,6 +24,13 @@ struct CertInit: AsyncParsableCommand {
 
     @Option(name: .customLong("host"), help: "A DNS name or IP address to add to these nodes' certificates; may be repeated.")
     var hosts: [String] = []
+
+    @Option(
+        help: "For which accounts these nodes may forward calls and send code: 'all', 'none' or numbers with commas between.",
+        transform: { text in
+            do throws(ForwardingError) { return try ForwardingRight(text: text) } catch { throw ValidationError(error.message) }
+        })
+    var forward: ForwardingRight = .all
 
     @Option(help: "How long the nodes' certificates are valid.")
     var days = 365
@@ -43,7 +52,7 @@ struct CertInit: AsyncParsableCommand {
         }
         for node in nodes {
             do throws(ForwardingError) {
-                try authority.issue(node: node, hosts: hosts, days: days, replacing: replace)
+                try authority.issue(node: node, hosts: hosts, forwarding: forward, days: days, replacing: replace)
             } catch {
                 throw CommandFailure(error.code == .fileExists ? "\(error.message) To replace it, give --replace." : error.message)
             }

@@ -70,6 +70,7 @@ struct RegionShow: AsyncParsableCommand {
         text.add("round trip", RegionDescription.milliseconds(region.roundTrip))
         text.add("load", region.load.map { "\(Int(($0 * 100).rounded()))%, \(region.underWay) calls of this node under way" } ?? "-")
         text.add("report", RegionDescription.report(region))
+        text.add("certificate", RegionDescription.certificate(region))
         text.add("versions", "\(region.held) held of \(region.versions) told of")
         print(text.lines.joined(separator: "\n"))
         guard !answer.versions.isEmpty else { return }
@@ -110,6 +111,11 @@ enum RegionDescription {
     static func report(_ region: RegionAnswer) -> String {
         guard let age = region.reportAge else { return "none" }
         return "\(Units.time(age / 1000)) old\(region.isReportFresh ? "" : ", stale")"
+    }
+
+    static func certificate(_ region: RegionAnswer) -> String {
+        guard let certificate = region.certificate else { return "none seen" }
+        return "\(certificate.serial), until \(Date(timeIntervalSince1970: certificate.validUntil).formatted(.iso8601))"
     }
 
     static func milliseconds(_ value: Double?) -> String {

@@ -59,13 +59,13 @@ struct Fleet: Sendable {
 
     /// A client of `node`'s to a region at `port`, closed at the end.
     func withClient(
-        of node: String = "pop-1", to region: String = "region-1", port: Int,
+        of node: String = "pop-1", identity: NodeIdentity? = nil, to region: String = "region-1", port: Int,
         configuration: ForwardingConfiguration = Fleet.patient,
         package: @escaping RegionClient.Package = { _ in ByteBuffer(bytes: Fleet.bundle) },
         _ body: (RegionClient) async throws -> Void
     ) async throws {
         let client = try RegionClient(
-            peer: RegionPeer(name: region, url: "https://127.0.0.1:\(port)"), identity: try identity(node),
+            peer: RegionPeer(name: region, url: "https://127.0.0.1:\(port)"), identity: try identity ?? self.identity(node),
             configuration: configuration,
             logger: Self.logger, package: package)
         let result: Result<Void, any Error>

@@ -118,6 +118,37 @@ import Testing
         }
     }
 
+    @Test(arguments: [("none", false), ("123456789012", true), ("210987654321", false), ("all", true)])
+    func `a node forwards, and sends code, for those accounts only that its certificate names`(
+        text: String, isPermitted: Bool
+    ) async throws {
+        try await Fleet.with { fleet in
+            try CertificateAuthority(directory: fleet.directory)
+                .issue(node: "pop-1", hosts: [], forwarding: try ForwardingRight(text: text), replacing: true)
+            let tls = try fleet.identity("pop-1").clientConfiguration
+            try await TestRegion.with(fleet) { region in
+                let request = try Fleet.request()
+                let fields = ForwardedInvocation(request, reason: .uncommon, origin: "pop-1", now: request.arrival).fields
+                let call = Probe(
+                    method: "POST", path: ForwardWire.invocationsPath, fields: fields.map { ($0.name.rawName, $0.value) },
+                    body: ByteBuffer(string: "{}"))
+                let version = Probe(
+                    method: "PUT", path: ForwardWire.versionsPath,
+                    body: ByteBuffer(bytes: try JSONEncoder().encode(try Fleet.version())))
+                for (probe, status) in [(call, 200), (version, 204)] {
+                    let answer = try await Self.send(probe, port: region.now.port, tls: tls)
+                    #expect(answer.status == (isPermitted ? status : 403))
+                    #expect(answer.code == (isPermitted ? nil : "forbidden"))
+                }
+                let package = Probe(method: "HEAD", path: Self.zip)
+                #expect(try await Self.send(package, port: region.now.port, tls: tls).status == (text == "none" ? 403 : 404))
+                #expect(try await Self.send(Probe(), port: region.now.port, tls: tls).status == 200)
+                #expect(region.now.requests.count == (isPermitted ? 1 : 0))
+                #expect(region.now.holdCount == (isPermitted ? 1 : 0))
+            }
+        }
+    }
+
     @Test func `an invocation without payload is refused`() async throws {
         try await Fleet.with { fleet in
             try await TestRegion.with(fleet) { region in

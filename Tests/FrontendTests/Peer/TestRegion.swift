@@ -61,22 +61,24 @@ final class TestRegion: Sendable {
     /// Tells of what it holds now.
     func tellHeld() { feed.hold(now.versions.values.map { VersionIdentity($0) }) }
 
-    /// Runs a region while `body` runs. It ends its calls' connections at the end.
+    /// Runs a region while `body` runs. It ends its calls' connections at the end, five seconds later at the latest.
     /// - Parameter versions: those it holds from the beginning.
     static func with(
-        _ fleet: Fleet, name: String = "region-1", certificate: String? = nil, holding versions: [PinnedVersion]? = nil,
+        _ fleet: Fleet, name: String = "region-1", certificate: String? = nil, identity: NodeIdentity? = nil,
+        holding versions: [PinnedVersion]? = nil,
         limits: PeerLimits = .init(), handler: @escaping Handler = { .success($0.payload) },
         _ body: (TestRegion) async throws -> Void
     ) async throws {
         let region = TestRegion(name: name, holding: try versions ?? [Fleet.version()], handler: handler)
         let (ports, port) = AsyncStream<Int>.makeStream()
-        let application = try PeerServer.application(
-            address: .hostname("127.0.0.1", port: 0), identity: try fleet.identity(certificate ?? name), services: region.services,
+        let identity = try identity ?? fleet.identity(certificate ?? name)
+        let application = PeerServer.application(
+            address: .hostname("127.0.0.1", port: 0), identity: identity, services: region.services,
             limits: limits, logger: Fleet.logger, onServerRunning: { port.yield($0.localAddress?.port ?? 0) })
-        let services = ServiceGroup(
-            configuration: .init(
-                services: [.init(service: application, successTerminationBehavior: .gracefullyShutdownGroup)], logger: Fleet.logger)
-        )
+        var configuration = ServiceGroupConfiguration(
+            services: [.init(service: application, successTerminationBehavior: .gracefullyShutdownGroup)], logger: Fleet.logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(5)
+        let services = ServiceGroup(configuration: configuration)
         region.change { $0.shutDown = { await services.triggerGracefulShutdown() } }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await services.run() }
@@ -84,8 +86,12 @@ final class TestRegion: Sendable {
                 region.change { $0.port = number }
                 break
             }
-            try await body(region)
-            group.cancelAll()
+            let result: Result<Void, any Error>
+            do { result = .success(try await body(region)) } catch { result = .failure(error) }
+            // Clients have gone, but what they sent last may still be read; a server that is cancelled then traps in NIO.
+            await services.triggerGracefulShutdown()
+            try await group.waitForAll()
+            try result.get()
         }
     }
 
