@@ -100,6 +100,7 @@ public final class Catalog: Sendable {
         clock = other.clock
         onSuperseded = { _ in }
         onCapacityChanged = { _ in }
+        onPermissionsChanged = { _ in }
         comparedAt = Atomic(other.comparedAt.load(ordering: .relaxed))
     }
 

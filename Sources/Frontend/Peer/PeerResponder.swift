@@ -232,7 +232,7 @@ struct PeerResponder: HTTPResponder {
 extension NodeCertificate {
     /// - Parameter account: `nil`: any.
     /// - Throws: `forbidden` when the node may not forward for it.
-    fileprivate func admit(_ account: AccountID?) throws(ForwardingError) {
+    func admit(_ account: AccountID?) throws(ForwardingError) {
         guard account.map({ forwarding.permits($0) }) ?? (forwarding != .none) else {
             throw ForwardingError(
                 .forbidden,
