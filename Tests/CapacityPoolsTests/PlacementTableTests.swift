@@ -90,14 +90,14 @@ struct PlacementTableTests {
                 $0.gap = 400
             },
             Flip(input: "trend", before: .startedBehind, after: .uncommon, base: slowInAFullNode) {
-                $0.lastGaps = .init(repeating: 400, count: 40)
+                $0.lastGaps = .init(repeating: 400, count: 80)
             },
             Flip(input: "cold start", before: .frequent, after: .startedBehind) { $0.coldStart = .milliseconds(200) },
             Flip(input: "run time here", before: .frequent, after: .profile) { $0.runHere = .seconds(7200) },
             Flip(input: "run time there", before: .startedBehind, after: .frequent, base: { $0.coldStart = .milliseconds(60) }) {
                 $0.runThere = .milliseconds(110)
             },
-            Flip(input: "latency sensitivity", before: .noCapacity, after: .frequent, base: { $0.others = 6 }) {
+            Flip(input: "latency sensitivity", before: .noCapacity, after: .frequent, base: { $0.others = 3 }) {
                 $0.weight = PlacementRule.Latency.high.weight
             },
             Flip(input: "round trip", before: .frequent, after: .startedBehind) { $0.roundTrip = .milliseconds(4) },
@@ -110,7 +110,7 @@ struct PlacementTableTests {
 
         @Sendable static func slowInAFullNode(_ situation: inout Situation) {
             situation.coldStart = .milliseconds(200)
-            situation.others = 40
+            situation.others = 150
         }
     }
 
@@ -136,7 +136,7 @@ struct PlacementTableTests {
         let times = gaps.dropLast().reduce(into: [end - length]) { $0.append(($0.last ?? 0) + $1) }
         var schedule: [(at: Int, other: Int?)] = times.map { ($0, nil) }
         if let gap = situation.others {
-            for other in 0..<7 { schedule += stride(from: other, to: end, by: gap).map { ($0, other) } }
+            for other in 0..<7 { schedule += stride(from: other * gap / 7, to: end, by: gap).map { ($0, other) } }
         }
         for (at, other) in schedule.sorted(by: { $0.at < $1.at }) {
             pop.model.now = EngineInstant(nanoseconds: (Int64(at) + 10) * 1_000_000_000)

@@ -161,7 +161,7 @@ class ShortageTest(PoolTest):
         """POOL-06: with 300 MiB free a function of 256 MiB runs, and one of 512 MiB finds no room."""
         for name, size in (("holder", 512), ("small", 256), ("large", 512)):
             self.account.must_create(name, {"app.py": SLEEP}, MemorySize=size)
-        with self.running(self.account, "holder", {"seconds": 3}):
+        with self.running(self.account, "holder", {"seconds": 6}):
             pools = self.node.pools()
             self.assertEqual((pools["memoryBytes"] - pools["memoryHeldBytes"]) >> 20, 300)
             self.refused(self.account.invoke("large", {"seconds": 0}), "overloaded")
@@ -170,6 +170,9 @@ class ShortageTest(PoolTest):
             self.assertEqual(common["refusals"]["no_capacity"], 1)
         self.assertEqual(self.account.invoke("large", {"seconds": 0}).status, 200)
 
+
+class PinnedTest(PoolTest):
+    configuration = ShortageTest.configuration
 
     def test_a_pinned_container_does_not_give_way(self):
         """POOL-20: an idle container that is pinned is not ended for another call's sake; let go, it is."""

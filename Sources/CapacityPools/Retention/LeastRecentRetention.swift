@@ -50,7 +50,8 @@ public struct LeastRecentRetention: RetentionPolicy {
         var missing = memory
         var victims: [RetentionVictim] = []
         while let first = order.first, periods[first.container] != first.period { order.removeFirst() }
-        for entry in order where missing > 0 || victims.count < slots {
+        for entry in order {
+            guard missing > 0 || victims.count < slots else { break }
             guard periods[entry.container] == entry.period else { continue }
             missing -= entry.memory
             victims.append(.container(entry.container))

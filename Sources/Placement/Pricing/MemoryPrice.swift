@@ -19,8 +19,6 @@ struct MemoryPrice: Hashable, Sendable {
     static let gain = 0.2
     /// The largest error of one adjustment: memory that has just become plenty is not given away at once.
     static let errorMax = 0.5
-    /// As many intervals may have gone by without a call, and count at the next.
-    static let intervalsMax = 12.0
 
     /// Seconds per mebibyte-second.
     private(set) var value = 1e-6
@@ -33,10 +31,8 @@ struct MemoryPrice: Hashable, Sendable {
     ///   - capacity: mebibytes in all.
     ///   - meanSize: mebibytes of a container that is asked for, on average.
     mutating func adjust(idle: Double, capacity: Double, meanSize: Double, now: Double) {
-        let late = nextAdjustment > 0 ? max(0, now - nextAdjustment) : 0
-        let intervals = min(Self.intervalsMax, 1 + (late / Self.interval).rounded(.down))
         nextAdjustment = now + Self.interval
         let error = idle / capacity - Self.slack - Self.slackContainers * meanSize / capacity
-        value = min(1, max(1e-11, value * exp(-Self.gain * min(error, Self.errorMax) * intervals)))
+        value = min(1, max(1e-11, value * exp(-Self.gain * min(error, Self.errorMax))))
     }
 }
