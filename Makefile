@@ -65,7 +65,7 @@ test: build $(VENDOR)/awslambdaric/.done $(VENDOR)/aws/.done
 	    $(PYTHON) Tests/Runtimes/runtime_test.py --no-benchmark
 	cd Tests/IntegrationTests && $(PYTHON) ../Harness/watched.py --limit 1800 --silence 600 -- $(PYTHON) -m unittest \
 	    placement_test outage_test lifecycle_test bad_input_test start_test egress_test sandbox_test account_test pool_test variable_test \
-	    sticky_test sticky_nodes_test operator_test record_test regions_test stream_test replication_test transport_test \
+	    sticky_test sticky_nodes_test operator_test record_test regions_test stream_test replication_test transport_test forwarding_load_test \
 	    Hostile.hostile_test
 	$(WATCHED) --limit 900 --silence 300 -- $(PYTHON) Tests/ConformanceTests/on_a_node.py --clients $(VENDOR)/aws
 

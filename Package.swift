@@ -37,9 +37,12 @@ extension Target.Dependency {
     static let logging: Self = .product(name: "Logging", package: "swift-log")
     static let nioCore: Self = .product(name: "NIOCore", package: "swift-nio")
     static let nioEmbedded: Self = .product(name: "NIOEmbedded", package: "swift-nio")
+    static let nioHPACK: Self = .product(name: "NIOHPACK", package: "swift-nio-http2")
+    static let nioTLS: Self = .product(name: "NIOTLS", package: "swift-nio")
     static let nioHTTP2: Self = .product(name: "NIOHTTP2", package: "swift-nio-http2")
     static let nioHTTP1: Self = .product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes: Self = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let nioHTTPTypesHTTP2: Self = .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras")
     static let nioHTTPTypesHTTP1: Self = .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
     static let nioPosix: Self = .product(name: "NIOPosix", package: "swift-nio")
     static let unixSignals: Self = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -102,8 +105,8 @@ let package = Package(
         library(
             "RegionForwarding",
             [
-                "EngineCore", "Placement", .asn1, .asyncHTTPClient, .certificates, .crypto, .httpTypes, .logging, .nioCore, .nioHTTP1,
-                .nioHTTP2, .nioSSL,
+                "EngineCore", "Placement", .asn1, .certificates, .crypto, .httpTypes, .logging, .nioCore, .nioHPACK, .nioHTTP2, .nioPosix,
+                .nioSSL, .nioTLS,
             ]),
 
         // Level 4: one invocation from arrival to answer.
@@ -119,9 +122,8 @@ let package = Package(
             "Frontend",
             [
                 "EngineCore", "CZlib", "ContentDistribution", "FunctionCatalog", "RegionForwarding", "Telemetry", .crypto, .httpTypes,
-                .hummingbird, .hummingbirdCore, .hummingbirdHTTP2, .logging, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1,
-                .nioPosix, .nioSSL,
-                .serviceLifecycle, .systemPackage,
+                .hummingbird, .hummingbirdCore, .hummingbirdHTTP2, .logging, .nioCore, .nioHPACK, .nioHTTP1, .nioHTTP2, .nioHTTPTypes,
+                .nioHTTPTypesHTTP1, .nioHTTPTypesHTTP2, .nioPosix, .nioSSL, .serviceLifecycle, .systemPackage,
             ]),
 
         // Level 7: configuration in, one service group out.

@@ -198,6 +198,8 @@ extension Engine {
         var forwarding = ForwardingConfiguration()
         forwarding.probeInterval = peers.probeInterval
         forwarding.connectionAgeMax = peers.connectionAgeMax
+        forwarding.connectionsMax = peers.connectionsMax
+        forwarding.streamsPerConnection = peers.callsPerConnectionMax
         forwarding.hopsMax = configuration.placement.hopLimit
         forwarding.chooser = RegionChooser(
             rule: configuration.regionRule, stalenessMax: peers.reportStaleness.inSeconds,
@@ -222,7 +224,10 @@ extension Engine {
         let threads = parts.packageThreads
         var limits = PeerLimits()
         limits.hopsMax = configuration.placement.hopLimit
-        if let peers = configuration.peers { limits.connectionAgeMax = peers.connectionAgeMax + Self.connectionGrace }
+        if let peers = configuration.peers {
+            limits.connectionAgeMax = peers.connectionAgeMax + Self.connectionGrace
+            limits.streamsPerConnection = peers.callsPerConnectionMax
+        }
         let memory = configuration.capacity.pool.memory
         return PeerServer.application(
             address: .hostname(listen.host, port: listen.port), identity: identity,
@@ -253,6 +258,15 @@ extension Engine {
                         })
                 },
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
+                warmVersion: { key, version, revision in
+                    guard let held = catalog.heldInMemory(key, version, revision: revision), bundles.contains(held.codeDigest) else {
+                        return nil
+                    }
+                    let own = try? catalog.pinned(key, version)
+                    let running = own.flatMap { $0.isAlike(held) ? $0 : nil } ?? held
+                    return router.isWarm(running) ? running : nil
+                },
+                invokeWarm: { request, completion in router.invokeWarm(request, completion: completion) },
                 isDraining: { router.isDraining }, load: { Self.load(pool.counts, memory) },
                 reports: parts.reports),
             limits: limits, logger: logger)
@@ -279,12 +293,12 @@ extension Engine {
         }
         var limits = LambdaLimits()
         limits.streamedBytes = configuration.streamedMax
+        limits.connections = configuration.apiConnectionsMax
         return LambdaServer(
             configuration: LambdaServerConfiguration(
                 address: .hostname(configuration.apiListen.host, port: configuration.apiListen.port), tls: tls,
                 clockSkewSeconds: Int64(configuration.clockSkewSeconds), regions: Set(configuration.apiRegions),
-                startAllowance: configuration.startAllowance, publicURL: configuration.publicURL,
-                limits: limits),
+                startAllowance: configuration.startAllowance, publicURL: configuration.publicURL, limits: limits),
             services: LambdaServices(
                 catalog: parts.catalog, bundles: parts.bundles, runtimes: runtimes,
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },

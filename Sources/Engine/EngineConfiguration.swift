@@ -35,6 +35,10 @@ public struct EngineConfiguration: Sendable {
         public let connectionAgeMax: Duration
         /// When an idempotent call goes to a second region; `nil`: never.
         let hedging: Hedging?
+        /// To each region.
+        public let connectionsMax: Int
+        /// In either direction.
+        public let callsPerConnectionMax: Int
     }
 
     public struct Region: Hashable, Sendable {
@@ -58,6 +62,7 @@ public struct EngineConfiguration: Sendable {
     public let startAllowance: Duration
     /// What one streamed result may have; `nil`: any number of bytes.
     let streamedMax: ByteCount?
+    public let apiConnectionsMax: Int
     /// `nil`: the node stands alone.
     public let peers: Peers?
     /// How often the files that may change are looked at; `nil`: only at SIGHUP.
@@ -125,6 +130,7 @@ public struct EngineConfiguration: Sendable {
         startAllowance = .seconds(try values.integer("api.startAllowanceSeconds", in: 1...900))
         let streamed = try values.integer("api.streamedMebibytesMax", in: 0...1_048_576)
         streamedMax = streamed == 0 ? nil : ByteCount(streamed << 20)
+        apiConnectionsMax = try values.integer("api.connectionsMax", in: 1...1_000_000)
         peers = try values.peers()
         let reload = try values.integer("peers.reloadMilliseconds", in: 0...3_600_000)
         reloadInterval = reload == 0 ? nil : .milliseconds(reload)

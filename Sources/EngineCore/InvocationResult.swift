@@ -20,12 +20,19 @@ public struct InvocationResult: Sendable {
     public let outcome: Outcome
     /// The log of this invocation in Lambda's text form (START … END, REPORT); its last 4 KiB answer `LogType=Tail`.
     public let log: InvocationLog
-    public let record: InvocationRecord
+    public var record: InvocationRecord { recorded.record }
+    /// Shared: a record is more than a kilobyte, and a call that waits has room set aside for the result in every function it waits in.
+    private let recorded: Recorded
+
+    private final class Recorded: Sendable {
+        let record: InvocationRecord
+        init(_ record: InvocationRecord) { self.record = record }
+    }
 
     public init(outcome: Outcome, log: InvocationLog, record: InvocationRecord) {
         self.outcome = outcome
         self.log = log
-        self.record = record
+        recorded = Recorded(record)
     }
 }
 

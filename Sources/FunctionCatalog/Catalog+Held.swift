@@ -71,6 +71,11 @@ extension Catalog {
         }
     }
 
+    /// As ``held(_:_:revision:)`` as far as memory tells: `nil` also for one that is held and was not asked for lately. Does not block.
+    public func heldInMemory(_ key: FunctionKey, _ version: FunctionVersion, revision: String) -> PinnedVersion? {
+        held.withLock { $0.use(HeldVersionCache.Identity(key: key, version: version, revision: revision)) }
+    }
+
     /// Drops a version another node has sent; what is not held is a success. Blocking.
     /// - Returns: the digests nothing refers to any more; see ``delete(_:version:)``.
     public func release(_ key: FunctionKey, _ version: FunctionVersion, revision: String) throws(CatalogError) -> [ContentDigest] {

@@ -59,7 +59,7 @@ public import HTTPTypes
 /// section = kind (1 byte) · length (4 bytes, big-endian) · that many bytes
 ///   1  payload   the function's result or error object; several are one after the other
 ///   2  log       the log of the invocation; several are one after the other
-///   3  end       JSON: outcome (success | function_error), logDroppedByteCount, record; last, exactly once
+///   3  end       lines: outcome (success | function_error), logDropped, and the record; last, exactly once
 ///   4  head      JSON: site, startLevel, contentType; first, and only where the function streams: payloads follow as they are made
 ///   5  error     the error object of a function that failed while it streamed
 ///   6  failure   JSON {"code", "message"}, as other answers have it; last, and instead of the end

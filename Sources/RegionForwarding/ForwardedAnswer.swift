@@ -1,5 +1,4 @@
 public import EngineCore
-import Foundation
 public import NIOCore
 
 /// What a region made of a forwarded invocation: the sections of the answer's body (see ``ForwardWire``).
@@ -16,53 +15,34 @@ public struct ForwardedAnswer: Sendable {
             node: record.node, reason: record.reason, startLevel: record.startLevel, spans: record.spans, capacity: record.capacity)
     }
 
-    private struct End: Codable {
-        enum Outcome: String, Codable {
-            case success
-            case functionError = "function_error"
-        }
-
-        var outcome: Outcome
-        var logDroppedByteCount: Int
-        var record: InvocationRecord
-    }
-
     // MARK: - Sections
 
     /// The body in pieces, so that the payload is not copied.
-    /// - Throws: `invalidAnswer` when a part is larger than its limit or the record has a number JSON cannot say.
+    /// - Throws: `invalidAnswer` when the payload is larger than its limit.
     public func sections() throws(ForwardingError) -> [ByteBuffer] {
         let payload = result.outcome.payload
         guard payload.readableBytes <= ForwardWire.payloadBytesMax else {
             throw ForwardingError(
                 .invalidAnswer, "The result has \(payload.readableBytes) bytes, and \(ForwardWire.payloadBytesMax) are permitted.")
         }
-        return [ForwardedSection.head(.payload, payload), payload] + (try closing())
+        return [ForwardedSection.head(.payload, payload), payload] + closing()
     }
 
     /// Log and end.
-    func closing() throws(ForwardingError) -> [ByteBuffer] {
+    func closing() -> [ByteBuffer] {
         let log = result.log.tail(limit: ForwardWire.logBytesMax)
-        let outcome: End.Outcome =
+        let outcome: ForwardedEnd.Outcome =
             switch result.outcome {
             case .success: .success
             case .functionError: .functionError
             }
         let cut = result.log.text.readableBytes - log.readableBytes
-        // The sender knows what it decided with.
-        var record = result.record
-        record.origin = nil
-        let end = End(outcome: outcome, logDroppedByteCount: result.log.droppedByteCount + cut, record: record)
-        let document: ByteBuffer
-        do {
-            document = ByteBuffer(bytes: try JSONEncoder().encode(end))
-        } catch {
-            throw ForwardingError(.invalidAnswer, "The record of the call cannot be written: \(error).")
-        }
+        let end = ForwardedEnd(outcome: outcome, logDroppedByteCount: result.log.droppedByteCount + cut, record: result.record)
+        let document = end.document()
         return [ForwardedSection.head(.log, log), log, ForwardedSection.head(.end, document), document]
     }
 
-    /// - Parameter body: the whole body. Payload and log share its memory when they came in one section each.
+    /// - Parameter body: the whole body. The payload shares its memory when it came in one section.
     /// - Throws: `invalidAnswer` when it was cut off, has a section of an unknown kind, or one larger than its limit.
     public init(body: ByteBuffer) throws(ForwardingError) {
         var rest = body
@@ -99,19 +79,16 @@ public struct ForwardedAnswer: Sendable {
         -> InvocationResult
     {
         guard content.readableBytes <= ForwardWire.documentBytesMax else { throw invalid("has a section larger than its limit") }
-        let end: End
-        do {
-            end = try JSONDecoder().decode(End.self, from: Data(content.readableBytesView))
-        } catch {
-            throw invalid("has an end that cannot be read (\(error))")
-        }
+        let end = try ForwardedEnd(document: content)
         let outcome: InvocationResult.Outcome =
             switch end.outcome {
             case .success: .success(payload)
             case .functionError: .functionError(payload)
             }
+        // The log is kept long after the call; as a part of the body it would keep all of that.
+        let kept = ByteBuffer(bytes: log.readableBytesView)
         return InvocationResult(
-            outcome: outcome, log: InvocationLog(text: log, droppedByteCount: max(0, end.logDroppedByteCount)), record: end.record)
+            outcome: outcome, log: InvocationLog(text: kept, droppedByteCount: end.logDroppedByteCount), record: end.record)
     }
 
     static func invalid(_ what: String) -> ForwardingError {

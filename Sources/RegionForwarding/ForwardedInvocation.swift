@@ -77,24 +77,31 @@ public struct ForwardedInvocation: Hashable, Sendable {
     public var fields: HTTPFields {
         var fields = HTTPFields()
         fields[.waysideProtocol] = ForwardWire.protocolVersion
-        fields[.waysideRequestID] = id.description
+        fields.append(Self.once(.waysideRequestID, id.description))
         fields[.waysideAccount] = function.account.description
         fields[.waysideFunctionRegion] = function.region
         fields[.waysideFunctionName] = function.name
         fields[.waysideVersion] = version.description
         fields[.waysideRevision] = revision
         fields[.waysideInvokedARN] = invokedARN
-        fields[.waysideRemaining] = String(remainingMilliseconds)
+        fields.append(Self.once(.waysideRemaining, String(remainingMilliseconds)))
         fields[.waysideHops] = String(hops)
         fields[.waysideOrigin] = origin
         fields[.waysideReason] = reason.rawValue
-        fields[.waysideTraceID] = traceID
+        fields.append(Self.once(.waysideTraceID, traceID))
         fields[.waysideClientContext] = clientContext.map { Data($0.utf8).base64EncodedString() }
         fields[.waysideAffinity] = affinity.flatMap(Self.encoded)
         fields[.waysideDeferral] = deferralMilliseconds.map { String($0) }
-        fields[.waysideDecision] = decision?.fieldValue
+        if let decision { fields.append(Self.once(.waysideDecision, decision.fieldValue)) }
         fields[.waysideStream] = streamBytesMax.map { String($0) }
         return fields
+    }
+
+    /// A field whose value no other call has.
+    private static func once(_ name: HTTPField.Name, _ value: String) -> HTTPField {
+        var field = HTTPField(name: name, value: value)
+        field.indexingStrategy = .avoid
+        return field
     }
 
     /// - Throws: `unsupportedProtocol`; `invalidRequest` naming the field that is missing, repeated, over-long or cannot be.

@@ -35,10 +35,10 @@ public struct ForwardingConfiguration: Hashable, Sendable {
     public var reportRowsMax = 16_384
     /// After so long without a line of reports they are asked for anew. Regions send one each second.
     public var reportSilenceMax: Duration = .seconds(3)
-    /// Connections to one region, and calls under way on one. Servers of the field take 100 streams on a connection. A further
-    /// connection is made only when those before it are full; when all are full, a call is refused with `overloaded`.
-    public var connectionsMax = 4
-    public var streamsPerConnection = 100
+    /// Connections to one region, spread over the event loops, and calls under way on one. A further connection of an event loop is made
+    /// only when its others are full; when all are full, a call is refused with `overloaded`.
+    public var connectionsMax = 16
+    public var streamsPerConnection = 1000
     /// How long a connection without a call is kept.
     public var idleTimeout: Duration = .seconds(600)
     /// How long a connection gets new calls. Then it is made anew, so that the certificates at both ends are the present ones.

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import EngineCore
 import HTTPTypes
 import NIOCore

@@ -1,9 +1,8 @@
-import AsyncHTTPClient
 public import EngineCore
 import HTTPTypes
 public import Logging
 public import NIOCore
-import NIOHTTP1
+import NIOPosix
 import NIOSSL
 import Placement
 import Synchronization
@@ -46,7 +45,7 @@ public final class RegionClient: Sendable {
     private let removal = AsyncStream<Void>.makeStream()
     private let handshakes: Handshakes
     let supply: VersionSupply
-    private let baseURL: String
+    private let authority: String
 
     /// What is known of the region.
     struct Status {
@@ -88,26 +87,20 @@ public final class RegionClient: Sendable {
         reports = Mutex(RegionReports(rowsMax: configuration.reportRowsMax))
         let handshakes = Handshakes()
         self.handshakes = handshakes
-        baseURL = "https://\(peer.name):\(port)"
+        authority = "\(peer.name):\(port)"
 
+        let transport = PeerTransport.Configuration(
+            host: host, port: port, name: peer.name, connectionsMax: configuration.connectionsMax,
+            streamsPerConnection: configuration.streamsPerConnection, connectTimeout: TimeAmount(configuration.connectTimeout),
+            idleTimeout: TimeAmount(configuration.idleTimeout))
         let makeConnections = { @Sendable (generation: UInt64, now: EngineInstant) in
-            var http = HTTPClient.Configuration(tlsConfiguration: identity.clientConfiguration)
-            // The URL has the node's name, so that the certificate is verified by it; the address comes from here.
-            http.dnsOverride = [peer.name: host]
-            http.redirectConfiguration = .disallow
-            http.timeout.connect = TimeAmount(configuration.connectTimeout)
-            http.connectionPool.idleTimeout = TimeAmount(configuration.idleTimeout)
-            http.connectionPool.retryConnectionEstablishment = false
-            http.http2ConnectionDebugInitializer = { connection in
+            let made = PeerTransport(
+                transport, tls: identity.clientConfiguration, group: group ?? MultiThreadedEventLoopGroup.singleton
+            ) { connection in
                 handshakes.count.add(1, ordering: .relaxed)
-                return Self.verify(connection, isOf: peer.name, handshakes)
+                try Self.verify(connection, isOf: peer.name, handshakes)
             }
-            http.http1_1ConnectionDebugInitializer = { connection in Self.verify(connection, isOf: peer.name, handshakes) }
-            let clients = (0..<configuration.connectionsMax).map { _ in
-                HTTPClient(eventLoopGroup: group ?? HTTPClient.defaultEventLoopGroup, configuration: http)
-            }
-            return RegionConnections(
-                generation: generation, madeAt: now, clients: clients, streamsPerConnection: configuration.streamsPerConnection)
+            return RegionConnections(generation: generation, madeAt: now, transport: made)
         }
         self.makeConnections = makeConnections
         connections = Mutex(ConnectionGenerations(makeConnections(identity.generation, .now())))
@@ -115,19 +108,15 @@ public final class RegionClient: Sendable {
 
     /// Refuses a connection to another node than the one that is meant, before anything is sent on it.
     ///
-    /// TLS is content with a certificate that has the IP address connected to, and nodes can share one. The connection is closed
-    /// only after its refusal has been told to the connection pool, which does not expect the opposite.
-    private static func verify(_ connection: any Channel, isOf node: String, _ handshakes: Handshakes) -> EventLoopFuture<Void> {
-        connection.eventLoop.makeCompletedFuture {
-            let shown = try connection.pipeline.syncOperations.nioSSL_peerCertificate()
-            let certificate = try shown.map { try NodeCertificate(derEncoded: $0.toDERBytes()) }
-            guard certificate?.node == node else {
-                connection.eventLoop.execute { connection.close(promise: nil) }
-                throw ForwardingError(
-                    .forbidden, "The node that answers is \(certificate?.node ?? "nobody"), not \(node). Check the address.")
-            }
-            handshakes.certificate.withLock { $0 = certificate }
+    /// TLS is content with a certificate that has the IP address connected to, and nodes can share one.
+    private static func verify(_ connection: any Channel, isOf node: String, _ handshakes: Handshakes) throws {
+        let shown = try connection.pipeline.syncOperations.nioSSL_peerCertificate()
+        let certificate = try shown.map { try NodeCertificate(derEncoded: $0.toDERBytes()) }
+        guard certificate?.node == node else {
+            throw ForwardingError(
+                .forbidden, "The node that answers is \(certificate?.node ?? "nobody"), not \(node). Check the address.")
         }
+        handshakes.certificate.withLock { $0 = certificate }
     }
 
     // MARK: - From being configured to being removed
@@ -265,11 +254,6 @@ public final class RegionClient: Sendable {
         case cutOff(any Error)
     }
 
-    /// The error that ended an answer's body.
-    private struct CutOff: Error {
-        let cause: any Error
-    }
-
     /// Sends one request on a connection that has room.
     ///
     /// - Parameters:
@@ -279,41 +263,10 @@ public final class RegionClient: Sendable {
         _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields, body: PayloadStream?, answerBytesMax: Int,
         deadline: EngineInstant
     ) async throws(Failure) -> Exchange {
-        guard let slot = acquire() else { throw .full }
-        defer { release(slot) }
-        var message = message(method, path, fields)
-        if let body { message.body = .stream(body, length: .known(Int64(body.byteCount))) }
-        let (client, request, logger) = (slot.client, message, logger)
-        let left = TimeAmount(deadline - .now())
-        let (result, expired) = await race(until: deadline) { () async -> Result<Exchange, any Error> in
-            do {
-                let answer = try await client.execute(request, timeout: left, logger: logger)
-                do {
-                    let body = try await answer.body.collect(upTo: answerBytesMax)
-                    return .success(Exchange(status: Int(answer.status.code), body: body))
-                } catch {
-                    return .failure(CutOff(cause: error))
-                }
-            } catch {
-                return .failure(error)
-            }
-        }
-        switch result {
-        case .success(let exchange) where !Task.isCancelled: return exchange
-        case .success: throw .cancelled
-        case .failure(let error):
-            if Task.isCancelled { throw .cancelled }
-            if let cut = error as? CutOff { throw .cutOff(cut.cause) }
-            if expired || error as? HTTPClientError == .deadlineExceeded { throw .late }
-            throw .lost(error)
-        }
-    }
-
-    private func message(_ method: HTTPRequest.Method, _ path: String, _ fields: HTTPFields) -> HTTPClientRequest {
-        var message = HTTPClientRequest(url: baseURL + path)
-        message.method = .RAW(value: method.rawValue)
-        for field in fields { message.headers.add(name: field.name.rawName, value: field.value) }
-        return message
+        let connections = acquire()
+        defer { connections.release() }
+        let head = PeerTransport.head(method, path, authority: authority, fields: fields, bodyByteCount: body?.byteCount)
+        return try await connections.transport.exchange(head, body: body, answerBytesMax: answerBytesMax, deadline: deadline)
     }
 
     /// Reads the body of one answer while it comes, until it ends, its connection gets no new calls or the task is cancelled.
@@ -327,7 +280,7 @@ public final class RegionClient: Sendable {
     ) async throws(Failure) {
         try await withAnswer(.get, path, fields: fields, body: nil, headMax: headMax) { status, body, isRetired in
             guard status == 200 else {
-                throw ForwardingError(.invalidAnswer, "Region \(self.name) answers \(path) with \(status).")
+                throw ForwardingError(.invalidAnswer, "Region \(name) answers \(path) with \(status).")
             }
             for try await bytes in body {
                 try part(bytes)
@@ -341,22 +294,16 @@ public final class RegionClient: Sendable {
     /// - Parameters:
     ///   - headMax: how long the answer's head may take.
     ///   - use: also gets what says whether the connection gets no new calls any more.
-    /// - Throws: `full`, `cancelled`, `lost`; what `use` throws is `lost`, too, unless it is a `Failure` itself.
+    /// - Throws: `full`, `cancelled`, `late`, `lost`; what `use` throws is `lost`, too, unless it is a `Failure` itself.
     func withAnswer<Value>(
         _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields, body: PayloadStream?, headMax: Duration,
-        _ use: (_ status: Int, _ body: HTTPClientResponse.Body, _ isRetired: () -> Bool) async throws -> Value
+        _ use: (_ status: Int, _ body: PeerAnswerBody, _ isRetired: () -> Bool) async throws -> Value
     ) async throws(Failure) -> Value {
-        guard let slot = acquire() else { throw .full }
-        defer { release(slot) }
-        var message = message(method, path, fields)
-        if let body { message.body = .stream(body, length: .known(Int64(body.byteCount))) }
-        do {
-            let answer = try await slot.client.execute(message, timeout: TimeAmount(headMax), logger: logger)
-            return try await use(Int(answer.status.code), answer.body) { isRetired(slot) }
-        } catch let failure as Failure {
-            throw failure
-        } catch {
-            throw Task.isCancelled ? .cancelled : .lost(error)
-        }
+        let connections = acquire()
+        defer { connections.release() }
+        let head = PeerTransport.head(method, path, authority: authority, fields: fields, bodyByteCount: body?.byteCount)
+        return try await connections.transport.withAnswer(
+            head, body: body, headDeadline: .now() + TimeAmount(headMax)
+        ) { status, answer in try await use(status, answer) { isRetired(connections) } }
     }
 }

@@ -1,22 +1,26 @@
-import AsyncHTTPClient
 import EngineCore
-import Logging
 import Synchronization
 
-/// The connections to one region that were made with one certificate of this node: one HTTP/2 connection by each client.
+/// The connections to one region that were made with one certificate of this node.
 final class RegionConnections: Sendable {
     /// Of the node's identity.
     let generation: UInt64
     let madeAt: EngineInstant
-    let clients: [HTTPClient]
-    let slots: StreamSlots
+    let transport: PeerTransport
+    private let exchanges = Atomic(0)
 
-    init(generation: UInt64, madeAt: EngineInstant, clients: [HTTPClient], streamsPerConnection: Int) {
+    init(generation: UInt64, madeAt: EngineInstant, transport: PeerTransport) {
         self.generation = generation
         self.madeAt = madeAt
-        self.clients = clients
-        slots = StreamSlots(connections: clients.count, perConnection: streamsPerConnection)
+        self.transport = transport
     }
+
+    fileprivate func retain() { exchanges.add(1, ordering: .relaxed) }
+
+    /// The exchange that they were acquired for is over.
+    func release() { exchanges.subtract(1, ordering: .relaxed) }
+
+    var isIdle: Bool { exchanges.load(ordering: .relaxed) == 0 }
 }
 
 /// Which connections to a region new calls go on, and which only end.
@@ -57,15 +61,8 @@ struct ConnectionGenerations<Connections> {
 }
 
 extension RegionClient {
-    /// Room for one stream, to be given back with ``release(_:)``.
-    struct Slot {
-        fileprivate let connections: RegionConnections
-        fileprivate let number: Int
-        var client: HTTPClient { connections.clients[number] }
-    }
-
-    /// - Returns: `nil` when all connections are full.
-    func acquire(now: EngineInstant = .now()) -> Slot? {
+    /// The connections for one exchange, to be given back with `release()`.
+    func acquire(now: EngineInstant = .now()) -> RegionConnections {
         connections.withLock { connections in
             let generation = identity.generation
             let current = connections.current
@@ -74,34 +71,22 @@ extension RegionClient {
                     makeConnections(generation, now)
                 }
             }
-            let used = connections.current
-            return used.slots.acquire().map { Slot(connections: used, number: $0) }
+            connections.current.retain()
+            return connections.current
         }
     }
 
-    func release(_ slot: Slot) { slot.connections.slots.release(slot.number) }
-
-    /// Whether a stream is on connections that new calls no longer go on.
-    func isRetired(_ slot: Slot) -> Bool { connections.withLock { $0.current !== slot.connections } }
+    /// Whether new calls no longer go on these connections.
+    func isRetired(_ used: RegionConnections) -> Bool { connections.withLock { $0.current !== used } }
 
     /// Closes retired connections that have ended or must.
     func closeRetired(now: EngineInstant = .now()) async {
-        let ended = connections.withLock { $0.takeEnded(now: now) { $0.slots.usedCount == 0 } }
-        for connections in ended { await close(connections) }
+        let ended = connections.withLock { $0.takeEnded(now: now) { $0.isIdle } }
+        for connections in ended { await connections.transport.close() }
     }
 
     /// Closes the connections; calls under way fail. Must be called once, and last.
     public func shutdown() async {
-        for connections in connections.withLock({ $0.all }) { await close(connections) }
-    }
-
-    private func close(_ connections: RegionConnections) async {
-        for client in connections.clients {
-            do {
-                try await client.shutdown()
-            } catch {
-                logger.debug("A connection was not closed in order.", metadata: ["error": "\(error)"])
-            }
-        }
+        for connections in connections.withLock({ $0.all }) { await connections.transport.close() }
     }
 }

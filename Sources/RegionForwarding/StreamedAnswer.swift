@@ -16,7 +16,7 @@ public enum StreamedAnswer {
     /// The sections of the next part.
     ///
     /// - Parameter hasBegun: whether the head has been sent.
-    /// - Throws: `invalidAnswer` when a part is larger than its limit or the record has a number JSON cannot say.
+    /// - Throws: `invalidAnswer` when a part is larger than its limit.
     public static func sections(of part: ResultStream.Part, hasBegun: Bool) throws(ForwardingError) -> [ByteBuffer] {
         switch part {
         case .head(let head):
@@ -25,7 +25,7 @@ public enum StreamedAnswer {
         case .end(.failure(let error)): return section(.failure, ForwardedFailure(error).body)
         case .end(.success(let result)):
             guard hasBegun else { return try ForwardedAnswer(result).sections() }
-            let closing = try ForwardedAnswer(result).closing()
+            let closing = ForwardedAnswer(result).closing()
             guard case .functionError(let error) = result.outcome else { return closing }
             return section(.error, error) + closing
         }

@@ -7,6 +7,7 @@
     density   idle containers by the thousand, and the memory of each
     convergence  cold starts of one rare task against the number of POPs that call it (needs root and iproute2)
     freezing  a warm call of a frozen container against one that is never frozen
+    forwarding  a warm call through a POP against the same call sent to its region
 
 Rounds interleave, so that a busy moment of the machine meets everybody. Absolute numbers are this machine's; read the ratios.
 Writes bench.json, bench-start-levels.svg and bench-convergence.svg into the build folder.
@@ -22,6 +23,7 @@ import time
 
 import convergence
 import density
+import forwarding
 import freezing
 import plot
 import starts
@@ -30,7 +32,7 @@ import warm
 from nodes import Bench
 from table import show, target
 
-CASES = ["warm", "starts", "storm", "density", "freezing", "convergence"]
+CASES = ["warm", "starts", "storm", "density", "freezing", "forwarding", "convergence"]
 
 
 def run_warm(bench, arguments, out):
@@ -80,6 +82,17 @@ def run_convergence(_, arguments, out):
     out["convergence"] = found
 
 
+def run_forwarding(bench, arguments, out):
+    rows, out["targets"]["forwarding"] = forwarding.measure(bench, arguments.rounds, arguments.seconds)
+    show("Forwarding: warm calls; client, POP, region and function share the processors", rows)
+    held, targets = forwarding.measure_held(bench, arguments.held)
+    show("Forwarded calls held", held)
+    kill, more = forwarding.measure_kill(bench)
+    show("One of two regions killed under load", kill)
+    out["targets"]["forwarding"] += targets + more
+    out |= {"forwarding": rows, "forwarding held": held, "forwarding kill": kill}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True, help="holds release/wayside, release/wayside-bench and sandbox/")
@@ -88,6 +101,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=2, help="of each run of wrk")
     parser.add_argument("--starts", type=int, default=40, help="starts of each kind")
     parser.add_argument("--containers", type=int, default=1000, help="idle Python containers; a fifth of it native")
+    parser.add_argument("--held", type=int, default=10_000, help="forwarded calls held at once")
     parser.add_argument("--only", choices=CASES, action="append", help="this case alone; may be repeated")
     arguments = parser.parse_args()
     # Not below /tmp, over which bwrap mounts an empty one.

@@ -301,13 +301,15 @@ class Node:
 
 
 class Fleet:
-    """A POP and a region with certificates of one authority."""
+    """A POP and regions with certificates of one authority. All regions have the same configuration."""
 
-    def __init__(self, binary, folder, pop=None, region=None):
+    def __init__(self, binary, folder, pop=None, region=None, regions=1):
         certificates = pathlib.Path(folder, "certificates")
-        subprocess.run([str(binary), "cert", "init", "--directory", str(certificates), "--node", "pop-1", "--node", "region-1", "--host",
-                        "127.0.0.1"], check=True, capture_output=True)
-        port = free_port()
+        names = [f"region-{number}" for number in range(1, regions + 1)]
+        subprocess.run([str(binary), "cert", "init", "--directory", str(certificates),
+                        *(part for name in ["pop-1", *names] for part in ("--node", name)), "--host", "127.0.0.1"],
+                       check=True, capture_output=True)
+        ports = {name: free_port() for name in names}
 
         def peers(name, **more):
             return {"certificate": f"{certificates}/{name}.pem", "key": f"{certificates}/{name}.key",
@@ -319,18 +321,20 @@ class Fleet:
                 result.setdefault(group, {}).update(keys)
             return result
 
-        self.region = Node(binary, folder, "region-1", merged(
-            {"node": {"role": "region"}, "sandbox": {"uidBase": 1979711488},
-             "peers": peers("region-1", listen=f"127.0.0.1:{port}")}, region))
-        self.pop = Node(binary, folder, "pop-1", merged(
-            {"peers": peers("pop-1", regions=[f"region-1=https://127.0.0.1:{port}"], probeIntervalMilliseconds=100)}, pop))
+        self.regions = [
+            Node(binary, folder, name, merged(
+                {"node": {"role": "region"}, "sandbox": {"uidBase": 1979711488 + number * 4_194_304},
+                 "peers": peers(name, listen=f"127.0.0.1:{ports[name]}")}, region)) for number, name in enumerate(names)]
+        self.region = self.regions[0]
+        addresses = [f"{name}=https://127.0.0.1:{port}" for name, port in ports.items()]
+        self.pop = Node(binary, folder, "pop-1", merged({"peers": peers("pop-1", regions=addresses, probeIntervalMilliseconds=100)}, pop))
 
     def start(self):
-        self.region.start()
-        self.pop.start()
+        for node in (*self.regions, self.pop):
+            node.start()
         return self
 
     def stop(self):
-        for node in (self.pop, self.region):
+        for node in (self.pop, *self.regions):
             if node.process and node.process.poll() is None:
                 node.stop()

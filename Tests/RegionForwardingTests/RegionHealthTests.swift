@@ -82,12 +82,4 @@ import Testing
         health.accepted()
         #expect(!health.isSaturated(now: Self.start))
     }
-
-    @Test func `a connection's streams are counted, the first that has room is used, and none is there when all are full`() {
-        let slots = StreamSlots(connections: 2, perConnection: 2)
-        #expect([slots.acquire(), slots.acquire(), slots.acquire(), slots.acquire(), slots.acquire()] == [0, 0, 1, 1, nil])
-        slots.release(0)
-        #expect(slots.usedCount == 3)
-        #expect(slots.acquire() == 0)
-    }
 }

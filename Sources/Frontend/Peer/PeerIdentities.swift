@@ -16,13 +16,17 @@ final class PeerIdentities: Sendable {
 
     /// What the node at the other end of an HTTP/2 stream has shown, and the connection's handshake has verified.
     ///
-    /// This is also where a connection is first seen, so ``RecordWriter`` is put into it here.
     /// - Throws: `forbidden` when the connection is not HTTP/2 over TLS, or the certificate has expired since its handshake;
     ///   `invalidCertificate` when no node is named.
     func certificate(of stream: any Channel, logger: Logger) async throws(ForwardingError) -> NodeCertificate {
         guard let shown = await Self.certificate(of: stream) else {
             throw ForwardingError(.forbidden, "Nodes speak HTTP/2 over TLS with a certificate of their own.")
         }
+        return try certificate(shown, logger)
+    }
+
+    /// As ``certificate(of:logger:)``, of a connection whose certificate is at hand.
+    func certificate(_ shown: NIOSSLCertificate, _ logger: Logger) throws(ForwardingError) -> NodeCertificate {
         let certificate = if let found = known.withLock({ $0[shown] }) { found } else { try read(shown, logger) }
         guard Date() < certificate.validUntil else {
             throw ForwardingError(.forbidden, "The certificate of \(certificate.node) has expired. Replace it and connect anew.")
@@ -52,8 +56,7 @@ final class PeerIdentities: Sendable {
     private static func certificate(of stream: any Channel) async -> NIOSSLCertificate? {
         guard let connection = stream.parent else { return nil }
         let certificate = connection.eventLoop.submit {
-            try RecordWriter.install(on: connection)
-            return try connection.pipeline.syncOperations.nioSSL_peerCertificate()
+            try connection.pipeline.syncOperations.nioSSL_peerCertificate()
         }
         return try? await certificate.get()
     }

@@ -74,12 +74,13 @@ struct PeerResponder: HTTPResponder {
 
     let services: PeerServices
     let limits: PeerLimits
-    private let identities = PeerIdentities()
+    private let identities: PeerIdentities
     let transfers = Transfers()
 
-    init(services: PeerServices, limits: PeerLimits) {
+    init(services: PeerServices, limits: PeerLimits, identities: PeerIdentities) {
         self.services = services
         self.limits = limits
+        self.identities = identities
     }
 
     func respond(to request: Request, context: PeerContext) async throws -> Response {

@@ -1,6 +1,5 @@
 public import Hummingbird
 import HummingbirdCore
-import HummingbirdHTTP2
 public import Logging
 public import NIOCore
 public import RegionForwarding
@@ -19,13 +18,11 @@ public enum PeerServer {
         eventLoopGroup: (any EventLoopGroup)? = nil, logger: Logger,
         onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in }
     ) -> some ApplicationProtocol {
-        var configuration = HTTP2ChannelConfiguration(gracefulCloseTimeout: limits.drainTimeout)
-        configuration.maxAgeTimeout = limits.connectionAgeMax
+        let identities = PeerIdentities()
+        let warm = PeerWarmPath(services: services, limits: limits, identities: identities, logger: logger)
         return Application(
-            responder: PeerResponder(services: services, limits: limits),
-            server: HTTPServerBuilder { [configuration] responder in
-                try RenewedTLSChannel(identity: identity, configuration: configuration, responder: responder)
-            },
+            responder: PeerResponder(services: services, limits: limits, identities: identities),
+            server: HTTPServerBuilder { try PeerChannel(responder: $0, warm: warm, limits: limits, tls: RenewedTLS(identity, logger)) },
             configuration: ApplicationConfiguration(address: address), onServerRunning: onServerRunning,
             eventLoopGroupProvider: eventLoopGroup.map { .shared($0) } ?? .singleton, logger: logger)
     }

@@ -22,6 +22,11 @@ public struct PeerServices: Sendable {
     public var release: @Sendable (VersionIdentity) async throws(InvocationError) -> Void
     /// Runs an invocation here; it is cancelled when the sender has gone.
     public var invoke: @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult
+    /// The version, if it and its package are here and a container of it is idle, as far as can be told on an event loop at once. `nil`
+    /// otherwise; the call then takes the other way.
+    public var warmVersion: @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion?
+    /// As ``LambdaServices/invokeWarm``.
+    public var invokeWarm: WarmInvocation
     public var isDraining: @Sendable () -> Bool
     /// The share of the capacity in use, 0 to 1.
     public var load: @Sendable () -> Double
@@ -38,6 +43,8 @@ public struct PeerServices: Sendable {
         package: @escaping @Sendable (ContentDigest) async throws(InvocationError) -> ByteBuffer,
         release: @escaping @Sendable (VersionIdentity) async throws(InvocationError) -> Void,
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
+        warmVersion: @escaping @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion? = { _, _, _ in nil },
+        invokeWarm: @escaping WarmInvocation = { _, _ in nil },
         isDraining: @escaping @Sendable () -> Bool, load: @escaping @Sendable () -> Double, reports: ReportFeed? = nil
     ) {
         self.node = node
@@ -49,6 +56,8 @@ public struct PeerServices: Sendable {
         self.package = package
         self.release = release
         self.invoke = invoke
+        self.warmVersion = warmVersion
+        self.invokeWarm = invokeWarm
         self.isDraining = isDraining
         self.load = load
         self.reports = reports
@@ -65,6 +74,10 @@ public struct PeerLimits: Hashable, Sendable {
     public var bundlesMax = 4
     /// The hops a call may have made; beyond, it is answered 508 `hop_limit`.
     public var hopsMax = 1
+    /// Calls of one connection at a time; peers keep to it.
+    public var streamsPerConnection = 1000
+    /// The fields of one request, with 32 bytes for each (RFC 9113, section 6.5.2).
+    public var headBytesMax = 16 << 10
     /// How long a connection's calls may go on when the server shuts down.
     public var drainTimeout: Duration = .seconds(30)
 

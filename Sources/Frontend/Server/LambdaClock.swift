@@ -1,9 +1,4 @@
 public import EngineCore
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
 
 /// The two clocks of the server, so that tests can set them.
 public struct LambdaClock: Sendable {
@@ -18,9 +13,5 @@ public struct LambdaClock: Sendable {
     }
 
     /// `CLOCK_MONOTONIC` and `CLOCK_REALTIME` (clock_gettime(2)).
-    public static let system = LambdaClock(now: { .now() }) {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
-    }
+    public static let system = LambdaClock(now: { .now() }) { Double(CivilTime.epochMillisecondsNow()) / 1000 }
 }

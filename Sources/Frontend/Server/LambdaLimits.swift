@@ -39,7 +39,7 @@ public struct LambdaLimits: Hashable, Sendable {
     /// The bytes at the end of a log that `LogType=Tail` answers.
     public var logTailBytes = ByteCount(4096)
     /// Connections open at one time. Beyond: they wait to be accepted.
-    public var connections = 8192
+    public var connections = 16_384
 
     public init() {}
 }

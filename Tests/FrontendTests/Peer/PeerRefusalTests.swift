@@ -62,6 +62,15 @@ import Testing
         }
     }
 
+    @Test func `a client that speaks HTTP/1.1 gets no answer`() async throws {
+        try await Fleet.with { fleet in
+            try await TestRegion.with(fleet) { region in
+                let tls = try fleet.identity("pop-1").clientConfiguration
+                await #expect(throws: (any Error).self) { try await Self.send(Probe(http1: true), port: region.now.port, tls: tls) }
+            }
+        }
+    }
+
     @Test func `a server that is not the region it is called by gets no call`() async throws {
         try await Fleet.with { fleet in
             try await Fleet.with { others in
@@ -88,7 +97,6 @@ import Testing
     @Test(arguments: [
         (Probe(fields: [("wayside-protocol", "1"), ("wayside-origin", "pop-2")]), 403, "forbidden"),
         (Probe(fields: [("wayside-protocol", "1")]), 403, "forbidden"),
-        (Probe(http1: true), 403, "forbidden"),
         (Probe(fields: [("wayside-protocol", "2"), ("wayside-origin", "pop-1")]), 400, "unsupported_protocol"),
         (Probe(path: "/wayside/v1/secrets"), 404, "not_found"),
         (Probe(method: "DELETE", path: zip), 404, "not_found"),

@@ -23,6 +23,13 @@ final class TestRegion: Sendable {
         /// Invocations whose version was looked up.
         var lookUpCount = 0
         var idleContainers = 0
+        /// Calls find an idle container, and so many have.
+        var isWarm = false
+        var warmCount = 0
+        /// The container turns out to be lost before the call begins.
+        var warmFails = false
+        /// Calls have no end until they are aborted; told of that.
+        var warmHangs: (@Sendable () -> Void)?
         /// Its reports cannot be written, so the feed stops; all else goes on.
         var isMute = false
     }
@@ -126,12 +133,30 @@ final class TestRegion: Sendable {
             invoke: { request throws(InvocationError) in
                 self.change { $0.requests.append(request) }
                 let outcome = try await self.handler(request)
-                return InvocationResult(
-                    outcome: outcome,
-                    log: InvocationLog(text: ByteBuffer(string: "START RequestId: \(request.id)\n"), droppedByteCount: 2),
-                    record: self.record(of: request))
+                return self.result(outcome, of: request)
             },
+            warmVersion: { _, _, revision in self.now.isWarm ? self.now.versions[revision] : nil },
+            invokeWarm: { request, completion in self.invokeWarm(request, completion) },
             isDraining: { self.now.isDraining }, load: { 0.25 }, reports: feed)
+    }
+
+    private func invokeWarm(
+        _ request: InvocationRequest, _ completion: @escaping @Sendable (Result<InvocationResult, InvocationError>) -> Void
+    ) -> (@Sendable () -> Void)? {
+        change { $0.warmCount += 1 }
+        if let told = now.warmHangs { return { told() } }
+        if now.warmFails {
+            completion(.failure(InvocationError(.startFailed, "The container was lost.")))
+        } else {
+            completion(.success(result(.success(request.payload), of: request)))
+        }
+        return {}
+    }
+
+    private func result(_ outcome: InvocationResult.Outcome, of request: InvocationRequest) -> InvocationResult {
+        InvocationResult(
+            outcome: outcome, log: InvocationLog(text: ByteBuffer(string: "START RequestId: \(request.id)\n"), droppedByteCount: 2),
+            record: record(of: request))
     }
 
     private func record(of request: InvocationRequest) -> InvocationRecord {

@@ -1,5 +1,4 @@
-import NIOCore
-import NIOSSL
+public import NIOCore
 
 /// Between HTTP/2 and TLS of a peer's connection: packs what is written from one flush to the next into full records, and flushes before
 /// the connection is closed.
@@ -10,27 +9,19 @@ import NIOSSL
 ///
 /// *Why flushed.* The server's connection manager closes a connection that is shutting down as soon as its last stream has ended, when the
 /// last frames of that stream's answer have been written but not flushed; they would be lost.
-final class RecordWriter: ChannelOutboundHandler {
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
+public final class RecordWriter: ChannelOutboundHandler {
+    public typealias OutboundIn = ByteBuffer
+    public typealias OutboundOut = ByteBuffer
 
-    private static let name = "wayside.record-writer"
     /// Of one TLS record's content (RFC 8446, section 5.1).
     private static let recordBytesMax = 16 << 10
 
     private var pending = ByteBuffer()
     private var promise: EventLoopPromise<Void>?
 
-    /// Adds the handler next to TLS, unless it is there.
-    /// - Precondition: on the event loop of the connection.
-    static func install(on connection: any Channel) throws {
-        let pipeline = connection.pipeline.syncOperations
-        guard (try? pipeline.context(name: name)) == nil else { return }
-        let tls = try pipeline.handler(type: NIOSSLServerHandler.self)
-        try pipeline.addHandler(RecordWriter(), name: name, position: .after(tls))
-    }
+    public init() {}
 
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         pending.writeImmutableBuffer(unwrapOutboundIn(data))
         if let promise {
             if let all = self.promise { all.futureResult.cascade(to: promise) } else { self.promise = promise }
@@ -46,12 +37,12 @@ final class RecordWriter: ChannelOutboundHandler {
         pending = rest
     }
 
-    func flush(context: ChannelHandlerContext) {
+    public func flush(context: ChannelHandlerContext) {
         writeRest(context)
         context.flush()
     }
 
-    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    public func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         flush(context: context)
         context.close(mode: mode, promise: promise)
     }

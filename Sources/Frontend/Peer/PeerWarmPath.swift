@@ -1,0 +1,78 @@
+import EngineCore
+import HTTPTypes
+import Logging
+import NIOCore
+import NIOHPACK
+import NIOSSL
+import RegionForwarding
+
+/// What a node does for a forwarded call that finds an idle container, without a task: the part that is the same for every connection.
+///
+/// It decides as ``PeerResponder`` does. Whatever is not plainly in order is left to that, which says what is wrong with it.
+struct PeerWarmPath: Sendable {
+    /// Larger payloads go the other way, which takes them in pieces.
+    static let payloadBytesMax = 256 << 10
+
+    struct Prepared {
+        let identity: VersionIdentity
+        let request: InvocationRequest
+        let version: PinnedVersion
+    }
+
+    let services: PeerServices
+    let limits: PeerLimits
+    let identities: PeerIdentities
+    let logger: Logger
+
+    /// - Returns: `nil` unless the head is that of an invocation with a small payload, which the sender may forward.
+    /// - Parameter shown: the sender's certificate.
+    func candidate(_ head: HPACKHeaders, from shown: NIOSSLCertificate) -> ForwardedInvocation? {
+        guard head.first(name: ":method") == "POST", head.first(name: ":path") == ForwardWire.invocationsPath,
+            let length = head.first(name: "content-length").flatMap({ Int($0) }), (1...Self.payloadBytesMax).contains(length)
+        else { return nil }
+        var fields = HTTPFields()
+        fields.reserveCapacity(head.count)
+        for (name, value, _) in head where !name.hasPrefix(":") {
+            guard let name = HTTPField.Name(parsed: name) else { return nil }
+            fields.append(HTTPField(name: name, value: value))
+        }
+        guard let invocation = try? ForwardedInvocation(fields: fields), let peer = try? identities.certificate(shown, logger),
+            invocation.origin == peer.node, peer.forwarding.permits(invocation.function.account)
+        else { return nil }
+        // A call that wants a particular container may have to wait for it, and a stream has no length.
+        return invocation.affinity == nil && invocation.streamBytesMax == nil ? invocation : nil
+    }
+
+    /// - Returns: `nil` unless the call may run here and a container is likely idle.
+    func prepare(_ invocation: ForwardedInvocation, payload: ByteBuffer, arrival: EngineInstant) -> Prepared? {
+        guard (try? invocation.admit(hopsMax: limits.hopsMax)) != nil, payload.readableBytes > 0, !services.isDraining(),
+            let version = services.warmVersion(invocation.function, invocation.version, invocation.revision)
+        else { return nil }
+        return Prepared(
+            identity: VersionIdentity(function: invocation.function, version: invocation.version, revision: invocation.revision),
+            request: invocation.request(of: version, payload: payload, arrival: arrival), version: version)
+    }
+
+    /// The answer's head and body.
+    func answer(_ result: Result<InvocationResult, InvocationError>) -> (head: HPACKHeaders, body: ByteBuffer) {
+        do {
+            let sections = try ForwardedAnswer(result.get()).sections()
+            var body = ByteBuffer()
+            body.reserveCapacity(sections.reduce(0) { $0 + $1.readableBytes })
+            for section in sections { body.writeImmutableBuffer(section) }
+            var head = HPACKHeaders([(":status", "200"), (HTTPField.Name.waysideNode.canonicalName, services.node)])
+            head.add(name: "content-type", value: "application/octet-stream")
+            return (head, body)
+        } catch let error as InvocationError {
+            return answer(ForwardedFailure(error))
+        } catch let error as ForwardingError {
+            return answer(ForwardedFailure(error))
+        } catch {
+            return answer(ForwardedFailure(InvocationError(.internalFailure, "\(error)")))
+        }
+    }
+
+    private func answer(_ failure: ForwardedFailure) -> (head: HPACKHeaders, body: ByteBuffer) {
+        (HPACKHeaders([(":status", String(failure.status)), ("content-type", "application/json")]), failure.body)
+    }
+}

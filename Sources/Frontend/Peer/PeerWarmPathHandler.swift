@@ -1,0 +1,187 @@
+import EngineCore
+import NIOCore
+import NIOHTTP2
+import NIOSSL
+import RegionForwarding
+
+/// Answers forwarded calls of warm functions on the connection's own event loop, as ``WarmPathHandler`` does for clients.
+///
+///     (new stream) ──head of a small invocation──► collecting ──end──► running ──answered──► (closed)
+///          │                                           │                  └── not begun ──┐
+///          │                                           └── not warm, not in order ────────┤
+///          └──any other head──► passing ◄───────────────────── all that came of it ───────┘
+///
+/// Streams that are not its own pass through it, to the multiplexer, which makes a channel for each. What is handed on is given to
+/// the multiplexer frame by frame and event by event in the order in which it came.
+final class PeerWarmPathHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTP2Frame
+    typealias InboundOut = HTTP2Frame
+    typealias OutboundOut = HTTP2Frame
+
+    private enum Came {
+        case frame(HTTP2Frame)
+        case event(Any)
+    }
+
+    private struct Stream {
+        let invocation: ForwardedInvocation
+        let arrival: EngineInstant
+        var came: [Came]
+        var payload = ByteBuffer()
+        var isRunning = false
+        var isTold = false
+        /// Ends the call that runs.
+        var cancel: (@Sendable () -> Void)?
+    }
+
+    private let path: PeerWarmPath
+    private var streams: [HTTP2StreamID: Stream] = [:]
+    /// Of the node at the other end; `nil` until its first request.
+    private var certificate: NIOSSLCertificate?
+    private var isReading = false
+    private var isFlushScheduled = false
+
+    init(_ path: PeerWarmPath) { self.path = path }
+
+    // MARK: From the wire
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isReading = true
+        let frame = unwrapInboundIn(data)
+        guard streams[frame.streamID] == nil else { return took(frame, context) }
+        if case .headers(let content) = frame.payload, !content.endStream, let shown = shown(context),
+            let invocation = path.candidate(content.headers, from: shown)
+        {
+            streams[frame.streamID] = Stream(invocation: invocation, arrival: .now(), came: [.frame(frame)])
+        } else {
+            context.fireChannelRead(data)
+        }
+    }
+
+    private func took(_ frame: HTTP2Frame, _ context: ChannelHandlerContext) {
+        guard case .data(let content) = frame.payload, case .byteBuffer(let part) = content.data,
+            streams[frame.streamID]?.isRunning == false
+        else {
+            streams[frame.streamID]?.came.append(.frame(frame))
+            return
+        }
+        streams[frame.streamID]?.came.append(.frame(frame))
+        if streams[frame.streamID]?.payload.readableBytes == 0 {
+            streams[frame.streamID]?.payload = part
+        } else {
+            streams[frame.streamID]?.payload.writeImmutableBuffer(part)
+        }
+        if content.endStream { begin(frame.streamID, context) }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        let number: HTTP2StreamID? =
+            switch event {
+            case let event as NIOHTTP2StreamCreatedEvent: event.streamID
+            case let event as NIOHTTP2WindowUpdatedEvent: event.streamID
+            case let event as StreamClosedEvent: event.streamID
+            default: nil
+            }
+        guard let number, streams[number] != nil else { return context.fireUserInboundEventTriggered(event) }
+        if event is StreamClosedEvent {
+            // The answer has been written, or the sender has gone.
+            streams.removeValue(forKey: number)?.cancel?()
+        } else {
+            streams[number]?.came.append(.event(event))
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        context.fireChannelReadComplete()
+        context.flush()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        let all = streams.values
+        streams = [:]
+        for stream in all { stream.cancel?() }
+        context.fireChannelInactive()
+    }
+
+    /// Its handshake has verified it.
+    private func shown(_ context: ChannelHandlerContext) -> NIOSSLCertificate? {
+        if certificate == nil { certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate() }
+        return certificate
+    }
+
+    // MARK: Calls
+
+    private func begin(_ number: HTTP2StreamID, _ context: ChannelHandlerContext) {
+        guard let stream = streams[number] else { return }
+        guard let prepared = path.prepare(stream.invocation, payload: stream.payload, arrival: stream.arrival) else {
+            return handOn(number, context)
+        }
+        // Before it begins: it may be over before `invokeWarm` returns.
+        streams[number]?.isRunning = true
+        let eventLoop = context.eventLoop
+        let me = NIOLoopBound((self, context, prepared), eventLoop: eventLoop)
+        let cancel = path.services.invokeWarm(prepared.request) { result in
+            if eventLoop.inEventLoop {
+                me.value.0.finish(number, me.value.2, result, me.value.1)
+            } else {
+                eventLoop.execute { me.value.0.finish(number, me.value.2, result, me.value.1) }
+            }
+        }
+        guard let cancel else {
+            streams[number]?.isRunning = false
+            return handOn(number, context)
+        }
+        guard streams[number]?.isRunning == true else { return }
+        streams[number]?.cancel = cancel
+        tell(number, prepared)
+    }
+
+    /// That the call was received is told once, and not before it surely is this path's.
+    private func tell(_ number: HTTP2StreamID, _ prepared: PeerWarmPath.Prepared) {
+        guard streams[number]?.isTold == false else { return }
+        streams[number]?.isTold = true
+        path.services.reports?.received(prepared.identity, running: prepared.version, now: prepared.request.arrival)
+    }
+
+    private func finish(
+        _ number: HTTP2StreamID, _ prepared: PeerWarmPath.Prepared, _ result: Result<InvocationResult, InvocationError>,
+        _ context: ChannelHandlerContext
+    ) {
+        guard streams[number]?.isRunning == true else { return }
+        if case .failure(let error) = result, error.surelyNotStarted {
+            streams[number]?.isRunning = false
+            return handOn(number, context)
+        }
+        tell(number, prepared)
+        if case .success(let result) = result { path.services.reports?.answered(prepared.identity, result.record) }
+        streams[number]?.cancel = nil
+        let (head, body) = path.answer(result)
+        let frames: [HTTP2Frame.FramePayload] = [
+            .headers(.init(headers: head)), .data(.init(data: .byteBuffer(body), endStream: true)),
+        ]
+        for frame in frames { context.write(wrapOutboundOut(HTTP2Frame(streamID: number, payload: frame)), promise: nil) }
+        scheduleFlush(context)
+    }
+
+    /// All that is written until the event loop comes round again leaves in one piece.
+    private func scheduleFlush(_ context: ChannelHandlerContext) {
+        guard !isReading, !isFlushScheduled else { return }
+        isFlushScheduled = true
+        context.eventLoop.assumeIsolated().execute { [self] in
+            isFlushScheduled = false
+            context.flush()
+        }
+    }
+
+    private func handOn(_ number: HTTP2StreamID, _ context: ChannelHandlerContext) {
+        guard let stream = streams.removeValue(forKey: number) else { return }
+        for came in stream.came {
+            switch came {
+            case .frame(let frame): context.fireChannelRead(wrapInboundOut(frame))
+            case .event(let event): context.fireUserInboundEventTriggered(event)
+            }
+        }
+        if !isReading { context.fireChannelReadComplete() }
+    }
+}

@@ -1,0 +1,131 @@
+import EngineCore
+import HTTPTypes
+import NIOCore
+import NIOHPACK
+
+extension PeerTransport {
+    /// One request and its whole answer.
+    ///
+    /// - Parameters:
+    ///   - answerBytesMax: a longer answer counts as `lost`.
+    func exchange(
+        _ head: HPACKHeaders, body: PayloadStream?, answerBytesMax: Int, deadline: EngineInstant
+    ) async throws(Failure) -> RegionClient.Exchange {
+        let exchange = PeerExchange(head: head, body: body)
+        return try await cancelling(exchange) { () async throws(Failure) in
+            begin(exchange, deadline: .now() + TimeAmount(deadline - .now()))
+            do throws(Failure) {
+                return try await Self.collect(exchange, bytesMax: answerBytesMax)
+            } catch {
+                throw exchange.hasHead ? error.midAnswer : error
+            }
+        }
+    }
+
+    private static func collect(_ exchange: PeerExchange, bytesMax: Int) async throws(Failure) -> RegionClient.Exchange {
+        var whole = ByteBuffer()
+        while true {
+            await exchange.wait(for: .bulk(byteCount: streamWindowBytes / 2))
+            while true {
+                let (part, isEnded) = try exchange.take()
+                if let part {
+                    guard whole.readableBytes + part.readableBytes <= bytesMax else {
+                        let error = ForwardingError(.invalidAnswer, "The answer has more than \(bytesMax) bytes.")
+                        exchange.fail(.lost(error))
+                        throw .lost(error)
+                    }
+                    if whole.readableBytes == 0 { whole = part } else { whole.writeImmutableBuffer(part) }
+                }
+                if isEnded { return RegionClient.Exchange(status: try exchange.status() ?? 0, body: whole) }
+                if part == nil { break }
+            }
+        }
+    }
+
+    /// Sends one request and hands its answer to `use`, which may read the body as slowly as it likes.
+    ///
+    /// - Parameter headDeadline: how long the answer's head may take.
+    /// - Throws: what `use` throws is `lost`, unless it is a `Failure` itself.
+    func withAnswer<Value>(
+        _ head: HPACKHeaders, body: PayloadStream?, headDeadline: NIODeadline,
+        _ use: (_ status: Int, _ body: PeerAnswerBody) async throws -> Value
+    ) async throws(Failure) -> Value {
+        let exchange = PeerExchange(head: head, body: body, limitsHeadOnly: true)
+        // Where the answer has not been read to its end, the stream is reset.
+        defer { exchange.fail(.cancelled) }
+        return try await cancelling(exchange) { () async throws(Failure) in
+            begin(exchange, deadline: headDeadline)
+            await exchange.wait(for: .head)
+            do {
+                return try await use(try exchange.status() ?? 0, PeerAnswerBody(exchange: exchange))
+            } catch {
+                throw error as? Failure ?? .lost(error)
+            }
+        }
+    }
+
+    private func cancelling<Value>(
+        _ exchange: PeerExchange, _ body: () async throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        let result = await withTaskCancellationHandler { () async -> Result<Value, Failure> in
+            do throws(Failure) { return .success(try await body()) } catch { return .failure(error) }
+        } onCancel: {
+            exchange.fail(.cancelled)
+        }
+        return try result.get()
+    }
+
+    /// The head of a request as HTTP/2 has it.
+    /// - Parameter bodyByteCount: `nil`: it has no body.
+    static func head(
+        _ method: HTTPRequest.Method, _ path: String, authority: String, fields: HTTPFields, bodyByteCount: Int?
+    ) -> HPACKHeaders {
+        var head = HPACKHeaders()
+        head.reserveCapacity(fields.count + 5)
+        head.add(name: ":method", value: method.rawValue)
+        head.add(name: ":scheme", value: "https")
+        head.add(name: ":authority", value: authority)
+        head.add(name: ":path", value: path)
+        for field in fields {
+            // What is of one call alone would only push the rest out of the table.
+            let indexing: HPACKIndexing = field.indexingStrategy == .avoid ? .nonIndexable : .indexable
+            head.add(name: field.name.canonicalName, value: field.value, indexing: indexing)
+        }
+        if let bodyByteCount { head.add(name: "content-length", value: String(bodyByteCount), indexing: .nonIndexable) }
+        return head
+    }
+}
+
+/// The bytes of an answer as they come. Read once; a slow reader stops the sender.
+struct PeerAnswerBody: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+
+    fileprivate let exchange: PeerExchange
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let exchange: PeerExchange
+
+        /// - Throws: a `RegionClient.Failure`.
+        mutating func next() async throws -> ByteBuffer? {
+            while true {
+                await exchange.wait(for: .part)
+                let (part, isEnded) = try exchange.take()
+                if let part { return part }
+                if isEnded { return nil }
+            }
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(exchange: exchange) }
+}
+
+extension RegionClient.Failure {
+    /// What it is when the answer had begun.
+    fileprivate var midAnswer: Self {
+        switch self {
+        case .lost(let error): .cutOff(error)
+        case .late: .cutOff(ForwardingError(.invalidAnswer, "The answer took longer than the call may."))
+        case .full, .cancelled, .cutOff: self
+        }
+    }
+}

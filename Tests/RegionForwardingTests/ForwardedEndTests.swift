@@ -1,0 +1,63 @@
+import EngineCore
+import Foundation
+import NIOCore
+import Testing
+
+@testable import RegionForwarding
+
+@Suite struct ForwardedEndTests {
+    /// A region's record with every value that the end of an answer carries.
+    static func record() throws -> InvocationRecord {
+        var record = Sample.record(of: try Sample.request())
+        record.startLevel = .warm
+        record.errorType = "Runtime.100%\nOdd"
+        record.memoryPeak = ByteCount(12_345_678)
+        record.responseByteCount = 17
+        record.forwardedBy = "pop-1"
+        record.hops = 1
+        record.endingParty = .timeout
+        record.outcome = .functionError
+        (record.spans.decide, record.spans.wait, record.spans.fetch, record.spans.start) = (0.012345, 1, 2, 3)
+        (record.spans.thaw, record.spans.initialise, record.spans.forward, record.spans.total) = (4.5, 5, 6, 1_000_000.25)
+        var capacity = InvocationRecord.Capacity()
+        capacity.subPool = .general(runtime: "python", sizeClass: 128)
+        (capacity.instance, capacity.container, capacity.generation) = (3, 4, .max)
+        (capacity.branch, capacity.waitedFor, capacity.refusal, capacity.coldCause) = (.loaded, .shortage, .noCapacity, .busy)
+        capacity.affinity = InvocationRecord.Affinity(
+            source: .header, value: "50% of\nit", result: .hit, isOverflow: true, tokenIsVoid: true)
+        record.capacity = capacity
+        return record
+    }
+
+    static func object(_ value: some Encodable) throws -> NSDictionary {
+        try #require(try JSONSerialization.jsonObject(with: JSONEncoder().encode(value)) as? NSDictionary)
+    }
+
+    @Test func `a region's record arrives as it was, whatever is in it`() throws {
+        let sent = ForwardedEnd(outcome: .functionError, logDroppedByteCount: 7, record: try Self.record())
+        let received = try ForwardedEnd(document: sent.document())
+        #expect(received.outcome == .functionError)
+        #expect(received.logDroppedByteCount == 7)
+        #expect(try Self.object(received.record) == Self.object(sent.record))
+    }
+
+    @Test func `what a record has at a region is carried, or is known to the sender`() throws {
+        // A value that is new in the record belongs into ForwardedEnd, or here.
+        let known: Set<String> = ["origin", "remote", "tries", "regions", "placement"]
+        let record = try Self.record()
+        let missing = Mirror(reflecting: record).children.filter { "\($0.value)" == "nil" }.compactMap(\.label)
+        #expect(Set(missing) == known)
+    }
+
+    @Test func `values that are new to this node are passed over, and an end without a value that it needs is refused`() throws {
+        let text = String(buffer: ForwardedEnd(outcome: .success, logDroppedByteCount: 0, record: try Self.record()).document())
+        #expect(throws: Never.self) { try ForwardedEnd(document: ByteBuffer(string: text + "mood good\nodd\n")) }
+        for name in ["outcome", "requestID", "node", "reason", "hops"] {
+            let less = text.split(separator: "\n").filter { !$0.hasPrefix(name + " ") }.joined(separator: "\n")
+            #expect(throws: ForwardingError.self, "without \(name)") { try ForwardedEnd(document: ByteBuffer(string: less)) }
+        }
+        #expect(throws: ForwardingError.self) {
+            try ForwardedEnd(document: ByteBuffer(string: text.replacing("hops 1", with: "hops one")))
+        }
+    }
+}
