@@ -50,6 +50,9 @@ extension PoolStateMachine {
 
     // MARK: For operators
 
+    /// Functions with an entry of their own. O(1).
+    public var rememberedCount: Int { functionIndices.count }
+
     /// What is held, by sub-pool, and what came of it. O(containers + sub-pools + ledger rows).
     public func report(at moment: WallMoment) -> PoolsReport {
         var waiting: [CapacityWait: Int] = [:]

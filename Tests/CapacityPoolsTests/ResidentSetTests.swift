@@ -11,7 +11,7 @@ private struct Pop {
 
     var model: PoolModel
     var requests: [CapacityRequest] = []
-    var generator: SeededGenerator
+    var generator: SplitMix
     /// The sums of the functions' shares, by rank.
     private var shares: [Double] = []
     private var time = 0.0
@@ -24,7 +24,7 @@ private struct Pop {
         let market = CapacityMarket.Configuration(capacity: Double(100 * Self.places))
         model = PoolModel(
             configuration, retention: MarketRetention(configuration: market, rule: KeepAliveRule(base: 36_000), seed: seed))
-        generator = SeededGenerator(state: seed)
+        generator = SplitMix(state: seed)
         for function in 0..<Self.functions {
             let kind = try PoolModel.kind(function % 10, function, mebibytes: 100, usesSpares: false)
             requests.append(CapacityRequest(kind, coldStart: .milliseconds(200), roundTrip: .milliseconds(30)))

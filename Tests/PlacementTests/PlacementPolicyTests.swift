@@ -48,8 +48,8 @@ struct PlacementPolicyTests {
         let codeless = frequent.with { $0.isCodeHere = false }
         #expect(policy.decide(codeless) == forward(.codeNotCurrent, to: "near"))
         #expect(policy.decide(codeless.with { $0.hasWarmContainer = true }) == run(.warm))
-        #expect(policy.decide(codeless.with { $0.isFrequent = false }) == forward(.uncommon, to: "near"))
-        #expect(policy.decide(codeless.with { $0.freeSlots = 0 }) == forward(.noCapacity, to: "near"))
+        #expect(policy.decide(codeless.with { $0.worth = .uncommon }) == forward(.uncommon, to: "near"))
+        #expect(policy.decide(codeless.with { $0.freeSlots = 0 }) == forward(.codeNotCurrent, to: "near"))
         #expect(policy.decide(codeless.with { $0.reachableRegions = [] }) == .refuse(.codeNotCurrent))
         #expect(policy.decide(codeless.with { $0.excludedRegions = Set($0.reachableRegions) }) == .refuse(.codeNotCurrent))
     }

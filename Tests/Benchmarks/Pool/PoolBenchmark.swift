@@ -16,8 +16,8 @@ import Placement
         // First, while nothing that was freed can be used again.
         let before = residentMebibytes()
         let pool = Bench.millionSeen()
-        print("a million functions seen, \(pool.snapshot(now: .now()).functionsRemembered) of them remembered: "
-            + "\(residentMebibytes() - before) MiB\n")
+        let growth = residentMebibytes() - before
+        print("a million functions seen, \(pool.rememberedCount) of them remembered: \(growth) MiB\n")
         let rows = [(100, "lru"), (1000, "lru"), (10_000, "lru"), (10_000, "market")]
         print("idle    retention  warm lease+release  by request  full node: evict+start+release   ns per operation")
         for (idle, name) in rows {
