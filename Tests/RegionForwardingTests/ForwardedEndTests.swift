@@ -43,7 +43,7 @@ import Testing
 
     @Test func `what a record has at a region is carried, or is known to the sender`() throws {
         // A value that is new in the record belongs into ForwardedEnd, or here.
-        let known: Set<String> = ["origin", "remote", "tries", "regions", "placement"]
+        let known: Set<String> = ["origin", "remote", "tries", "regions", "placement", "staleRevision"]
         let record = try Self.record()
         let missing = Mirror(reflecting: record).children.filter { "\($0.value)" == "nil" }.compactMap(\.label)
         #expect(Set(missing) == known)
