@@ -29,6 +29,9 @@ public struct Engine: Sendable {
     /// How long the parts may take to stop once the calls are answered. Then they are cancelled.
     static let stopMax = Duration.seconds(10)
 
+    /// How long peers may take to close their connections then.
+    static let peersGrace = Duration.seconds(2)
+
     /// For how much longer than it uses connections itself this node lets peers have theirs: their last calls end meanwhile.
     static let connectionGrace = Duration.seconds(1000)
 
@@ -224,6 +227,8 @@ extension Engine {
         let threads = parts.packageThreads
         var limits = PeerLimits()
         limits.hopsMax = configuration.placement.hopLimit
+        // When the servers end, the calls have: what is left are connections whose other end says nothing.
+        limits.drainTimeout = Self.peersGrace
         if let peers = configuration.peers {
             limits.connectionAgeMax = peers.connectionAgeMax + Self.connectionGrace
             limits.streamsPerConnection = peers.callsPerConnectionMax

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import NIOCore
 import NIOSSL
 
 /// Certificate and key of a node, with the authorities it trusts, as its files had them at one moment.
@@ -46,12 +47,16 @@ struct NodeCredentials: Sendable {
         }
     }
 
+    /// How long the other end may take to agree that a connection is closed.
+    private static let closeMax = TimeAmount.seconds(1)
+
     var serverConfiguration: TLSConfiguration {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv13
         configuration.trustRoots = .certificates(authorities)
         configuration.certificateVerification = .noHostnameVerification
+        configuration.shutdownTimeout = Self.closeMax
         return configuration
     }
 

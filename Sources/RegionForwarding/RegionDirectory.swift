@@ -28,7 +28,7 @@ public final class RegionDirectory: Sendable {
     let configuration: ForwardingConfiguration
     private let table = Mutex(Table())
     private let makeClient: @Sendable (RegionPeer) throws(ForwardingError) -> RegionClient
-    private let node: String
+    private let identity: NodeIdentity
     private let logger: Logger
     private let changes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
 
@@ -43,7 +43,7 @@ public final class RegionDirectory: Sendable {
     ) throws(ForwardingError) {
         self.configuration = configuration
         self.logger = logger
-        node = identity.name
+        self.identity = identity
         makeClient = { (peer) throws(ForwardingError) in
             try RegionClient(peer: peer, identity: identity, configuration: configuration, group: group, logger: logger, package: package)
         }
@@ -54,6 +54,9 @@ public final class RegionDirectory: Sendable {
 
     /// All regions, the preferred first.
     public var names: [String] { order.map(\.name) }
+
+    /// Whether this node's certificate permits it to forward for the account, and so to bring its versions to regions.
+    func mayForward(for account: AccountID) -> Bool { identity.certificate.forwarding.permits(account) }
 
     public var isEmpty: Bool { table.withLock { $0.order.isEmpty } }
 
@@ -71,7 +74,7 @@ public final class RegionDirectory: Sendable {
     /// - Parameter peers: the preferred first.
     /// - Throws: `invalidName` when a name or URL is not one, or two peers have one name; then nothing has changed.
     public func update(_ peers: [RegionPeer]) throws(ForwardingError) -> Change {
-        var names: Set<String> = [node]
+        var names: Set<String> = [identity.name]
         for peer in peers {
             _ = try peer.address()
             guard names.insert(peer.name).inserted else {

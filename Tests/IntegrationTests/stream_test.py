@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "Hosts"))
 from bed_case import BedTest  # noqa: E402
 from support import FleetTest, NodeTest, wait_for  # noqa: E402
 
-RARE = {"frequentCalls": 1000.0, "uncommonCalls": 500.0}
+RARE = {"policy": "frequency", "frequentCalls": 1000.0, "uncommonCalls": 500.0}
 MEBIBYTE = 1 << 20
 
 # What a caller asks for by the event: `mebibytes` in all, `then` what happens after the first part.

@@ -15,7 +15,7 @@ import unittest
 from support import BINARY, ECHO, SLEEP
 from wayside_node import Node, free_port, wait_for
 
-RARE = {"frequentCalls": 1000.0, "uncommonCalls": 500.0}
+RARE = {"policy": "frequency", "frequentCalls": 1000.0, "uncommonCalls": 500.0}
 IDEMPOTENT = {"Wayside": {"Idempotent": True}}
 
 

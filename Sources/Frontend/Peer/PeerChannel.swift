@@ -71,13 +71,19 @@ struct PeerChannel: HTTPChannelHandler {
     }
 }
 
-/// Closes a connection on which something failed that is not one stream's.
+/// Closes a connection on which something failed that is not one stream's, or whose other end has closed it.
 private final class PeerConnectionEnd: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if error is NIOHTTP2Errors.StreamError { return }
         context.close(promise: nil)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // The framework's sockets may be closed by halves; HTTP/2's connections are not.
+        if case ChannelEvent.inputClosed = event { context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -44,7 +44,7 @@ extension Replicator {
     /// O(versions) when it begins.
     func look(now: EngineInstant = .now()) {
         let isEmpty = state.withLock { $0.unseen.isEmpty }
-        let all = isEmpty ? store.versions()[...] : []
+        let all = isEmpty ? store.versions().filter { regions.mayForward(for: $0.key.account) }[...] : []
         let versions = state.withLock { state in
             if isEmpty { state.unseen = all }
             let versions = state.unseen.prefix(configuration.versionsPerLook)

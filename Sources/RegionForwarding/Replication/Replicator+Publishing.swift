@@ -11,7 +11,7 @@ extension Replicator {
     public func replicate(_ versions: [PinnedVersion]) async throws(InvocationError) {
         guard configuration.breadth > 0, let key = versions.first?.key else { return }
         let order = ReplicaChoice.order(key, among: regions.names)
-        guard !order.isEmpty else { return }
+        guard !order.isEmpty, regions.mayForward(for: key.account) else { return }
         let held = versions.map { Set(regions.holders(revision: $0.revision)) }.reduce(Set(order)) { $0.intersection($1) }
         var round = ReplicationRound(order: order, held: held, configuration: configuration)
         let deadline = EngineInstant.now() + configuration.timeout

@@ -132,6 +132,8 @@ final class PeerConnection: ChannelInboundHandler {
             for (number, exchange) in streams where number > last {
                 exchange.finish(.lost(NIOHTTP2Errors.streamClosed(streamID: number, errorCode: .refusedStream)))
             }
+            // Whoever goes away waits for this end, and not longer than it must.
+            if streams.isEmpty { context.close(promise: nil) }
         default: break
         }
     }

@@ -221,7 +221,8 @@ class Bed:
         return self.nodes[name]
 
     def close(self):
-        for node in self.nodes.values():
-            if node.process and node.process.poll() is None:
-                node.stop()
-        self.wire.close()
+        with contextlib.ExitStack() as last:
+            last.callback(self.wire.close)
+            for node in self.nodes.values():
+                if node.process and node.process.poll() is None:
+                    last.callback(node.stop)
