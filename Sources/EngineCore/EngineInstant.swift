@@ -37,8 +37,8 @@ extension Duration {
     public var wholeNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return seconds < 0 ? .min : .max }
-        return product + attoseconds / 1_000_000_000
+        let (sum, isTooMuch) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return overflow || isTooMuch ? (seconds < 0 ? .min : .max) : sum
     }
 
     /// The duration in milliseconds, with fraction.

@@ -156,7 +156,7 @@ public struct ForwardedInvocation: Hashable, Sendable {
         guard let data = Data(base64Encoded: text), let demand = try? JSONDecoder().decode(AffinityDemand.self, from: data),
             demand.value.map({ (1...AffinityDemand.valueBytesMax).contains($0.utf8.count) }) ?? true,
             demand.node.map({ NodeName.isValid($0) }) ?? true,
-            (0...AffinityRule.waitMillisecondsMax).contains(Int(demand.waitMax.wholeNanoseconds / 1_000_000))
+            (.zero ... .milliseconds(AffinityRule.waitMillisecondsMax)).contains(demand.waitMax)
         else { return nil }
         return demand
     }

@@ -77,8 +77,7 @@ extension RegionClient {
     }
 
     /// Whether the region's server has said that it has not looked at the call: it reset the stream with REFUSED_STREAM, as it does with
-    /// one that crosses its GOAWAY (RFC 9113, section 8.7). A stream that only the GOAWAY itself names ends with CANCEL here, as one does
-    /// whose run was given up; so it counts as lost.
+    /// one that crosses its GOAWAY (RFC 9113, section 8.7), or has gone away in order and named an earlier stream as its last.
     static func isRefusal(_ error: any Error) -> Bool {
         (error as? NIOHTTP2Errors.StreamClosed)?.errorCode == .refusedStream
     }

@@ -39,7 +39,7 @@ extension RegionClient {
             throw midway(refusal(failure, revision: request.function.revision), results)
         case .success(.refused(let exchange)):
             throw refusal(exchange, revision: request.function.revision)
-        case .failure(.lost(let error as ForwardingError)) where !Task.isCancelled && !expired:
+        case .failure(.lost(let error as ForwardingError)) where !Task.isCancelled && !expired && payload.wasSent:
             throw InvocationError(.regionFailed, "\(error.message) It has run the call or a part of it.", stage: .midResult)
         case .failure(let failure):
             let failure = Task.isCancelled ? .cancelled : expired ? .late : failure

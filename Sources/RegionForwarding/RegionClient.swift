@@ -192,10 +192,13 @@ public final class RegionClient: Sendable {
 
     func noteFailure(_ reason: String) {
         let backoff = configuration.backoffMin...configuration.backoffMax
-        let failures = status.withLock { status in
+        let failures = status.withLock { status -> Int? in
+            // Calls that waited for one connection fail as one.
+            guard !status.health.isOpen(now: .now()) else { return nil }
             status.health.failed(now: .now(), jitter: .random(in: 0...1), backoff: backoff)
             return status.health.consecutiveFailures
         }
+        guard let failures else { return }
         reports.withLock { $0.lost() }
         logger.notice("The region is out of reach.", metadata: ["reason": "\(reason)", "failures": "\(failures)"])
     }

@@ -51,9 +51,10 @@ struct ConnectionGenerations<Connections> {
 
     /// Those that are to be closed now. O(retired).
     mutating func takeEnded(now: EngineInstant, isIdle: (Connections) -> Bool) -> [Connections] {
-        let ended = retired.filter { $0.until <= now || isIdle($0.connections) }.map(\.connections)
-        retired.removeAll { $0.until <= now || isIdle($0.connections) }
-        return ended
+        // Asked once, for calls end meanwhile.
+        let last = retired.partition { $0.until <= now || isIdle($0.connections) }
+        defer { retired.removeSubrange(last...) }
+        return retired[last...].map(\.connections)
     }
 
     /// All there are.

@@ -38,6 +38,11 @@ struct RegionHealth {
         }
     }
 
+    /// It has failed, and is not to be tried yet. O(1).
+    func isOpen(now: EngineInstant) -> Bool {
+        if case .open(let until) = circuit { now < until } else { false }
+    }
+
     /// It has refused a call for lack of capacity a short time ago. O(1).
     func isSaturated(now: EngineInstant) -> Bool { saturatedUntil.map { now < $0 } ?? false }
 

@@ -38,6 +38,7 @@ struct PeerChannel: HTTPChannelHandler {
                 HTTP2Setting(parameter: .maxHeaderListSize, value: limits.headBytesMax),
             ]
             connection.maximumRecentlyResetStreams = limits.streamsPerConnection
+            connection.maximumConnectionGlitches = PeerStreams.glitchesMax
             let guardian = NIOHTTP2ServerConnectionManagementHandler.Configuration(
                 maxIdleTime: nil, maxAge: TimeAmount(limits.connectionAgeMax), maxGraceTime: TimeAmount(limits.drainTimeout),
                 keepalive: nil)
@@ -76,7 +77,7 @@ private final class PeerConnectionEnd: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is NIOHTTP2Errors.StreamError { return }
+        if PeerStreams.isOfOneStream(error) { return }
         context.close(promise: nil)
     }
 

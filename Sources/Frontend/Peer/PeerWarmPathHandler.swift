@@ -29,7 +29,6 @@ final class PeerWarmPathHandler: ChannelInboundHandler {
         var came: [Came]
         var payload = ByteBuffer()
         var isRunning = false
-        var isTold = false
         /// Ends the call that runs.
         var cancel: (@Sendable () -> Void)?
     }
@@ -63,6 +62,9 @@ final class PeerWarmPathHandler: ChannelInboundHandler {
             streams[frame.streamID]?.isRunning == false
         else {
             streams[frame.streamID]?.came.append(.frame(frame))
+            if case .headers(let trailers) = frame.payload, trailers.endStream, streams[frame.streamID]?.isRunning == false {
+                handOn(frame.streamID, context)
+            }
             return
         }
         streams[frame.streamID]?.came.append(.frame(frame))
@@ -134,14 +136,6 @@ final class PeerWarmPathHandler: ChannelInboundHandler {
         }
         guard streams[number]?.isRunning == true else { return }
         streams[number]?.cancel = cancel
-        tell(number, prepared)
-    }
-
-    /// That the call was received is told once, and not before it surely is this path's.
-    private func tell(_ number: HTTP2StreamID, _ prepared: PeerWarmPath.Prepared) {
-        guard streams[number]?.isTold == false else { return }
-        streams[number]?.isTold = true
-        path.services.reports?.received(prepared.identity, running: prepared.version, now: prepared.request.arrival)
     }
 
     private func finish(
@@ -153,7 +147,8 @@ final class PeerWarmPathHandler: ChannelInboundHandler {
             streams[number]?.isRunning = false
             return handOn(number, context)
         }
-        tell(number, prepared)
+        // Not before it surely is this path's.
+        path.services.reports?.received(prepared.identity, running: prepared.version, now: prepared.request.arrival)
         if case .success(let result) = result { path.services.reports?.answered(prepared.identity, result.record) }
         streams[number]?.cancel = nil
         let (head, body) = path.answer(result)

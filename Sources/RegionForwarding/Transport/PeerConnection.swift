@@ -31,7 +31,7 @@ final class PeerConnection: ChannelInboundHandler {
     private var streams: [HTTP2StreamID: PeerExchange] = [:]
     private var numbers: [ObjectIdentifier: HTTP2StreamID] = [:]
     private var nextNumber: Int32 = 1
-    private var isRetired = false
+    private(set) var isRetired = false
     private var isReading = false
     private var isFlushScheduled = false
     private var touched: [(HTTP2StreamID, PeerExchange)] = []
@@ -73,6 +73,8 @@ final class PeerConnection: ChannelInboundHandler {
         guard let context, let number = numbers[ObjectIdentifier(exchange)] else { return }
         context.write(wrapOutboundOut(HTTP2Frame(streamID: number, payload: .rstStream(.cancel))), promise: nil)
         scheduleFlush()
+        // A stream whose head has not left the connection's buffer ends without a word.
+        ended(number, .cancel)
     }
 
     func grant(_ byteCount: Int, to exchange: PeerExchange) {
@@ -126,10 +128,11 @@ final class PeerConnection: ChannelInboundHandler {
             took(frame.streamID, exchange, isLast: content.endStream)
         case .settings(.settings(let settings)):
             for setting in settings where setting.parameter == .maxConcurrentStreams { remoteStreamsMax = setting.value }
-        case .goAway(let last, _, _):
+        case .goAway(let last, let code, _):
             isRetired = true
-            // RFC 9113, section 6.8: what came after the last that is named has not been looked at.
-            for (number, exchange) in streams where number > last {
+            // RFC 9113, section 6.8: what came after the last that is named has not been looked at. A node that goes away for an error
+            // names none, whatever it has under way.
+            for (number, exchange) in streams where number > last && code == .noError {
                 exchange.finish(.lost(NIOHTTP2Errors.streamClosed(streamID: number, errorCode: .refusedStream)))
             }
             // Whoever goes away waits for this end, and not longer than it must.
@@ -159,7 +162,7 @@ final class PeerConnection: ChannelInboundHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
-        case let event as StreamClosedEvent: streamClosed(event)
+        case let event as StreamClosedEvent: ended(event.streamID, event.reason ?? .cancel)
         case let event as NIOHTTP2WindowUpdatedEvent where event.streamID == .rootStream:
             let window = PeerTransport.connectionWindowBytes
             if let size = event.inboundWindowSize, size <= window / 2 {
@@ -172,10 +175,10 @@ final class PeerConnection: ChannelInboundHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    private func streamClosed(_ event: StreamClosedEvent) {
-        guard let exchange = streams.removeValue(forKey: event.streamID) else { return }
+    private func ended(_ number: HTTP2StreamID, _ reason: HTTP2ErrorCode) {
+        guard let exchange = streams.removeValue(forKey: number) else { return }
         numbers[ObjectIdentifier(exchange)] = nil
-        exchange.finish(.lost(NIOHTTP2Errors.streamClosed(streamID: event.streamID, errorCode: event.reason ?? .cancel)))
+        exchange.finish(.lost(NIOHTTP2Errors.streamClosed(streamID: number, errorCode: reason)))
         events.ended(exchange)
         guard streams.isEmpty else { return }
         idleSince = .now()
@@ -188,6 +191,7 @@ final class PeerConnection: ChannelInboundHandler {
             exchange.finish(.lost(error.baseError))
             return drop(exchange)
         }
+        if PeerStreams.isOfOneStream(error) { return }
         end(error)
         context.close(promise: nil)
     }

@@ -104,8 +104,7 @@ final class PeerExchange: Sendable {
 
     /// Ends the exchange unless it is over; the other side sees its stream reset.
     func fail(_ failure: Failure) {
-        let lane = state.withLock { $0.lane }
-        guard finish(failure) else { return }
+        guard let lane = end(failure) else { return }
         lane?.perform { $0.drop(self) }
     }
 
@@ -143,13 +142,18 @@ final class PeerExchange: Sendable {
     /// - Returns: whether it was not over yet.
     @discardableResult
     func finish(_ failure: Failure) -> Bool {
-        let isFirst = state.withLock { state in
-            guard !state.isOver else { return false }
+        end(failure) != nil
+    }
+
+    /// - Returns: where it was at that moment, if it is anywhere; `nil` when it was over already.
+    private func end(_ failure: Failure) -> PeerLane.Reference?? {
+        let lane = state.withLock { state -> PeerLane.Reference?? in
+            guard !state.isOver else { return nil }
             state.failure = failure
-            return true
+            return .some(state.lane)
         }
-        if isFirst { wake() }
-        return isFirst
+        if lane != nil { wake() }
+        return lane
     }
 
     /// Wakes the asker if what it waits for has come.

@@ -31,12 +31,14 @@ final class PeerLane {
         /// `nil` while it waits for a connection.
         var connection: PeerConnection?
         let exchange: PeerExchange
-        let deadline: NIODeadline?
+        var deadline: NIODeadline?
         let begun: NIODeadline
     }
 
-    /// How often deadlines are looked at while there are any.
+    /// How late a deadline may be noticed.
     private static let tick = TimeAmount.milliseconds(10)
+    /// With those that take no new calls and wait for their last, a lane has so many times its connections at most.
+    private static let retiredFactor = 4
     /// The largest head of an answer.
     private static let headBytesMax = 16 << 10
 
@@ -49,9 +51,8 @@ final class PeerLane {
     private var connecting = 0
     private var waiting = CircularBuffer<PeerExchange>()
     private var places: [ObjectIdentifier: Place] = [:]
-    /// Those among them that have a deadline.
-    private var timedCount = 0
-    private var isTicking = false
+    /// When deadlines are looked at next, and how; none is earlier.
+    private var look: (at: NIODeadline, task: Scheduled<Void>)?
     private var isWatchingIdleness = false
     private var isClosed = false
 
@@ -82,7 +83,10 @@ final class PeerLane {
             return true
         }
         if waiting.count >= connecting * configuration.streamsPerConnection {
-            guard connections.count + connecting < connectionsMax else { return false }
+            let usable = connections.count { !$0.isRetired }
+            guard usable + connecting < connectionsMax, connections.count + connecting < connectionsMax * Self.retiredFactor else {
+                return false
+            }
             connect()
         }
         add(exchange, deadline, nil)
@@ -92,44 +96,56 @@ final class PeerLane {
 
     private func add(_ exchange: PeerExchange, _ deadline: NIODeadline?, _ connection: PeerConnection?) {
         places[ObjectIdentifier(exchange)] = Place(connection: connection, exchange: exchange, deadline: deadline, begun: .now())
-        guard deadline != nil else { return }
-        timedCount += 1
-        guard !isTicking else { return }
-        isTicking = true
-        scheduleTick()
+        if let deadline { expectLook(at: deadline) }
     }
 
     private func forget(_ exchange: PeerExchange) {
-        guard let place = places.removeValue(forKey: ObjectIdentifier(exchange)) else { return }
-        if place.deadline != nil { timedCount -= 1 }
+        places[ObjectIdentifier(exchange)] = nil
     }
 
     /// The exchange is over for its asker.
     func drop(_ exchange: PeerExchange) {
         guard let place = places[ObjectIdentifier(exchange)] else { return }
-        if let connection = place.connection { connection.drop(exchange) } else { forget(exchange) }
+        place.connection?.drop(exchange)
+        forget(exchange)
     }
 
     func grant(_ byteCount: Int, to exchange: PeerExchange) {
         places[ObjectIdentifier(exchange)]?.connection?.grant(byteCount, to: exchange)
     }
 
-    private func scheduleTick() {
-        eventLoop.assumeIsolated().scheduleTask(in: Self.tick) { [self] in
-            expire()
-            if timedCount > 0 { scheduleTick() } else { isTicking = false }
+    private func expectLook(at deadline: NIODeadline) {
+        if let look {
+            guard deadline < look.at else { return }
+            look.task.cancel()
         }
+        let task = eventLoop.assumeIsolated().scheduleTask(deadline: deadline + Self.tick) { [self] in
+            look = nil
+            expire()
+        }
+        look = (deadline, task)
     }
 
-    /// O(exchanges).
+    /// O(exchanges), about as often as deadlines come.
     private func expire() {
         let now = NIODeadline.now()
-        for place in Array(places.values) {
-            guard let deadline = place.deadline, deadline <= now, place.exchange.expire() else { continue }
+        var next: NIODeadline?
+        for (key, place) in Array(places) {
+            guard let deadline = place.deadline else { continue }
+            guard deadline <= now else {
+                next = min(next ?? deadline, deadline)
+                continue
+            }
+            guard place.exchange.expire() || place.exchange.isOver else {
+                // Only its head had to come by then.
+                places[key]?.deadline = nil
+                continue
+            }
             drop(place.exchange)
             // One that has said nothing for the whole time of a call may be dead, which TCP takes a quarter of an hour to find.
             if let connection = place.connection, connection.heardAt < place.begun { connection.retire() }
         }
+        if let next { expectLook(at: next) }
     }
 
     private func watchIdleness() {
@@ -190,6 +206,7 @@ final class PeerLane {
             HTTP2Setting(parameter: .maxHeaderListSize, value: Self.headBytesMax),
         ]
         http2.maximumRecentlyResetStreams = configuration.streamsPerConnection
+        http2.maximumConnectionGlitches = PeerStreams.glitchesMax
         let handlers = channel.pipeline.syncOperations
         try handlers.addHandler(
             NIOHTTP2Handler(mode: .client, connectionConfiguration: http2, streamConfiguration: PeerStreams.configuration))
