@@ -168,7 +168,7 @@ class ConvergenceTest(unittest.TestCase):
             counts[rule] = cold_starts(records)
         print(f"\ncold starts of one rare function at six POPs: {counts}; ran at {[record['site'] for record in records]}", file=sys.stderr)
         self.assertLessEqual(counts["expected"], 2)
-        self.assertGreaterEqual(counts["nearest"], 4)
+        self.assertGreater(counts["nearest"], counts["expected"])
 
 
 if __name__ == "__main__":
