@@ -28,6 +28,8 @@ public struct CapacityRequest: Sendable {
     public var patience: Duration?
     /// The retention policy knows of its arrival already.
     public var isAnnounced: Bool
+    /// It takes a container that is idle or being started ahead of calls, or it is refused: it has somewhere else to go.
+    public var isWarmOnly: Bool
     /// What its account bids, where the call itself pays any price.
     var accountBid: Double?
 
@@ -35,7 +37,7 @@ public struct CapacityRequest: Sendable {
         _ kind: ContainerClass, permission: CapacityPermission = .standard, mayWait: Bool = true, home: ObjectIdentifier? = nil,
         affinity: AffinityDemand? = nil, deferral: Duration? = nil, concurrencyMax: Int? = nil, deadline: EngineInstant? = nil,
         coldStart: Duration? = nil, roundTrip: Duration? = nil, weight: Double = 1, duration: Duration? = nil, patience: Duration? = nil,
-        isAnnounced: Bool = false
+        isAnnounced: Bool = false, isWarmOnly: Bool = false
     ) {
         self.kind = kind
         self.permission = permission
@@ -51,5 +53,6 @@ public struct CapacityRequest: Sendable {
         self.duration = duration
         self.patience = patience
         self.isAnnounced = isAnnounced
+        self.isWarmOnly = isWarmOnly
     }
 }

@@ -9,14 +9,16 @@ extension ContainerPool {
     ///
     /// - Parameters:
     ///   - isAnnounced: it was asked for before: by ``weigh(_:_:)``, or by this.
+    ///   - isWarmOnly: nothing is started for it, and it waits for nothing but a start that is under way without a call; `overloaded` then.
     ///   - body: answers its value and, unless the container can serve no other call, what to give back.
     /// - Throws: `overloaded` when there is neither room nor a place to wait; `noPermission`, `rejectedByPolicy`, `reservedConcurrency`,
     ///   `variableCapacity`, `affinity` as these say; `startFailed`, `codeUnavailable`, `deadlineExceeded`; `aborted` when the
     ///   task was cancelled.
     public func withLease<Value: Sendable>(
-        for request: InvocationRequest, isAnnounced: Bool = false, _ body: (ContainerLease) async -> (value: Value, giveBack: GiveBack)
+        for request: InvocationRequest, isAnnounced: Bool = false, isWarmOnly: Bool = false,
+        _ body: (ContainerLease) async -> (value: Value, giveBack: GiveBack)
     ) async throws(InvocationError) -> Value {
-        let lease = try await acquire(request, isAnnounced: isAnnounced)
+        let lease = try await acquire(request, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly)
         let (value, giveBack) = await body(lease)
         self.giveBack(lease, giveBack)
         return value
@@ -65,7 +67,9 @@ extension ContainerPool {
 
     // MARK: -
 
-    private func acquire(_ request: InvocationRequest, isAnnounced: Bool) async throws(InvocationError) -> ContainerLease {
+    private func acquire(
+        _ request: InvocationRequest, isAnnounced: Bool, isWarmOnly: Bool
+    ) async throws(InvocationError) -> ContainerLease {
         let version = request.function
         guard let kind = kind(of: version) else {
             throw InvocationError(.startFailed, "This node has no runtime for '\(version.runtime)'. Install it or use another runtime.")
@@ -77,7 +81,9 @@ extension ContainerPool {
         } catch {
             throw InvocationError(.startFailed, "The launcher of this node does not start. Look at the node's log.")
         }
-        let (answer, reason) = try await place(wish(request, kind, isAnnounced: isAnnounced), version, until: request.deadline)
+        var wish = wish(request, kind)
+        (wish.isAnnounced, wish.isWarmOnly) = (isAnnounced, isWarmOnly)
+        let (answer, reason) = try await place(wish, version, until: request.deadline)
         let wait = EngineInstant.now() - asked
         var capacity = InvocationRecord.Capacity()
         capacity.waitedFor = reason
@@ -98,12 +104,12 @@ extension ContainerPool {
         }
     }
 
-    private func wish(_ request: InvocationRequest, _ kind: ContainerClass, isAnnounced: Bool) -> CapacityRequest {
+    private func wish(_ request: InvocationRequest, _ kind: ContainerClass) -> CapacityRequest {
         let profile = host.profile(of: kind.function)
         return CapacityRequest(
             kind, permission: surroundings.permission(kind.account), home: host.currentHome, affinity: request.affinity,
             deferral: request.deferral, concurrencyMax: surroundings.concurrencyMax(kind.function), deadline: request.deadline,
-            duration: profile?.duration, isAnnounced: isAnnounced)
+            duration: profile?.duration)
     }
 
     /// The machine's answer, waited for if it says so; `nil` when the time to wait was over. With what was waited for.

@@ -1,5 +1,6 @@
 public import EngineCore
 public import Placement
+internal import Sandboxing
 internal import Synchronization
 
 // What a call is worth here, before it is decided where it runs.
@@ -25,8 +26,8 @@ extension ContainerPool {
         let version = request.function
         guard let kind = kind(of: version) else { return nil }
         var wish = CapacityRequest(
-            kind, permission: surroundings.permission(kind.account), roundTrip: question.roundTrip,
-            weight: version.placement.latency.weight)
+            kind, permission: surroundings.permission(kind.account), concurrencyMax: surroundings.concurrencyMax(version.key),
+            roundTrip: question.roundTrip, weight: version.placement.latency.weight)
         let (weighing, actions) = state.withLock { state -> (PoolWeighing, [PoolAction]) in
             let here = state.machine.availability(kind, permission: wish.permission)
             wish.patience = state.machine.patience(of: kind, roundTrip: question.roundTrip)
@@ -52,10 +53,20 @@ extension ContainerPool {
     }
 
     /// A call of the version goes to a region.
-    /// - Returns: to be given to ``forwardedEnded(_:by:)`` exactly once; `nil` if nothing is remembered of the function.
+    /// - Returns: to be given to ``forwardedEnded(_:by:)`` or ``forwardedWithdrawn(_:)`` exactly once; `nil` if nothing is remembered
+    ///   of the function.
     public func forwardedBegan(_ version: PinnedVersion) -> FunctionIndex? {
         guard let kind = kind(of: version) else { return nil }
         return state.withLock { $0.machine.forwardedBegan(kind, now: .now()) }
+    }
+
+    /// No region has taken it, and it is to run here.
+    public func forwardedWithdrawn(_ function: FunctionIndex) { state.withLock { $0.machine.forwardedWithdrawn(function) } }
+
+    /// How long the runs of a version take, in seconds, here and in regions; `nil` where none was seen. O(1).
+    public func runTimes(of version: PinnedVersion) -> (here: Double?, there: Double?) {
+        let seen = kind(of: version).map { kind in state.withLock { $0.machine.runTimes(kind) } }
+        return (seen?.here ?? profile(of: version)?.duration.inSeconds, seen?.there)
     }
 
     /// It is over.

@@ -171,6 +171,13 @@ extension PoolStateMachine {
         callEnded(function, ran: ran, elsewhere: true, now: now)
     }
 
+    /// No region has taken it, and it is to have a place here. It stays one call: its next beginning and its end are those that count.
+    public mutating func forwardedWithdrawn(_ function: FunctionIndex) {
+        functions[function].calls -= 1
+        retention.callWithdrawn(function)
+        noteVacancy(function)
+    }
+
     mutating func callBegan(_ function: Int) {
         functions[function].calls += 1
         if functions[function].isListedVacant { noteVacancy(function) }

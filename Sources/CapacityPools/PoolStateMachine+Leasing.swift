@@ -23,12 +23,12 @@ extension PoolStateMachine {
         var actions: [PoolAction] = []
         guard !isDraining else { return (.refused(.noCapacity), actions) }
         let kind = intern(request.kind)
-        let (function, name) = (classes[kind].function, classes[kind].name)
+        let function = classes[kind].function
         makeCurrent(kind)
         noteCosts(function, request.kind, coldStart: request.coldStart?.inSeconds, roundTrip: request.roundTrip?.inSeconds)
         functions[function].permission = request.permission
         if !request.isAnnounced { retention.callArrived(function, free: freeCommon, now: Self.seconds(now)) }
-        if let most = request.concurrencyMax, names[name].running + names[name].waiting >= most {
+        if isAtLimit(kind, request.concurrencyMax) {
             return (refuse(.reservedConcurrency, request, kind), actions)
         }
         let answer: LeaseAnswer
@@ -53,15 +53,29 @@ extension PoolStateMachine {
     public mutating func leaseWarm(
         _ kind: ContainerClass, home: ObjectIdentifier? = nil, concurrencyMax: Int? = nil, now: EngineInstant
     ) -> ContainerID? {
-        guard !isDraining, let kind = classIndex[kind], hasIdle(kind) else { return nil }
-        let name = classes[kind].name
-        if let concurrencyMax, names[name].running + names[name].waiting >= concurrencyMax { return nil }
+        guard !isDraining, let kind = classIndex[kind], let slot = idle(kind, home: home), !isAtLimit(kind, concurrencyMax) else {
+            return nil
+        }
         // A long run may be dearer than the way to a region, which is weighed elsewhere.
-        guard retention.usesIdle(classes[kind].function) else { return nil }
+        guard isWorthUsing(slot) else { return nil }
         retention.callArrived(classes[kind].function, free: freeCommon, now: Self.seconds(now))
         makeCurrent(kind)
-        guard let slot = takeIdle(kind, home: home, now: now) else { return nil }
+        take(slot, now: now)
         return containers[slot].id
+    }
+
+    /// Whether a call should use this container of its class. One that is set aside for its account, or lies in memory that is, takes
+    /// nothing from anybody else, however long the run. O(1).
+    func isWorthUsing(_ slot: Int) -> Bool {
+        containers[slot].isDedicated || containers[slot].area != Self.common
+            || retention.usesIdle(classes[containers[slot].kind].function)
+    }
+
+    /// Whether as many calls of the function run or wait as may at once. O(1).
+    func isAtLimit(_ kind: Int, _ concurrencyMax: Int?) -> Bool {
+        guard let concurrencyMax else { return false }
+        let name = classes[kind].name
+        return names[name].running + names[name].waiting >= concurrencyMax
     }
 
     /// Whether a container of this class is idle. O(1).
@@ -93,6 +107,7 @@ extension PoolStateMachine {
             return .got(warm(slot, wish, now: now))
         }
         if request.mayWait, let slot = startingAhead(kind, patience: request.patience, now: now) { return .lacks(.shortage, at: slot) }
+        if request.isWarmOnly { return .refused(.noCapacity) }
         if waitsFor != .cheaperPeriod, let later = laterStart(request, since: since, now: now) {
             return .lacks(.cheaperPeriod, until: later)
         }
@@ -110,12 +125,14 @@ extension PoolStateMachine {
     /// Of the containers of this class that have been idle for the shortest time, one at `home`, or else the newest: of the dedicated,
     /// then of the others; of those that a routing value is mapped to only if there is nothing else.
     mutating func takeIdle(_ kind: Int, home: ObjectIdentifier?, unmappedOnly: Bool = false, now: EngineInstant) -> Int? {
-        guard
-            let slot = newest(kind, .dedicated, home) ?? newest(kind, .ordinary, home)
-                ?? (unmappedOnly ? nil : newest(kind, .mapped, home))
-        else { return nil }
+        guard let slot = idle(kind, home: home, unmappedOnly: unmappedOnly) else { return nil }
         take(slot, now: now)
         return slot
+    }
+
+    /// The one that ``takeIdle(_:home:unmappedOnly:now:)`` would take.
+    func idle(_ kind: Int, home: ObjectIdentifier?, unmappedOnly: Bool = false) -> Int? {
+        newest(kind, .dedicated, home) ?? newest(kind, .ordinary, home) ?? (unmappedOnly ? nil : newest(kind, .mapped, home))
     }
 
     private func newest(_ kind: Int, _ list: ClassList, _ home: ObjectIdentifier?) -> Int? {

@@ -36,9 +36,10 @@ extension InvocationRouter {
     private func weighByMarket(_ request: InvocationRequest, _ selection: RegionSelection, roundTrip: Double?) -> Weighed {
         let version = request.function
         let isCodeHere = code.isHere(version)
+        let run = limitedRun(of: version)
         let mayStart =
             isCodeHere && selection.region != nil && version.memory <= policy.configuration.largestFunctionMemory
-            && !pool.hasTerms(for: request) && !isBoundHere(request)
+            && !policy.configuration.isTooLong(run) && !pool.hasTerms(for: request) && !isBoundHere(request)
         let question = ContainerPool.Question(roundTrip: roundTrip.map { .milliseconds($0) }, mayStart: mayStart)
         guard let found = pool.weigh(request, question) else { return Weighed(worth: .uncommon) }
         let basis = PlacementBasis(
@@ -48,8 +49,7 @@ extension InvocationRouter {
             memory: version.memory,
             freeMemory: found.here.freeMemory, freeSlots: found.here.freeSlots, isCodeHere: isCodeHere, price: found.price)
         return Weighed(
-            worth: found.worth, run: found.runHere ?? found.runThere, isAnnounced: true,
-            isReady: found.hasWarm, basis: basis)
+            worth: found.worth, run: run, isAnnounced: true, isReady: found.hasWarm, basis: basis)
     }
 
     private func weighByFrequency(_ request: InvocationRequest, roundTrip: Double?) -> Weighed {
@@ -58,18 +58,32 @@ extension InvocationRouter {
             (frequency.callsPerHalfLife(of: version.key, at: request.arrival), frequency.isFrequent(version.key, at: request.arrival))
         }
         let here = pool.availability(for: version)
-        let run = pool.profile(of: version)?.duration.inSeconds
+        let runs = pool.runTimes(of: version)
         let basis = PlacementBasis(
             policy: .frequency, callsPerHalfLife: calls, isFrequent: isFrequent, latency: version.placement.latency,
-            roundTrip: roundTrip, runHere: run.map { $0 * 1000 }, memory: version.memory, freeMemory: here?.freeMemory ?? .zero,
-            freeSlots: here?.freeSlots ?? 0, isCodeHere: code.isHere(version))
-        return Weighed(worth: isFrequent ? .start : .uncommon, run: run, basis: basis)
+            roundTrip: roundTrip, runHere: runs.here.map { $0 * 1000 }, runThere: runs.there.map { $0 * 1000 }, memory: version.memory,
+            freeMemory: here?.freeMemory ?? .zero, freeSlots: here?.freeSlots ?? 0, isCodeHere: code.isHere(version))
+        return Weighed(worth: isFrequent ? .start : .uncommon, run: runs.here ?? runs.there, basis: basis)
     }
 
     /// Whether runs of a version have turned out longer than they may be here while a region can take them. O(1).
     func isTooLong(_ version: PinnedVersion) -> Bool {
-        guard hasRegions, role == .pop, policy.configuration.longestRun != nil else { return false }
-        return policy.configuration.isTooLong(pool.profile(of: version)?.duration.inSeconds)
+        guard hasRegions, role == .pop else { return false }
+        return policy.configuration.isTooLong(limitedRun(of: version))
+    }
+
+    /// How long a run is expected to take, in seconds, where that is limited; otherwise nobody asks.
+    private func limitedRun(of version: PinnedVersion) -> Double? {
+        guard policy.configuration.longestRun != nil else { return nil }
+        let runs = pool.runTimes(of: version)
+        return runs.here ?? runs.there
+    }
+
+    /// Whether a call that was to run in an idle container is not to wait here if another call has just taken that: a region can have it.
+    /// What only the pool can say, because the call has terms or wants a certain container, is left to the pool.
+    func mayLeave(_ request: InvocationRequest, _ plan: RunPlan, _ selection: RegionSelection?) -> Bool {
+        guard plan.reason == .warm, role == .pop, case .client = request.origin, selection?.region != nil else { return false }
+        return request.affinity == nil && !pool.hasTerms(for: request)
     }
 
     /// - Parameter isFull: this node has said that it has no capacity for the call.

@@ -4,6 +4,7 @@
 //        │
 //        └─────decide──► run ─────► leased ──► answered ──► recorded
 //                │         ├─ no capacity ──► decide again, knowing that nothing is free
+//                │         ├─ the idle container has been taken ──► decide again, once, as if nothing were free; here if no region can
 //                │         └─ surely not started ──► decide again, a few times
 //                │         ├─ no permission here ──► decide again, as if nothing were free
 //                ├──────► forward ─► sent ────► answered ──► recorded
@@ -107,6 +108,11 @@ public final class InvocationRouter: Sendable {
         var refusal: InvocationError?
         var restarts = 0
         var known: Weighed?
+        /// It found its idle container taken, and has gone to look for a region.
+        var hasLeft = false
+        /// One call to those who count calls, however many regions it is sent to.
+        var forwarded: FunctionIndex?
+        defer { if let forwarded { pool.forwardedEnded(forwarded, by: record.remote) } }
         while true {
             // An old version is served from here alone.
             let selection = record.staleRevision == nil ? regions?.choose(for: request.function, tried: excluded) : nil
@@ -124,16 +130,26 @@ public final class InvocationRouter: Sendable {
             record.reason = decision.reason
             if decision.reason == .codeNotCurrent { code.want(request.function) }
             let began = EngineInstant.now()
+            var isLeaving = false
             do throws(InvocationError) {
                 switch decision {
-                case .run:
-                    return try await run(request, isAnnounced: weighed.isAnnounced || restarts > 0, &record)
+                case .run(let plan):
+                    if let call = forwarded {
+                        forwarded = nil
+                        pool.forwardedWithdrawn(call)
+                    }
+                    isLeaving = !hasLeft && mayLeave(request, plan, selection)
+                    return try await run(
+                        request, isAnnounced: weighed.isAnnounced || restarts > 0 || hasLeft, isWarmOnly: isLeaving, &record)
                 case .forward(let plan):
                     record.regions = selection?.choice
-                    let call = weighed.isAnnounced ? pool.forwardedBegan(request.function) : nil
-                    defer { if let call { pool.forwardedEnded(call, by: record.remote) } }
+                    if forwarded == nil, weighed.isAnnounced { forwarded = pool.forwardedBegan(request.function) }
                     return try await forward(
                         request, to: plan.region, suppliesIfMissing: selection?.suppliesIfMissing ?? true, &record)
+                case .refuse(.overloaded) where isFull && refusal == nil:
+                    // It has only been said that nothing is idle.
+                    isFull = false
+                    continue
                 case .refuse(.overloaded):
                     if refusal == nil { pool.countRefusal(of: request.function) }
                     throw self.refusal(request, ofPool: refusal, isCutOff: selection?.reachable.isEmpty ?? false)
@@ -155,7 +171,7 @@ public final class InvocationRouter: Sendable {
                 switch decision {
                 case .run where (error.code == .overloaded || error.code == .noPermission) && !isFull:
                     isFull = true
-                    refusal = error
+                    if isLeaving { hasLeft = true } else { refusal = error }
                     record.note(error, at: node, since: began, request)
                 case .run where error.code == .startFailed && restarts < Self.restartsMax && !Task.isCancelled:
                     restarts += 1
@@ -241,13 +257,13 @@ public final class InvocationRouter: Sendable {
     // MARK: - The two ways
 
     private func run(
-        _ request: InvocationRequest, isAnnounced: Bool, _ record: inout InvocationRecord
+        _ request: InvocationRequest, isAnnounced: Bool, isWarmOnly: Bool, _ record: inout InvocationRecord
     ) async throws(InvocationError) -> InvocationResult {
         record.site = node
         record.noteDecided(request, at: .now())
         noteServed(request, by: nil)
         let facts = record
-        let (answer, lease) = try await pool.withLease(for: request, isAnnounced: isAnnounced) { lease in
+        let (answer, lease) = try await pool.withLease(for: request, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly) { lease in
             request.results?.describe { $0.place(facts, startLevel: lease.level) }
             let answer = await lease.container.invoke(request)
             return ((answer, lease), ContainerPool.GiveBack(answer))

@@ -134,4 +134,78 @@ struct RetentionTests {
         #expect(choice == .forward || choice == .forwardAndStart)
         #expect(pool.brokenInvariant() == nil)
     }
+
+    @Test func `PLACE-07 runs too dear for shared memory are forwarded past idle containers, not past those paid for`() throws {
+        var model = PoolModel(PoolConfiguration(memory: .mebibytes(1024)), retention: market(capacity: 1024, hasRegions: true))
+        let (shared, dedicated, fixed) = (try PoolModel.kind(1), try PoolModel.kind(2), try PoolModel.kind(3))
+        model.take(model.pool.dedicate(dedicated, count: 1, now: model.now))
+        model.take(try model.pool.configure(.fixed("gold"), SubPoolSettings(memory: .mebibytes(256)), now: model.now))
+        model.lease(shared)
+        model.lease(CapacityRequest(fixed, permission: CapacityPermission(kinds: [.fixed], named: ["gold"])))
+        model.performAll()
+        model.releaseAll()
+        #expect(model.pool.counts.idle == 3)
+        for (kind, isPaid) in [(shared, false), (dedicated, true), (fixed, true)] {
+            let request = CapacityRequest(kind, roundTrip: .milliseconds(30))
+            let before = model.pool.decide(request, now: model.now).choice
+            #expect(before == nil)
+            let began = model.pool.forwardedBegan(kind, now: model.now)
+            let call = try #require(began)
+            // At a millionth of a second to the mebibyte-second, an hour is dearer than the way.
+            model.pool.forwardedEnded(call, ran: .seconds(3600), now: model.now)
+            let decision = model.pool.decide(request, now: model.now)
+            #expect(decision.choice == (isPaid ? nil : .forward))
+            #expect(decision.worth == (isPaid ? .start : .tooLong))
+            let taken = model.pool.leaseWarm(kind, now: model.now)
+            #expect((taken != nil) == isPaid)
+            let run = model.pool.runTimes(kind).there
+            #expect(run == 3600)
+        }
+        model.expectRightBooks()
+    }
+
+    @Test func `nobody gives way to a call that will be throttled`() throws {
+        var model = PoolModel(PoolConfiguration(memory: .mebibytes(256)), retention: market(capacity: 256, hasRegions: true))
+        func request(_ account: Int, coldStart: Duration, concurrencyMax: Int? = nil) throws -> CapacityRequest {
+            CapacityRequest(
+                try PoolModel.kind(account), concurrencyMax: concurrencyMax, coldStart: coldStart, roundTrip: .milliseconds(30))
+        }
+        model.lease(try request(2, coldStart: .milliseconds(1)))
+        model.releaseAll()
+        model.lease(try request(1, coldStart: .milliseconds(5)))
+        var other = model.pool
+        let throttled = model.pool.decide(try request(1, coldStart: .milliseconds(5), concurrencyMax: 1), now: model.now)
+        #expect(throttled.actions.isEmpty)
+        let permitted = other.decide(try request(1, coldStart: .milliseconds(5), concurrencyMax: 2), now: model.now)
+        #expect(permitted.choice == .startHere && permitted.actions.count == 1)
+    }
+
+    @Test func `a call that has somewhere else to go neither waits nor makes room when its idle container has been taken`() throws {
+        var model = PoolModel(PoolConfiguration(memory: .mebibytes(256)))
+        let kind = try PoolModel.kind(1)
+        let request = CapacityRequest(kind, isWarmOnly: true)
+        model.lease(try PoolModel.kind(2))
+        model.lease(kind)
+        model.releaseAll()
+        model.lease(request)
+        #expect(model.grants.count == 1)
+        model.lease(request)
+        #expect(model.refusals == [.noCapacity])
+        #expect(model.waiting.isEmpty && model.actions.isEmpty && model.pool.counts.idle == 1)
+        model.expectRightBooks()
+    }
+
+    @Test func `a call that waits for a start ahead and has somewhere else to go is refused when the start fails`() throws {
+        var model = PoolModel(PoolConfiguration(memory: .mebibytes(256)))
+        let kind = try PoolModel.kind(1)
+        model.take(model.pool.dedicate(kind, count: 1, now: model.now))
+        model.lease(CapacityRequest(kind, isWarmOnly: true))
+        #expect(model.waiting.count == 1)
+        let start = try #require(model.actions.first)
+        model.actions.removeAll()
+        model.perform(start, succeed: false)
+        #expect(model.waiting.isEmpty && model.plans.isEmpty)
+        #expect(model.resumed.map(\.answer) == [.refused(.noCapacity)])
+        model.expectRightBooks()
+    }
 }

@@ -1,5 +1,6 @@
-import Placement
 import Testing
+
+@testable import Placement
 
 /// A market and the bookkeeping of a pool around it, in which a container is idle from its start on.
 private struct Site {
@@ -56,6 +57,25 @@ private struct Site {
 }
 
 struct CapacityMarketTests {
+    @Test func `a call that loses its place and gets another counts once`() {
+        func starts(withdrawals: Int) -> [Double] {
+            var site = Site(capacity: 1000)
+            let entry = site.add()
+            for call in 0..<20 {
+                site.market.arrived(entry, free: 1000, now: Double(call))
+                site.market.began(entry)
+                for _ in 0..<withdrawals {
+                    site.market.withdrawn(entry)
+                    site.market.began(entry)
+                }
+                site.market.ended(entry, now: Double(call) + 0.1)
+            }
+            return site.market.classes.map { Double($0.starts) }
+        }
+        #expect(starts(withdrawals: 3) == starts(withdrawals: 0))
+        #expect(starts(withdrawals: 0).reduce(0, +) > 0)
+    }
+
     @Test func `a start that is quicker than the region happens in the call's way, a slower one never does`() {
         var site = Site(capacity: 1000)
         let quick = site.add(coldStart: 0.005, roundTrip: 0.03)

@@ -61,6 +61,8 @@ public struct MarketRetention: RetentionPolicy {
 
     public mutating func callBegan(_ function: FunctionIndex) { market.began(entries[function]) }
 
+    public mutating func callWithdrawn(_ function: FunctionIndex) { market.withdrawn(entries[function]) }
+
     public mutating func callEnded(_ function: FunctionIndex, ran: Double?, elsewhere: Bool, now: Double) {
         if let ran { market.measured(entries[function], duration: ran, elsewhere: elsewhere) }
         market.ended(entries[function], now: now)

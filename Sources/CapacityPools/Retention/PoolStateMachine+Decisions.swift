@@ -31,14 +31,17 @@ extension PoolStateMachine {
         let free = freeCommon + Self.mebibytes(areas[Self.common].ending)
         let time = Self.seconds(now)
         retention.callArrived(function, free: free, now: time)
-        if hasIdle(kind) && !waiters.hasAny(of: kind) || startingAhead(kind, patience: request.patience, now: now) != nil {
-            guard !retention.usesIdle(function) else { return decision }
+        let ready = waiters.hasAny(of: kind) ? nil : idle(kind, home: request.home)
+        if let slot = ready ?? startingAhead(kind, patience: request.patience, now: now) {
+            guard !isWorthUsing(slot) else { return decision }
             decision.choice = .forward
             decision.worth = .tooLong
             return decision
         }
         let missing = CapacityMarket.Missing(
             memory: Self.mebibytes(request.kind.memory.bytes) - free, slots: missingSlots(hasSpare(kind) ? 0 : 1))
+        // Nobody gives way to a call that will be throttled.
+        let makesRoom = makesRoom && !isAtLimit(kind, request.concurrencyMax)
         let answer = retention.decideMiss(function, missing: missing, makesRoom: makesRoom, now: time)
         for victim in answer.victims { evict(victim, for: kind, now: now, actions: &decision.actions) }
         (decision.choice, decision.worth, decision.gain) = (answer.choice, answer.worth, answer.gain)
@@ -104,7 +107,8 @@ extension PoolStateMachine {
 
     // MARK: Calls elsewhere
 
-    /// A call of this class goes to a region. Every one is to be followed by ``forwardedEnded(_:ran:now:)``.
+    /// A call of this class goes to a region. Every one is to be followed by ``forwardedEnded(_:ran:now:)``, or by
+    /// ``forwardedWithdrawn(_:)``.
     /// - Returns: the function's number; `nil` if it has no entry.
     public mutating func forwardedBegan(_ kind: ContainerClass, now: EngineInstant) -> FunctionIndex? {
         guard let function = functionIndex(kind) else { return nil }
@@ -115,6 +119,11 @@ extension PoolStateMachine {
     /// A region started a container for a call and took so long: better than nothing, as long as none has been started here.
     public mutating func noteStartElsewhere(_ function: FunctionIndex, took time: Duration) {
         if !functions[function].hasStarted { functions[function].coldStart = time.inSeconds }
+    }
+
+    /// How long the runs of a class's function have taken, in seconds; `nil` where none was seen. O(1).
+    public func runTimes(_ kind: ContainerClass) -> (here: Double?, there: Double?) {
+        functionIndex(kind).map { retention.runTimes($0) } ?? (nil, nil)
     }
 
     /// What a mebibyte-second of the memory that all share costs now, in seconds of latency. O(1).

@@ -41,6 +41,8 @@ public protocol RetentionPolicy: Sendable {
     mutating func callArrived(_ function: FunctionIndex, free: Double, now: Double)
     /// The call has a place: a container here, or a region.
     mutating func callBegan(_ function: FunctionIndex)
+    /// A call that had a place has lost it and is to have another. It is not over.
+    mutating func callWithdrawn(_ function: FunctionIndex)
     /// A call that had a place is over.
     ///
     /// - Parameters:
@@ -148,6 +150,7 @@ extension RetentionPolicy {
     public mutating func capacityChanged(to mebibytes: Double) {}
     public mutating func callArrived(_ function: FunctionIndex, free: Double, now: Double) {}
     public mutating func callBegan(_ function: FunctionIndex) {}
+    public mutating func callWithdrawn(_ function: FunctionIndex) {}
     public mutating func callEnded(_ function: FunctionIndex, ran: Double?, elsewhere: Bool, now: Double) {}
     public mutating func containerStarts(_ container: ContainerID, of function: FunctionIndex, now: Double) {}
     public mutating func containerIsBusy(_ container: ContainerID, of function: FunctionIndex) {}

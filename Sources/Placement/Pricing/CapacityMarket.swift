@@ -178,6 +178,9 @@ public struct CapacityMarket: Sendable {
     /// The call goes on, here or in a region.
     public mutating func began(_ entry: Entry) { functions[entry].inFlight += 1 }
 
+    /// The call has lost its place and is to have another: its next ``began(_:)`` is that of the same call. O(1).
+    public mutating func withdrawn(_ entry: Entry) { functions[entry].inFlight -= 1 }
+
     /// A call is over, wherever it ran.
     public mutating func ended(_ entry: Entry, now: Double) {
         functions[entry].inFlight -= 1
