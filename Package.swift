@@ -170,7 +170,7 @@ let package = Package(
                 .asyncHTTPClient, .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1, .nioHTTP2,
                 .nioPosix, .nioSSL, .serviceLifecycle, .systemPackage,
             ]),
-        tests("EngineTests", ["Engine", .configuration, .systemPackage, .yams]),
+        tests("EngineTests", ["EngineCore", "Engine", "FunctionCatalog", .configuration, .systemPackage, .yams]),
         tests("TidyTests", []),
     ]
 )

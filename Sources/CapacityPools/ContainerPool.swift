@@ -190,6 +190,11 @@ public final class ContainerPool: Sendable {
             })
     }
 
+    /// Lets containers of a retired version serve further calls, until it is retired again.
+    public func reinstate(_ version: PinnedVersion) {
+        state.withLock { $0.machine.reinstate(revision: version.revision) }
+    }
+
     func kind(of version: PinnedVersion) -> ContainerClass? {
         guard let manifest = host.manifest(for: version.runtime) else { return nil }
         return ContainerClass(

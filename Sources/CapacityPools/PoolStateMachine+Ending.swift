@@ -87,6 +87,16 @@ extension PoolStateMachine {
         return actions
     }
 
+    /// Containers of a retired revision may be kept again: it runs in place of one that cannot. O(1), and O(classes + ``retiredMax``) if
+    /// it was retired.
+    public mutating func reinstate(revision: String) {
+        guard retired.remove(revision) != nil else { return }
+        retiredOrder.removeAll { $0 == revision }
+        for kind in classes.indices where !classes[kind].isVacant && classes[kind].kind.revision == revision {
+            classes[kind].isRetired = false
+        }
+    }
+
     /// Takes nothing new, ends what is idle or spare and answers who waits. What runs may finish.
     public mutating func drain(now: EngineInstant) -> [PoolAction] {
         isDraining = true

@@ -175,7 +175,8 @@ public final class BundleStore: Sendable {
         }
     }
 
-    private static func digest(of bytes: [UInt8]) -> ContentDigest {
+    /// The SHA-256 that names a package. O(bytes).
+    public static func digest(of bytes: [UInt8]) -> ContentDigest {
         guard let digest = ContentDigest(bytes: SHA256.hash(data: bytes)) else {
             preconditionFailure("A SHA-256 has 32 bytes.")
         }

@@ -34,6 +34,7 @@ enum ConfigurationKeys {
         "replication.timeoutMilliseconds": 10000,
         "replication.callsPerRegion": 1200,
         "replication.quietSeconds": 600,
+        "replication.heldSecondsMax": 86400,
         "placement.policy": "market",
         "placement.rareCalls": 3,
         "placement.functionsCounted": 1_048_576,

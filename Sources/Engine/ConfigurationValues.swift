@@ -178,6 +178,7 @@ struct ConfigurationValues {
         replication.timeout = .milliseconds(try integer("replication.timeoutMilliseconds", in: 100...600_000))
         replication.callsPerRegion = Double(try integer("replication.callsPerRegion", in: 1...1_000_000_000))
         replication.quiet = .seconds(try integer("replication.quietSeconds", in: 1...31_536_000))
+        replication.heldMax = .seconds(try integer("replication.heldSecondsMax", in: 1...31_536_000))
         return replication
     }
 

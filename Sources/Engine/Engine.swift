@@ -53,6 +53,7 @@ public struct Engine: Sendable {
             directory: configuration.data.string,
             onSuperseded: { versions in
                 for version in versions { relay.pool?.retire(version) }
+                relay.superseded(versions)
             }, onCapacityChanged: { targets in relay.pool?.dedicate(targets) },
             onPermissionsChanged: { permissions in relay.pool?.permissionsChanged(permissions) })
         for account in catalog.damagedPermissions {
@@ -95,6 +96,10 @@ public struct Engine: Sendable {
             countMax: configuration.recordsMax, logBytesMax: configuration.recordLogsMax, arrivalsMax: configuration.arrivalsMax)
         let stale = StaleVersions(catalog: catalog) { bundles.contains($0) }
         let replicator = replicator(regions, catalog, bundles, packageThreads)
+        relay.onSuperseded = { versions in
+            stale.superseded(versions)
+            replicator?.superseded(versions)
+        }
         let router = InvocationRouter(
             node: configuration.nodeName, role: configuration.role, policy: PlacementPolicy(configuration: configuration.placement),
             pool: pool, regions: regions, site: site, hedging: configuration.peers?.hedging,
@@ -122,6 +127,9 @@ public struct Engine: Sendable {
         ]
         if let regions { services.append(UntilShutdown("regions") { await regions.run() }) }
         if let replicator { services.append(UntilShutdown("replication") { await replicator.run() }) }
+        if let feed = parts.reports {
+            services.append(UntilShutdown("held versions") { await releaseUnused(catalog, feed, sweeper) })
+        }
         if let site { services.append(UntilShutdown("site") { await site.directory.run() }) }
         services.append(Reload(configuration: configuration, identity: identity, regions: regions, logger: logger))
         services.append(operatorServer(parts))
@@ -264,9 +272,7 @@ extension Engine {
                 },
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
                 warmVersion: { key, version, revision in
-                    guard let held = catalog.heldInMemory(key, version, revision: revision), bundles.contains(held.codeDigest) else {
-                        return nil
-                    }
+                    guard let held = catalog.heldInMemory(key, version, revision: revision) else { return nil }
                     let own = try? catalog.pinned(key, version)
                     let running = own.flatMap { $0.isAlike(held) ? $0 : nil } ?? held
                     return router.isWarm(running) ? running : nil
@@ -314,7 +320,8 @@ extension Engine {
                     stale.superseded(change.superseded)
                     replicator?.superseded(change.superseded)
                     sweeper.remove(change.unreferenced)
-                }, replicate: replicate, holders: { version in regions?.holders(revision: version.revision) ?? [] },
+                }, replicate: replicate, abandoned: { replicator?.abandoned($0) },
+                holders: { version in regions?.holders(revision: version.revision) ?? [] },
                 provisionedStatus: { ProvisionedStatus($0, $1, pool) }, threadPool: parts.packageThreads, affinityTokens: tokens),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }

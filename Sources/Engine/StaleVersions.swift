@@ -31,6 +31,8 @@ final class StaleVersions: Sendable {
                     former[version.key] = nil
                     return
                 }
+                // Only a setting was changed: what there was before has the same code, and what had other code is still wanted.
+                if version.codeDigest == current?.codeDigest, former[version.key] != nil { return }
                 if former.count >= Self.rememberedMax, former[version.key] == nil, let other = former.keys.first { former[other] = nil }
                 former[version.key] = version
             }
@@ -41,7 +43,9 @@ final class StaleVersions: Sendable {
     func version(for version: PinnedVersion) -> PinnedVersion? {
         guard version.version == .latest, version.placement.servesStale else { return nil }
         let published = catalog.allVersions(of: version.key).filter { $0.version != .latest }.sorted { $0.version > $1.version }
-        let candidates = (former.withLock { $0[version.key] }.map { [$0] } ?? []) + published
+        // The account's choice of isolation holds for what was made before it, too.
+        let former = former.withLock { $0[version.key] }.flatMap { $0.sandbox.isolation == version.sandbox.isolation ? $0 : nil }
+        let candidates = (former.map { [$0] } ?? []) + published
         return candidates.first { hasCode($0.codeDigest) }
     }
 }

@@ -130,6 +130,11 @@ extension Catalog {
         return pinned
     }
 
+    /// Whether new calls are pinned to this revision, as far as memory tells. O(1); does not block.
+    public func isCurrent(_ version: PinnedVersion) -> Bool {
+        functions.withLock { $0.functions[version.key]?[version.version]?.revision == version.revision }
+    }
+
     /// The functions of a name, in the order of their ARNs, for an operator who does not say whose. O(functions) in memory.
     /// - Parameters:
     ///   - account: `nil` for those of every account.

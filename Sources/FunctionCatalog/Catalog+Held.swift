@@ -22,18 +22,20 @@ extension Catalog {
         let outcome = try store.write("keep \(version.arn)") { (outcome: Eviction) in
             held.withLock { cache in
                 if let saved = outcome.savedUse { cache.saved(upTo: saved) }
-                cache.drop(outcome.dropped)
+                cache.drop(outcome.dropped.map { .init(key: $0.key, version: $0.version, revision: $0.revision) })
                 _ = cache.remember(version, as: identity, used: cache.nextUse())
             }
         } _: { db in
             var eviction = try makeRoom(db)
             try db.execute(
                 sql: """
-                    INSERT INTO held_versions (account, region, name, number, revision, body, code_digest, used)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    ON CONFLICT DO UPDATE SET body = excluded.body, code_digest = excluded.code_digest, used = excluded.used
+                    INSERT INTO held_versions (account, region, name, number, revision, body, code_digest, used, used_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT DO UPDATE
+                    SET body = excluded.body, code_digest = excluded.code_digest, used = excluded.used, used_at = excluded.used_at
                     """,
-                arguments: Self.arguments(identity) + [body, version.codeDigest.hex, held.withLock { $0.nextUse() }])
+                arguments: Self.arguments(identity)
+                    + [body, version.codeDigest.hex, held.withLock { $0.nextUse() }, Self.wallClock()])
             eviction.unreferenced = try CodeUse.unreferenced(among: eviction.digests, db)
             return eviction
         }
@@ -93,24 +95,50 @@ extension Catalog {
         }
     }
 
+    /// Drops the versions that were neither used nor sent again since a moment, at most `limit`, those unused for longest first. A use is
+    /// taken to be as late as the call of this that follows it. Blocking; O(uses since the last call + `limit`).
+    ///
+    /// - Parameters:
+    ///   - since, now: seconds since 1970. Should the clock have been set forward, versions that are in use elsewhere are sent once more.
+    /// - Returns: what was dropped, and the digests nothing refers to any more; see ``delete(_:version:)``.
+    public func releaseUnused(
+        since: Double, limit: Int, now: Double = Catalog.wallClock()
+    ) throws(CatalogError) -> (versions: [HeldVersion], unreferenced: [ContentDigest]) {
+        let outcome = try store.write("release unused versions") { (outcome: Eviction) in
+            held.withLock { cache in
+                if let saved = outcome.savedUse { cache.saved(upTo: saved) }
+                cache.drop(outcome.dropped.map { .init(key: $0.key, version: $0.version, revision: $0.revision) })
+            }
+        } _: { db in
+            var eviction = Eviction()
+            try saveUses(&eviction, now: now, db)
+            try drop(
+                "rowid IN (SELECT rowid FROM held_versions WHERE used_at < ? ORDER BY used_at LIMIT ?)", [since, limit], &eviction, db)
+            eviction.unreferenced = try CodeUse.unreferenced(among: eviction.digests, db)
+            return eviction
+        }
+        return (outcome.dropped, outcome.unreferenced)
+    }
+
     /// All versions other nodes have sent, with their code, the most recently used first as far as that was written down. Blocking;
     /// O(held versions).
     public func heldVersions() throws(CatalogError) -> [HeldVersion] {
         try store.read("list the held versions") { db in
             try Row.fetchAll(
                 db, sql: "SELECT account, region, name, number, revision, code_digest FROM held_versions ORDER BY used DESC"
-            ).compactMap { row in
-                guard let digest = ContentDigest(hex: row["code_digest"] as String) else { return nil }
-                return HeldVersion(
-                    key: try VersionRow.key(row), version: FunctionVersion(number: row["number"]), revision: row["revision"],
-                    codeDigest: digest)
-            }
+            ).compactMap { try Self.version($0) }
         }
     }
 
+    private static func version(_ row: Row) throws -> HeldVersion? {
+        guard let digest = ContentDigest(hex: row["code_digest"] as String) else { return nil }
+        return HeldVersion(
+            key: try VersionRow.key(row), version: FunctionVersion(number: row["number"]), revision: row["revision"], codeDigest: digest)
+    }
+
     private struct Eviction {
-        var dropped: [HeldVersionCache.Identity] = []
-        var digests: Set<ContentDigest> = []
+        var dropped: [HeldVersion] = []
+        var digests: Set<ContentDigest> { Set(dropped.map(\.codeDigest)) }
         /// The newest use that was written down.
         var savedUse: Int64?
         var unreferenced: [ContentDigest] = []
@@ -121,25 +149,28 @@ extension Catalog {
         var eviction = Eviction()
         let excess = (try Int.fetchOne(db, sql: "SELECT count(*) FROM held_versions") ?? 0) + 1 - limits.heldVersions
         guard excess > 0 else { return eviction }
+        try saveUses(&eviction, now: Self.wallClock(), db)
+        try drop("rowid IN (SELECT rowid FROM held_versions ORDER BY used LIMIT ?)", [excess], &eviction, db)
+        return eviction
+    }
+
+    /// Writes down which versions were used since that was done last.
+    private func saveUses(_ eviction: inout Eviction, now: Double, _ db: Database) throws {
         let (uses, newest) = held.withLock { $0.unsavedUses() }
         let save = try db.cachedStatement(
-            sql:
-                "UPDATE held_versions SET used = ?6 WHERE account = ?1 AND region = ?2 AND name = ?3 AND number = ?4 AND revision = ?5"
-        )
-        for (identity, use) in uses { try save.execute(arguments: Self.arguments(identity) + [use]) }
-        eviction.savedUse = newest
-        let gone = try Row.fetchAll(
-            db,
             sql: """
-                DELETE FROM held_versions WHERE rowid IN (SELECT rowid FROM held_versions ORDER BY used LIMIT ?)
-                RETURNING account, region, name, number, revision, code_digest
-                """, arguments: [excess])
-        for row in gone {
-            eviction.dropped.append(
-                .init(key: try VersionRow.key(row), version: FunctionVersion(number: row["number"]), revision: row["revision"]))
-            if let digest = ContentDigest(hex: row["code_digest"] as String) { eviction.digests.insert(digest) }
-        }
-        return eviction
+                UPDATE held_versions SET used = ?6, used_at = ?7
+                WHERE account = ?1 AND region = ?2 AND name = ?3 AND number = ?4 AND revision = ?5
+                """)
+        for (identity, use) in uses { try save.execute(arguments: Self.arguments(identity) + [use, now]) }
+        eviction.savedUse = newest
+    }
+
+    private func drop(_ condition: String, _ arguments: StatementArguments, _ eviction: inout Eviction, _ db: Database) throws {
+        let gone = try Row.fetchAll(
+            db, sql: "DELETE FROM held_versions WHERE \(condition) RETURNING account, region, name, number, revision, code_digest",
+            arguments: arguments)
+        eviction.dropped += try gone.compactMap { try Self.version($0) }
     }
 
     private static func arguments(_ identity: HeldVersionCache.Identity) -> StatementArguments {

@@ -113,8 +113,8 @@ public final class Catalog: Sendable {
     /// What a sealed secret is bound to.
     static func secretPlace(id: String, account: String) -> String { "secret of access key \(id) of account \(account)" }
 
-    /// Seconds since 1970, for people: nothing is decided by it.
-    static func wallClock() -> Double { Date().timeIntervalSince1970 }
+    /// Seconds since 1970, for people; decided by it is only what held versions nobody has used for long.
+    public static func wallClock() -> Double { Date().timeIntervalSince1970 }
 
     static func newRevision() -> String { UUID().uuidString.lowercased() }
 }

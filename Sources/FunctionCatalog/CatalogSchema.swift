@@ -13,6 +13,15 @@ enum CatalogSchema {
         migrator.registerMigration("3") { db in
             try db.execute(sql: capacity)
         }
+        migrator.registerMigration("4") { db in
+            // When it was used or sent last, in seconds since 1970, as far as that was written down.
+            try db.execute(
+                sql: """
+                    ALTER TABLE held_versions ADD COLUMN used_at REAL NOT NULL DEFAULT 0;
+                    UPDATE held_versions SET used_at = CAST(strftime('%s', 'now') AS REAL);
+                    CREATE INDEX held_versions_by_time ON held_versions(used_at);
+                    """)
+        }
         return migrator
     }
 

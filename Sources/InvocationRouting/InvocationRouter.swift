@@ -103,6 +103,7 @@ public final class InvocationRouter: Sendable {
         var request = request
         if request.affinity != nil, let result = try await followAffinity(&request, &record) { return result }
         var excluded: Set<String> = []
+        var selection: RegionSelection?
         var isFull = false
         /// What this node said of the call's capacity: no region's refusal says it better.
         var refusal: InvocationError?
@@ -114,9 +115,15 @@ public final class InvocationRouter: Sendable {
         var forwarded: FunctionIndex?
         defer { if let forwarded { pool.forwardedEnded(forwarded, by: record.remote) } }
         while true {
-            // An old version is served from here alone.
-            let selection = record.staleRevision == nil ? regions?.choose(for: request.function, tried: excluded) : nil
-            let weighed = known ?? weigh(request, selection)
+            // An old version is served from here alone; why no region took the newest stays as it was.
+            if record.staleRevision == nil {
+                selection = regions?.choose(for: request.function, tried: excluded)
+            } else {
+                selection?.region = nil
+                let reachable = selection?.reachable ?? []
+                selection?.declined.formUnion(reachable)
+            }
+            let weighed = known ?? (record.staleRevision == nil ? weigh(request, selection) : Weighed(worth: .uncommon))
             let decision = policy.decide(inputs(request, weighed, selection, isFull: isFull))
             if known == nil {
                 if record.staleRevision == nil { record.placement = weighed.basis }
@@ -159,6 +166,7 @@ public final class InvocationRouter: Sendable {
                             .codeNotCurrent,
                             "The code of \(request.function.arn) is not here yet, and no region can take the call. Try again in a moment.")
                     }
+                    pool.reinstate(stale)
                     request = request.running(stale)
                     record.serve(stale)
                     known = nil

@@ -78,6 +78,24 @@ import Testing
         #expect(model.pool.counts.idle == 1)
     }
 
+    @Test func `a replaced revision that runs in place of the new one keeps its containers, until it is replaced again`() throws {
+        var model = PoolModel(PoolConfiguration(memory: .mebibytes(1024), startsMax: 8))
+        let old = try PoolModel.kind(0, 0, mebibytes: 128)
+        for isClassKnown in [false, true] {
+            if isClassKnown { model.lease(old) }
+            model.take(model.pool.retire(revision: old.revision, now: model.now))
+            model.pool.reinstate(revision: old.revision)
+            if !isClassKnown { model.lease(old) }
+            model.take(model.pool.release(model.leased.removeLast(), keep: true, now: model.now))
+            #expect(model.pool.counts.idle == 1)
+            model.take(model.pool.retire(revision: old.revision, now: model.now))
+            model.performAll()
+            #expect(model.pool.counts == PoolCounts())
+            model.pool.reinstate(revision: old.revision)
+        }
+        #expect(model.pool.brokenInvariant() == nil)
+    }
+
     @Test func `boots of the warming pool are bounded like any other starts`() {
         var model = PoolModel(PoolConfiguration(memory: .mebibytes(1024), startsMax: 2, warmingTargets: ["python": 5]))
         model.take(model.pool.tick(now: model.now))

@@ -49,6 +49,7 @@ struct LambdaNode: Sendable {
         invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
         provisionedStatus: @escaping @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus = { _, _ in .inProgress },
         replicate: (@Sendable ([PinnedVersion]) async throws(InvocationError) -> Void)? = nil,
+        abandoned: @escaping @Sendable ([PinnedVersion]) -> Void = { _ in },
         clock: LambdaClock = .system, identity: NodeIdentity? = nil, tokens: AffinityTokens? = nil,
         configure: (inout LambdaServerConfiguration) -> Void = { _ in },
         _ body: (LambdaNode) async throws -> Void
@@ -80,7 +81,7 @@ struct LambdaNode: Sendable {
                 KnownRuntime(identifier: "provided.al2023", needsHandler: false),
             ],
             invoke: invoke, invokeWarm: invokeWarm, isWarm: isWarm, functionChanged: { changes.add($0) },
-            replicate: replicate, provisionedStatus: provisionedStatus, clock: clock, affinityTokens: tokens)
+            replicate: replicate, abandoned: abandoned, provisionedStatus: provisionedStatus, clock: clock, affinityTokens: tokens)
         let (ports, bound) = AsyncStream<Int>.makeStream()
         let server = LambdaServer(
             configuration: configuration, services: services, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,

@@ -86,4 +86,22 @@ import Testing
         #expect(try catalog.release(key(), .published(1), revision: "r") == [])
         #expect(try Catalog(directory: directory.path).heldVersions() == [])
     }
+
+    @Test func `PLACE-02 what nobody used or sent again for long is dropped, a few at a time, also after a restart`() throws {
+        let start = Catalog.wallClock()
+        let catalog = try Catalog(directory: directory.path)
+        for number in 1...4 { try catalog.hold(version(number)) }
+        // All were used just now.
+        #expect(try catalog.releaseUnused(since: start + 50, limit: 9, now: start + 100).versions == [])
+        #expect(try isHeld(1, in: catalog))
+        try catalog.hold(version(2))
+        let first = try catalog.releaseUnused(since: start + 150, limit: 1, now: start + 200)
+        #expect(first.versions.count == 1 && first.unreferenced == first.versions.map(\.codeDigest))
+
+        let reopened = try Catalog(directory: directory.path)
+        let second = try reopened.releaseUnused(since: start + 150, limit: 9, now: start + 300)
+        #expect(Set((first.versions + second.versions).map(\.codeDigest)) == [code(3).digest, code(4).digest])
+        #expect(try [1, 2].allSatisfy { try isHeld($0, in: reopened) })
+        #expect(try ![3, 4].contains { try isHeld($0, in: reopened) })
+    }
 }

@@ -120,7 +120,7 @@ import Testing
             }
             try db.execute(sql: "ALTER TABLE accounts DROP COLUMN permission; ALTER TABLE functions DROP COLUMN reserved_concurrency")
             try db.execute(sql: "DELETE FROM generations WHERE subject = 'capacity'")
-            try db.execute(sql: "DELETE FROM grdb_migrations WHERE identifier IN ('2', '3')")
+            try db.execute(sql: "DELETE FROM grdb_migrations WHERE identifier IN ('2', '3', '4')")
         }
         let later = try Catalog(directory: directory.path)
         #expect(try later.entry(key(), .latest) == made)

@@ -50,6 +50,17 @@ struct ReplicationQueueTests {
         #expect(queue.add("task", 1, due: milliseconds(50), now: milliseconds(50)) == true)
     }
 
+    @Test func `what is postponed is due again later, as if it had not been tried`() {
+        var queue = queue()
+        queue.add("task", 1, due: milliseconds(0), now: milliseconds(0))
+        for round: Int64 in 0..<9 {
+            #expect(queue.next(now: milliseconds(round * 50)) != nil)
+            queue.postponed("task", due: milliseconds(round * 50 + 50))
+            #expect(queue.next(now: milliseconds(round * 50 + 49)) == nil)
+        }
+        #expect(queue.count == 1 && queue.underWayCount == 0)
+    }
+
     @Test func `no more tasks wait than may`() {
         var queue = queue()
         for number in 0..<10 { queue.add("\(number)", number, due: milliseconds(0), now: milliseconds(0)) }

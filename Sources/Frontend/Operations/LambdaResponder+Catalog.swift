@@ -38,7 +38,6 @@ extension LambdaResponder {
         _ key: FunctionKey,
         _ work: @escaping @Sendable (Catalog, ChangeRevisions, inout FunctionChange) throws(LambdaError) -> FunctionEntry
     ) async throws(LambdaError) -> FunctionEntry {
-        let revisions: ChangeRevisions
         if let replicate = services.replicate {
             let (rehearsed, versions) = try await blocking.run { [self] () throws(LambdaError) in
                 var revisions = ChangeRevisions()
@@ -49,16 +48,26 @@ extension LambdaResponder {
                 }
                 return (revisions, versions)
             }
-            do throws(InvocationError) {
-                try await replicate(versions)
+            do throws(LambdaError) {
+                do throws(InvocationError) {
+                    try await replicate(versions)
+                } catch {
+                    throw LambdaError(.serviceUnavailable, error.message)
+                }
+                return try await commit(key, rehearsed, work)
             } catch {
-                throw LambdaError(.serviceUnavailable, error.message)
+                services.abandoned(versions)
+                throw error
             }
-            revisions = rehearsed
-        } else {
-            revisions = ChangeRevisions()
         }
-        return try await blocking.run { [self] () throws(LambdaError) in
+        return try await commit(key, ChangeRevisions(), work)
+    }
+
+    private func commit(
+        _ key: FunctionKey, _ revisions: ChangeRevisions,
+        _ work: @escaping @Sendable (Catalog, ChangeRevisions, inout FunctionChange) throws(LambdaError) -> FunctionEntry
+    ) async throws(LambdaError) -> FunctionEntry {
+        try await blocking.run { [self] () throws(LambdaError) in
             try changing(key) { (catalog, change) throws(LambdaError) in try work(catalog, revisions, &change) }
         }
     }
@@ -69,23 +78,49 @@ extension LambdaResponder {
         _ package: DeploymentPackage, to key: FunctionKey,
         _ work: @escaping @Sendable (Catalog, CodeReference, ChangeRevisions, inout FunctionChange) throws(CatalogError) -> FunctionEntry
     ) async throws(LambdaError) -> FunctionEntry {
-        let code = try await blocking.run { [self] () throws(LambdaError) in try package.store(in: services.bundles) }
+        let code = try await blocking.run { [self] () throws(LambdaError) in try keeping(package) }
         do throws(LambdaError) {
-            return try await making(key) { [self] (catalog, revisions, change) throws(LambdaError) in
+            let entry = try await making(key) { [self] (catalog, revisions, change) throws(LambdaError) in
                 if !services.bundles.contains(code.digest) { _ = try package.store(in: services.bundles) }
                 do throws(CatalogError) { return try work(catalog, code, revisions, &change) } catch { throw LambdaError(error, key) }
             }
+            letGo(code.digest)
+            return entry
         } catch {
-            try await blocking.run { [self] () throws(LambdaError) in removeBundles([code.digest]) }
+            // Containers may run from it, or another function be deployed from it: whoever knows removes it.
+            letGo(code.digest)
+            services.functionChanged(FunctionChange(superseded: [], unreferenced: [code.digest]))
             throw error
         }
     }
 
-    /// Removes the bundles among `digests` that nothing in the catalog refers to. What cannot be removed now stays until it is
-    /// named again.
+    /// Unpacks and keeps a package, which nobody removes until ``letGo(_:)``. Blocks.
+    func keeping(_ package: DeploymentPackage) throws(LambdaError) -> CodeReference {
+        let digest = BundleStore.digest(of: package.zip)
+        // A removal that has begun is over then, and one that begins later leaves it.
+        changes.withLock { _ in deploying.withLock { $0[digest, default: 0] += 1 } }
+        do throws(LambdaError) {
+            return try package.store(in: services.bundles)
+        } catch {
+            letGo(digest)
+            throw error
+        }
+    }
+
+    /// A deployment has ended, one way or the other. Does not block.
+    func letGo(_ digest: ContentDigest) {
+        deploying.withLock { deploying in
+            let count = (deploying[digest] ?? 1) - 1
+            deploying[digest] = count > 0 ? count : nil
+        }
+    }
+
+    /// Removes the bundles among `digests` that nothing in the catalog refers to and that are not being deployed. What cannot be removed
+    /// now stays until it is named again.
     func removeBundles(_ digests: Set<ContentDigest>) {
         changes.withLock { _ in
-            guard let unreferenced = try? services.catalog.unreferenced(among: digests) else { return }
+            let candidates = deploying.withLock { digests.subtracting($0.keys) }
+            guard let unreferenced = try? services.catalog.unreferenced(among: candidates) else { return }
             for digest in unreferenced {
                 do throws(ContentError) {
                     try services.bundles.remove(digest)

@@ -17,7 +17,9 @@ extension LambdaResponder {
                 return (key, revision, publish, architecture, package, LambdaAnswer?.none)
             }
             // Unpacking is the check; what nothing refers to goes again.
-            removeBundles([try package.store(in: services.bundles).digest])
+            let digest = try keeping(package).digest
+            letGo(digest)
+            services.functionChanged(FunctionChange(superseded: [], unreferenced: [digest]))
             return (key, revision, publish, architecture, package, .configuration(current, qualifier: nil))
         }
         if let dryRun { return dryRun }

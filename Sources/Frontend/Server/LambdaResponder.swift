@@ -21,6 +21,8 @@ final class LambdaResponder: Sendable {
     let blocking: BlockingWork
     /// Held from before a change to the catalog until after it, so that every version that is superseded is noticed once.
     let changes = Mutex(())
+    /// The packages that are being deployed, which nothing refers to yet, and by how many requests. Bounded by the requests under way.
+    let deploying = Mutex<[ContentDigest: Int]>([:])
     private let verifier: SignatureVerifier
     private let date = HTTPDate()
     private let codeRequests = Atomic<Int>(0)

@@ -47,7 +47,8 @@ public final class LambdaServer: Service {
     }
 
     /// Removes the bundles among `digests` that no function refers to; for those that ``FunctionChange/unreferenced`` named, once
-    /// nothing runs from them. A deployment of the same package at the same time keeps it. Blocks: not on an event loop.
+    /// nothing runs from them. A deployment of the same package at the same time keeps it, and names it again if it fails. Blocks: not
+    /// on an event loop.
     public func removeUnreferencedBundles(_ digests: Set<ContentDigest>) { responder.removeBundles(digests) }
 
     private func transport() throws -> HTTPServerBuilder {

@@ -21,10 +21,13 @@ public struct LambdaServices: Sendable {
     /// Whether ``invokeWarm`` may well find a container of this version idle: asked before a call is verified for it, on an event
     /// loop, so it must be quick. A wrong answer costs time and nothing else.
     public var isWarm: @Sendable (PinnedVersion) -> Bool
-    /// Called after a change is durable and before it is answered, on a thread that may block for a moment.
+    /// Called after a change is durable and before it is answered, on a thread that may block for a moment; and when a deployment has
+    /// failed, with nothing superseded, on any thread.
     public var functionChanged: @Sendable (FunctionChange) -> Void
     /// Returns when enough regions hold these versions for calls of them to be served; `nil`: this node has no regions that must.
     public var replicate: (@Sendable ([PinnedVersion]) async throws(InvocationError) -> Void)?
+    /// Told of versions that were handed to ``replicate`` by a change that was not made.
+    public var abandoned: @Sendable ([PinnedVersion]) -> Void
     /// The regions that hold a version, as far as this node knows.
     public var holders: @Sendable (PinnedVersion) -> [String]
     /// How far the containers have come that are provisioned for a version. Asked on a thread that may block for a moment.
@@ -41,6 +44,7 @@ public struct LambdaServices: Sendable {
         invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
         functionChanged: @escaping @Sendable (FunctionChange) -> Void = { _ in },
         replicate: (@Sendable ([PinnedVersion]) async throws(InvocationError) -> Void)? = nil,
+        abandoned: @escaping @Sendable ([PinnedVersion]) -> Void = { _ in },
         holders: @escaping @Sendable (PinnedVersion) -> [String] = { _ in [] },
         provisionedStatus: @escaping @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus = { _, _ in .inProgress },
         threadPool: NIOThreadPool = .singleton, clock: LambdaClock = .system, affinityTokens: AffinityTokens? = nil
@@ -53,6 +57,7 @@ public struct LambdaServices: Sendable {
         self.isWarm = isWarm
         self.functionChanged = functionChanged
         self.replicate = replicate
+        self.abandoned = abandoned
         self.holders = holders
         self.provisionedStatus = provisionedStatus
         self.threadPool = threadPool
@@ -78,6 +83,6 @@ public struct KnownRuntime: Hashable, Sendable {
 public struct FunctionChange: Sendable {
     /// No new call is pinned to these; their containers may end when they are idle.
     public let superseded: [PinnedVersion]
-    /// Packages that no function refers to any more; their bundles may go when nothing runs from them.
+    /// Packages that no function may refer to any more; the bundles of those that none does may go when nothing runs from them.
     public let unreferenced: [ContentDigest]
 }

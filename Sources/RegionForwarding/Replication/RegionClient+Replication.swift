@@ -26,12 +26,15 @@ extension RegionClient {
     }
 
     /// Lets the region drop a version that it has had no call of for `quiet`; it keeps it otherwise.
-    func release(_ version: PinnedVersion, quiet: Duration, until deadline: EngineInstant) async throws(InvocationError) {
-        guard reports.withLock({ $0.holds(version.revision) }) else { return }
+    /// - Returns: whether it does not hold it now.
+    func release(_ version: PinnedVersion, quiet: Duration, until deadline: EngineInstant) async throws(InvocationError) -> Bool {
+        guard reports.withLock({ $0.holds(version.revision) }) else { return true }
         var fields = VersionIdentity(version).fields
         fields[.waysideQuiet] = String(Int(quiet.wholeNanoseconds / 1_000_000))
         let answer = try await asking(.delete, ForwardWire.versionsPath, fields, answerBytesMax: ForwardWire.documentBytesMax, deadline)
-        if answer.status == 204 { reports.withLock { $0.showMissing(version.revision) } }
+        guard answer.status == 204 else { return false }
+        reports.withLock { $0.showMissing(version.revision) }
+        return true
     }
 
     /// The package of a version that this node has and the region holds. Its digest is for the caller to verify.

@@ -10,6 +10,8 @@ public struct ReplicationConfiguration: Hashable, Sendable {
     public var callsPerRegion = 1200.0
     /// A region beyond the breadth is released when it has had no call of the version for so long.
     public var quiet: Duration = .seconds(600)
+    /// A region drops a version that was neither called nor sent to it for so long. Whoever needs it sends it again.
+    public var heldMax: Duration = .seconds(86_400)
 
     /// Between two looks at what is missing, and how many versions one look takes in.
     public var lookInterval: Duration = .seconds(1)

@@ -5,7 +5,8 @@ import EngineCore
 /// ```
 ///  add ──► waiting ──due──► under way ──done──► resting, until which it is not added again
 ///             ▲                 │
-///             └─── failed ◄─────┘   after triesMax: forgotten
+///             ├─── failed ◄─────┤   after triesMax: forgotten
+///             └─── postponed ◄──┘
 /// ```
 struct ReplicationQueue<Key: Hashable & Sendable, Payload: Sendable>: Sendable {
     private struct Entry {
@@ -51,6 +52,12 @@ struct ReplicationQueue<Key: Hashable & Sendable, Payload: Sendable>: Sendable {
         guard rest > .zero else { return }
         if resting.count >= 4 * configuration.queueMax { resting = resting.filter { $0.value > now } }
         if resting.count < 4 * configuration.queueMax { resting[key] = now + rest }
+    }
+
+    /// It succeeded and is not done yet: it is due again later.
+    mutating func postponed(_ key: Key, due: EngineInstant) {
+        guard let payload = entries[key]?.payload else { return }
+        entries[key] = Entry(payload: payload, due: due)
     }
 
     /// - Parameter jitter: 0 to 1; the pause is varied by a fifth to either side.

@@ -82,10 +82,19 @@ extension Replicator {
             switch key {
             case .bring(_, let region):
                 rest = configuration.repeatMin
-                try await regions.client(region)?.bring(version, until: .now() + configuration.timeout)
+                // Both: it may be superseded while it waits here, and while it is sent.
+                if store.isCurrent(version) {
+                    try await regions.client(region)?.bring(version, until: .now() + configuration.timeout)
+                }
+                superseded([version])
             case .release(_, let region):
                 rest = configuration.quiet
-                try await regions.client(region)?.release(version, quiet: configuration.quiet, until: .now() + configuration.timeout)
+                let isReleased = try await regions.client(region)?.release(
+                    version, quiet: configuration.quiet, until: .now() + configuration.timeout)
+                // The region was called of it lately. A version that is current is looked at again; nobody looks at one that is not.
+                if isReleased == false, !store.isCurrent(version) {
+                    return state.withLock { $0.queue.postponed(key, due: .now() + configuration.quiet) }
+                }
             case .fetch: try await fetch(version)
             }
             state.withLock { $0.queue.done(key, rest: rest, now: .now()) }

@@ -8,13 +8,15 @@ import Synchronization
 /// a change ──► replicate(_:) ──► ReplicationRound: a quorum holds it ──► the change is made
 /// every second: which versions are held by too few or too many regions? ──┐
 /// want(_:): the code of a version is not here ────────────────────────────┼──► ReplicationQueue ──► bring · release · fetch
-/// superseded(_:): nobody is pinned to these any more ─────────────────────┘
+/// superseded(_:), abandoned(_:): nobody is pinned to these ───────────────┘
 /// ```
 public final class Replicator: Sendable {
     /// What it needs of the node.
     public struct Store: Sendable {
         /// The versions of the functions deployed here.
         public var versions: @Sendable () -> [PinnedVersion]
+        /// Whether new calls are pinned to this revision. O(1); must not block.
+        public var isCurrent: @Sendable (PinnedVersion) -> Bool
         /// Whether the code is unpacked here.
         public var hasCode: @Sendable (ContentDigest) -> Bool
         /// Unpacks the package that is here. Throws `codeUnavailable` if none is, or it is damaged.
@@ -23,11 +25,13 @@ public final class Replicator: Sendable {
         public var keep: @Sendable ([UInt8], ContentDigest) async throws(InvocationError) -> Void
 
         public init(
-            versions: @escaping @Sendable () -> [PinnedVersion], hasCode: @escaping @Sendable (ContentDigest) -> Bool,
+            versions: @escaping @Sendable () -> [PinnedVersion], isCurrent: @escaping @Sendable (PinnedVersion) -> Bool,
+            hasCode: @escaping @Sendable (ContentDigest) -> Bool,
             restore: @escaping @Sendable (ContentDigest) async throws(InvocationError) -> Void,
             keep: @escaping @Sendable ([UInt8], ContentDigest) async throws(InvocationError) -> Void
         ) {
             self.versions = versions
+            self.isCurrent = isCurrent
             self.hasCode = hasCode
             self.restore = restore
             self.keep = keep
@@ -87,9 +91,19 @@ public final class Replicator: Sendable {
 
     /// No new call is pinned to these: regions need not hold them, once the calls that are have ended.
     public func superseded(_ versions: [PinnedVersion]) {
+        release(versions) { regions.holders(revision: $0.revision) }
+    }
+
+    /// A change that had these sent to regions was not made. What is still on its way to one may be taken there all the same.
+    public func abandoned(_ versions: [PinnedVersion]) {
+        release(versions) { _ in regions.names }
+    }
+
+    /// What is current stays. What is lost here, because too much waits or this process ends, the regions drop when nobody calls it.
+    private func release(_ versions: [PinnedVersion], from names: (PinnedVersion) -> [String]) {
         guard configuration.breadth > 0 else { return }
-        for version in versions {
-            for region in regions.holders(revision: version.revision) {
+        for version in versions where !store.isCurrent(version) {
+            for region in names(version) {
                 add(.release(revision: version.revision, region: region), version, after: configuration.quiet)
             }
         }

@@ -10,7 +10,7 @@ import Testing
     /// A replicator of `pop-1` whose node has `versions` and their code unless told otherwise.
     private func with(
         _ fleet: Fleet, _ regions: [TestRegion], configuration: ReplicationConfiguration, versions: [PinnedVersion] = [],
-        keep: (@Sendable ([UInt8], ContentDigest) -> Void)? = nil, _ body: (Replicator, RegionDirectory) async throws -> Void
+        isCurrent: (@Sendable (PinnedVersion) -> Bool)? = nil, keep: (@Sendable ([UInt8], ContentDigest) -> Void)? = nil, _ body: (Replicator, RegionDirectory) async throws -> Void
     ) async throws {
         let directory = try RegionDirectory(
             peers: regions.map { RegionPeer(name: $0.name, url: "https://127.0.0.1:\($0.now.port)") },
@@ -19,7 +19,9 @@ import Testing
         let replicator = Replicator(
             regions: directory, configuration: configuration,
             store: Replicator.Store(
-                versions: { versions }, hasCode: { _ in keep == nil },
+                versions: { versions.filter { isCurrent?($0) ?? true } },
+                isCurrent: isCurrent ?? { version in versions.contains { $0.revision == version.revision } },
+                hasCode: { _ in keep == nil },
                 restore: { _ throws(InvocationError) in throw InvocationError(.codeUnavailable, "There is no package here.") },
                 keep: { bytes, digest in keep?(bytes, digest) }), logger: Fleet.logger)
         let result: Result<Void, any Error>
@@ -96,6 +98,78 @@ import Testing
                         var further = 0
                         for await _ in kept { further += 1 }
                         #expect(further == 0)
+                    }
+                }
+            }
+        }
+    }
+
+    private func until(_ condition: () -> Bool) async throws {
+        while !condition() { try await Task.sleep(for: .milliseconds(10)) }
+    }
+
+    @Test func `PLACE-02 what regions took for a change that was not made is released, and what is current is not`() async throws {
+        var configuration = configuration(1)
+        configuration.quiet = .milliseconds(100)
+        try await Fleet.with { fleet in
+            try await TestRegion.with(fleet, holding: []) { region in
+                let (kept, lost) = (try Fleet.version(revision: "kept"), try Fleet.version(revision: "lost"))
+                try await with(fleet, [region], configuration: configuration, versions: [kept]) { replicator, _ in
+                    try await replicator.replicate([kept, lost])
+                    #expect(region.now.versions.count == 2)
+                    replicator.abandoned([kept, lost])
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        group.addTask { await replicator.run() }
+                        try await until { region.now.versions["lost"] == nil }
+                        group.cancelAll()
+                    }
+                    #expect(region.now.versions["kept"] != nil)
+                }
+            }
+        }
+    }
+
+    @Test func `PLACE-02 a version that is superseded while it is brought is released`() async throws {
+        var configuration = configuration(1)
+        configuration.quiet = .milliseconds(100)
+        try await Fleet.with { fleet in
+            try await TestRegion.with(fleet, holding: []) { region in
+                // It is current until the region has taken it.
+                try await with(
+                    fleet, [region], configuration: configuration, versions: [try Fleet.version(revision: "old")],
+                    isCurrent: { _ in region.now.holdCount == 0 }
+                ) { replicator, directory in
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        group.addTask { await directory.run() }
+                        group.addTask { await replicator.run() }
+                        try await until { region.now.holdCount == 1 }
+                        try await until { region.now.versions.isEmpty }
+                        group.cancelAll()
+                    }
+                    #expect(region.now.holdCount == 1)
+                }
+            }
+        }
+    }
+
+    @Test func `PLACE-02 a superseded version that calls still come for is released once they have ended`() async throws {
+        var configuration = configuration(1)
+        configuration.quiet = .seconds(3)
+        try await Fleet.with { fleet in
+            try await TestRegion.with(fleet) { region in
+                let version = try Fleet.version()
+                try await with(fleet, [region], configuration: configuration) { replicator, _ in
+                    try await fleet.withClient(port: region.now.port) { client in
+                        _ = try await client.forward(try Fleet.request(), reason: .uncommon)
+                        try await replicator.replicate([version])
+                        replicator.superseded([version])
+                        // The region has been called less than the three seconds ago when it is asked first.
+                        _ = try await client.forward(try Fleet.request(), reason: .uncommon)
+                    }
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        group.addTask { await replicator.run() }
+                        try await until { region.now.versions.isEmpty }
+                        group.cancelAll()
                     }
                 }
             }
