@@ -129,7 +129,8 @@ import Testing
     @Test func `a rehearsed update names its package, and removes nothing itself`() async throws {
         try await LambdaNode.with { node in
             try await node.create("hello")
-            #expect(try await node.call(.put, "\(Self.functions)/hello/code", Self.update.merging(["DryRun": true]) { $1 }).status == 200)
+            let rehearsal = Self.update.merging(["DryRun": true]) { $1 }
+            #expect(try await node.call(.put, "\(Self.functions)/hello/code", rehearsal).status == 200)
             let named = node.changes.list.flatMap(\.unreferenced)
             #expect(named.count == 1 && named.allSatisfy { node.bundles.contains($0) })
         }

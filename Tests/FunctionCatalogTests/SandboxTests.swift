@@ -119,6 +119,7 @@ import Testing
                 try db.execute(sql: "DROP TRIGGER \(trigger)")
             }
             try db.execute(sql: "ALTER TABLE accounts DROP COLUMN permission; ALTER TABLE functions DROP COLUMN reserved_concurrency")
+            try db.execute(sql: "DROP INDEX held_versions_by_time; ALTER TABLE held_versions DROP COLUMN used_at")
             try db.execute(sql: "DELETE FROM generations WHERE subject = 'capacity'")
             try db.execute(sql: "DELETE FROM grdb_migrations WHERE identifier IN ('2', '3', '4')")
         }

@@ -10,7 +10,8 @@ import Testing
     /// A replicator of `pop-1` whose node has `versions` and their code unless told otherwise.
     private func with(
         _ fleet: Fleet, _ regions: [TestRegion], configuration: ReplicationConfiguration, versions: [PinnedVersion] = [],
-        isCurrent: (@Sendable (PinnedVersion) -> Bool)? = nil, keep: (@Sendable ([UInt8], ContentDigest) -> Void)? = nil, _ body: (Replicator, RegionDirectory) async throws -> Void
+        isCurrent: (@Sendable (PinnedVersion) -> Bool)? = nil, keep: (@Sendable ([UInt8], ContentDigest) -> Void)? = nil,
+        _ body: (Replicator, RegionDirectory) async throws -> Void
     ) async throws {
         let directory = try RegionDirectory(
             peers: regions.map { RegionPeer(name: $0.name, url: "https://127.0.0.1:\($0.now.port)") },
