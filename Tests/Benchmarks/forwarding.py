@@ -109,9 +109,11 @@ def measure_held(bench, count):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard < count + 1000:
         raise SystemExit(f"{count} connections need as many file descriptors, and {hard} are permitted (ulimit -Hn)")
-    # A few of them load their code, which takes for ever; the others wait for capacity. The region would tell that it is full, and be left
-    # alone, but for a container that is kept idle for another account.
-    region = {"capacity": {"memoryMebibytes": 1024, "warming": [], "waitersMax": 5 * count}, "sandbox": {"initTimeoutSeconds": 600}}
+    # One of them loads its code, which takes for ever; the others wait for their turn to start. A region with too little memory for all
+    # would refuse them, so this one believes that it has enough; a container that is kept idle for another account shows it is not full.
+    region = {"capacity": {"memoryMebibytes": 256 * count, "containersMax": 2 * count, "startsMax": 1, "warming": [],
+                           "waitersMax": 5 * count},
+              "sandbox": {"initTimeoutSeconds": 600}}
     with fleet(bench, region=region) as nodes:
         account, other = nodes.pop.account(), nodes.region.account("123456789013")
         deploy(other, "idle", "python")
