@@ -13,7 +13,8 @@ private struct Pop {
         self.situation = situation
         var configuration = PoolConfiguration(memory: .mebibytes(1000), containersMax: 100, keepAlive: .seconds(36_000))
         configuration.rareCalls = 3
-        configuration.functionsCounted = 1024
+        // Wide, so that ageing does not happen to meet a counter of the few functions here.
+        configuration.functionsCounted = 1 << 20
         model = PoolModel(
             configuration,
             retention: MarketRetention(
