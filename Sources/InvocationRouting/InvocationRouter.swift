@@ -185,7 +185,8 @@ public final class InvocationRouter: Sendable {
                     restarts += 1
                     record.note(error, at: node, since: began, request)
                 case .forward(let plan) where mayGoElsewhere(request, after: error, record):
-                    logger.warning(
+                    // The record tells it; a line for each call would drown the log when a region is down.
+                    logger.debug(
                         "a region did not answer a call, which is tried elsewhere",
                         metadata: ["region": "\(plan.region)", "error": "\(error)"])
                     excluded.insert(plan.region)

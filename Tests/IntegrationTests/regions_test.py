@@ -60,8 +60,13 @@ class ChoiceTest(BedTest):
         self.account.must_create("lied", {"app.py": SLOW_START})
         self.hold("lied", "region-3")
         self.warm("lied", "region-2")
+        # A container that is warm needs no package, so none is.
+        for region in ("region-2", "region-3"):
+            self.cool(region)
+            wait_for(lambda: not self.versions(region)["lied"].get("idle"), f"{region} tells that it is not warm")
         content = self.bed["region-2"].data / "content"
         content.rename(content.with_name("elsewhere"))
+        self.addCleanup(content.with_name("elsewhere").rename, content)
         answer, record = self.call("lied")
         self.assertEqual((answer.status, record["site"]), (200, "region-3"), record)
         self.assertEqual(self.score(record, "region-2")["exclusion"], "tried")
@@ -69,7 +74,6 @@ class ChoiceTest(BedTest):
                          [("region-2", "before_start", "version_not_held")])
         _, record = self.call("lied")
         self.assertEqual((record["site"], self.score(record, "region-2")["exclusion"]), ("region-3", "version_not_held"))
-        content.with_name("elsewhere").rename(content)
 
     def test_PLACE_14_a_slow_warm_region_is_passed_over(self):
         """PLACE-14"""

@@ -189,9 +189,7 @@ class CurrencyTest(ReplicationTest):
 
     def lose(self, made, name):
         """The POP loses the code of a version, and the containers that run from it."""
-        listed = json.loads(self.bed["pop-1"].tool("instance", "list", "--output", "json").stdout)["instances"]
-        for instance in listed:
-            self.bed["pop-1"].tool("instance", "kill", str(instance["instance"]))
+        self.cool("pop-1")
         wait_for(lambda: self.bed["pop-1"].pools()["containersIdle"] == 0, f"no container of {name} is left")
         self.package("pop-1", made).unlink()
         shutil.rmtree(self.bundle("pop-1", made))

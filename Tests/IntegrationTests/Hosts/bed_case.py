@@ -71,6 +71,12 @@ class BedTest(unittest.TestCase):
         self.ready()
         wait_for(lambda: self.versions(region).get(name, {}).get("idle"), f"{region} tells that it is warm")
 
+    def cool(self, node):
+        """Ends every instance of a node."""
+        listed = json.loads(self.bed[node].tool("instance", "list", "--output", "json").stdout)["instances"]
+        for instance in listed:
+            self.bed[node].tool("instance", "kill", str(instance["instance"]))
+
     def hold(self, name, region):
         """Has one more region hold a function, by calling it there while the others are cut off."""
         self.warm(name, region)
