@@ -129,10 +129,10 @@ class SaturationTest(BedTest):
     def test_PLACE_14_a_warm_region_at_full_load_is_passed_over(self):
         """PLACE-14"""
         self.ready()
-        self.account.must_create("full", {"app.py": SLEEP}, MemorySize=128)
+        self.account.must_create("full", {"app.py": SLEEP}, MemorySize=128, Timeout=30)
         for region in ("region-2", "region-1"):
             self.warm_by(region)
-        long = threading.Thread(target=self.account.invoke, args=("full", {"seconds": 6}))
+        long = threading.Thread(target=self.account.invoke, args=("full", {"seconds": 15}))
         long.start()
         self.addCleanup(long.join)
         busy = wait_for(lambda: next((name for name in self.bed.region_names if self.bed[name].pools()["containersBusy"]), None),
