@@ -38,8 +38,6 @@ struct ConnectionGenerations<Connections> {
 
     init(_ current: Connections) { self.current = current }
 
-    var retiredCount: Int { retired.count }
-
     /// - Parameters:
     ///   - until: when the present ones end at the latest.
     ///   - retiredMax: how many there may be that only end.

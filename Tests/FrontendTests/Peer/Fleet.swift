@@ -3,7 +3,10 @@ import Foundation
 import Frontend
 import Logging
 import NIOCore
+import NIOPosix
+import NIOSSL
 import RegionForwarding
+import Testing
 
 /// A certificate authority of its own with the nodes of a test.
 struct Fleet: Sendable {
@@ -90,6 +93,37 @@ func withForwarding(
             try await fleet.withClient(port: region.now.port, configuration: configuration, package: package) { client in
                 try await body(client, region)
             }
+        }
+    }
+}
+
+extension Fleet {
+    /// Serves as `region-1` with a pipeline of the test's own above TLS, and calls it.
+    func withServer(
+        _ configure: @escaping @Sendable (any Channel) throws -> Void, _ body: (RegionClient) async throws -> Void
+    ) async throws {
+        var configuration = try identity("region-1").serverConfiguration
+        configuration.applicationProtocols = ["h2"]
+        let tls = try NIOSSLContext(configuration: configuration)
+        let server = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
+                    try configure(channel)
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        try await withClient(port: server.localAddress?.port ?? 0) { try await body($0) }
+        try await server.close()
+    }
+
+    /// One call, which must have surely not started.
+    func expectNotStarted(_ client: RegionClient) async {
+        await #expect {
+            try await client.forward(try Self.request(), reason: .uncommon)
+        } throws: {
+            let error = $0 as? InvocationError
+            return error?.code == .overloaded && error?.surelyNotStarted == true
         }
     }
 }
