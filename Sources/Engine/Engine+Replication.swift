@@ -28,8 +28,9 @@ extension Engine {
     }
 
     static func codePresence(_ bundles: BundleStore, _ replicator: Replicator?, _ stale: StaleVersions) -> CodePresence {
-        CodePresence(
-            isHere: { bundles.contains($0.codeDigest) }, want: { replicator?.want($0) }, stale: { stale.version(for: $0) },
+        let seen = SeenBundles(bundles)
+        return CodePresence(
+            isHere: { seen.contains($0.codeDigest) }, want: { replicator?.want($0) }, stale: { stale.version(for: $0) },
             forwarded: { replicator?.forwarded($0) })
     }
 

@@ -117,6 +117,7 @@ public struct Engine: Sendable {
         var services: [any Service] = [
             UntilShutdown("sandboxes") { try await host.run() },
             UntilShutdown("pool") { await pool.run() },
+            UntilShutdown("calls") { await router.run() },
             UntilShutdown("sizing") {
                 await sizing.keep { pool.sizingHistory }
                 sizing.write(pool.sizingHistory)
@@ -275,9 +276,9 @@ extension Engine {
                     guard let held = catalog.heldInMemory(key, version, revision: revision) else { return nil }
                     let own = try? catalog.pinned(key, version)
                     let running = own.flatMap { $0.isAlike(held) ? $0 : nil } ?? held
-                    return router.isWarm(running) ? running : nil
+                    return pool.hasWarm(running) ? running : nil
                 },
-                invokeWarm: { request, completion in router.invokeWarm(request, completion: completion) },
+                begin: { request, completion in router.begin(request, completion: completion) },
                 isDraining: { router.isDraining }, load: { Self.load(pool.counts, memory) },
                 reports: parts.reports),
             limits: limits, logger: logger)
@@ -313,8 +314,7 @@ extension Engine {
             services: LambdaServices(
                 catalog: parts.catalog, bundles: parts.bundles, runtimes: runtimes,
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
-                invokeWarm: { request, completion in router.invokeWarm(request, completion: completion) },
-                isWarm: { router.isWarm($0) },
+                begin: { request, completion in router.begin(request, completion: completion) },
                 functionChanged: { change in
                     for version in change.superseded { pool.retire(version) }
                     stale.superseded(change.superseded)

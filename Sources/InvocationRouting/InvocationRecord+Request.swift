@@ -23,6 +23,12 @@ extension InvocationRecord {
         if tries == nil { spans.decide = (now - request.arrival).inMilliseconds }
     }
 
+    /// It goes to a region, whose doing its end will be until that says otherwise.
+    mutating func noteSent(_ request: InvocationRequest, at now: EngineInstant) {
+        noteDecided(request, at: now)
+        endingParty = .region
+    }
+
     /// An attempt at `node` has failed. That a client has gone is no failure of the node.
     mutating func note(_ error: InvocationError, at node: String, since began: EngineInstant, _ request: InvocationRequest) {
         guard error.code != .aborted else { return }

@@ -11,8 +11,9 @@
 //                │         └─ surely not started there ──► decide again, without that region
 //                └──────► refuse ──────────────────────────► recorded
 //
-// `invoke` is the only place where a decision is acted on: every fate of an invocation is one case of its switch. Each round of
-// the loop rules out what was tried, so it ends after at most one round for each region and a few for this node.
+// `next` is the only place where a decision is made into a step, and `settle` the only one where a step's failure is judged; a task acts
+// on steps in `complete`, and an event loop, as long as none has to wait for anything but a container or a region, in `InPlaceCall`. Each
+// round rules out what was tried, so a call ends after at most one round for each region and a few for this node.
 
 public import CapacityPools
 public import EngineCore
@@ -48,7 +49,9 @@ public final class InvocationRouter: Sendable {
     private let recorded: @Sendable (InvocationRecord) -> Void
     let logger: Logger
     private let draining = Atomic(false)
-    private let underWay = Atomic(0)
+    let underWay = Atomic(0)
+    /// Calls that began on an event loop and have come to need a task.
+    let continuations = Continuations()
 
     /// - Parameters:
     ///   - node: the name of this node, which records carry.
@@ -86,181 +89,55 @@ public final class InvocationRouter: Sendable {
     /// Refuses what arrives from now on; what is under way goes on.
     public func drain() { draining.store(true, ordering: .relaxed) }
 
+    /// Continues calls that began on an event loop and came to need a task, until cancelled. Without it such calls stay unanswered.
+    public func run() async { await continuations.run() }
+
     /// Brings one invocation to its answer. Cancelling the task ends the run, here or in the region.
     ///
     /// - Throws: an engine error; the function's own failures are results. Either way one record has been left.
     public func invoke(_ request: InvocationRequest) async throws(InvocationError) -> InvocationResult {
         underWay.add(1, ordering: .relaxed)
         defer { underWay.subtract(1, ordering: .relaxed) }
-        var record = InvocationRecord(request, node: node)
-        guard !isDraining else {
-            record.reason = .draining
-            throw leave(record, InvocationError(.draining, "This node is shutting down. Send the call to another one."), request)
-        }
-        if hasRegions, policy.configuration.policy == .frequency {
-            frequency.withLock { $0.record(request.function.key, at: request.arrival) }
-        }
-        var request = request
-        if request.affinity != nil, let result = try await followAffinity(&request, &record) { return result }
-        var excluded: Set<String> = []
-        var selection: RegionSelection?
-        var isFull = false
-        /// What this node said of the call's capacity: no region's refusal says it better.
-        var refusal: InvocationError?
-        var restarts = 0
-        var known: Weighed?
-        /// It found its idle container taken, and has gone to look for a region.
-        var hasLeft = false
-        /// One call to those who count calls, however many regions it is sent to.
-        var forwarded: FunctionIndex?
-        defer { if let forwarded { pool.forwardedEnded(forwarded, by: record.remote) } }
+        var course = try admit(request)
+        if request.affinity != nil, let result = try await followAffinity(&course.request, &course.record) { return result }
+        return try await complete(course)
+    }
+
+    /// A call that has just arrived, and is counted as under way.
+    func admit(_ request: InvocationRequest) throws(InvocationError) -> InvocationCourse {
+        let course = InvocationCourse(request, node: node)
+        guard !isDraining else { throw refuseDraining(course) }
+        countArrival(of: request)
+        return course
+    }
+
+    func countArrival(of request: InvocationRequest) {
+        guard hasRegions, policy.configuration.policy == .frequency else { return }
+        frequency.withLock { $0.record(request.function.key, at: request.arrival) }
+    }
+
+    /// Brings a call to its end from where it is.
+    /// - Parameter step: what has been decided already.
+    func complete(_ course: InvocationCourse, from step: InvocationCourse.Step? = nil) async throws(InvocationError) -> InvocationResult {
+        var course = course
+        defer { countEnd(of: course) }
+        var decided = step
         while true {
-            // An old version is served from here alone; why no region took the newest stays as it was.
-            if record.staleRevision == nil {
-                selection = regions?.choose(for: request.function, tried: excluded)
-            } else {
-                selection?.region = nil
-                let reachable = selection?.reachable ?? []
-                selection?.declined.formUnion(reachable)
-            }
-            let weighed = known ?? (record.staleRevision == nil ? weigh(request, selection) : Weighed(worth: .uncommon))
-            let decision = policy.decide(inputs(request, weighed, selection, isFull: isFull))
-            if known == nil {
-                if record.staleRevision == nil { record.placement = weighed.basis }
-                if decision.reason == .startedBehind {
-                    pool.startBehind(request.function)
-                    record.placement?.startsBehind = true
-                }
-                known = weighed
-            }
-            record.decision = decision.kind
-            record.reason = decision.reason
-            if decision.reason == .codeNotCurrent { code.want(request.function) }
-            let began = EngineInstant.now()
-            var isLeaving = false
+            let step: InvocationCourse.Step
+            if let decided { step = decided } else { step = try next(&course) }
+            decided = nil
             do throws(InvocationError) {
-                switch decision {
-                case .run(let plan):
-                    if let call = forwarded {
-                        forwarded = nil
-                        pool.forwardedWithdrawn(call)
-                    }
-                    isLeaving = !hasLeft && mayLeave(request, plan, selection)
-                    return try await run(
-                        request, isAnnounced: weighed.isAnnounced || restarts > 0 || hasLeft, isWarmOnly: isLeaving, &record)
-                case .forward(let plan):
-                    record.regions = selection?.choice
-                    if forwarded == nil, weighed.isAnnounced { forwarded = pool.forwardedBegan(request.function) }
+                switch step {
+                case .run(let isAnnounced, let isWarmOnly):
+                    return try await run(course.request, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly, &course.record)
+                case .forward(let region):
                     return try await forward(
-                        request, to: plan.region, suppliesIfMissing: selection?.suppliesIfMissing ?? true, &record)
-                case .refuse(.overloaded) where isFull && refusal == nil:
-                    // It has only been said that nothing is idle.
-                    isFull = false
-                    continue
-                case .refuse(.overloaded):
-                    if refusal == nil { pool.countRefusal(of: request.function) }
-                    throw self.refusal(request, ofPool: refusal, isCutOff: selection?.reachable.isEmpty ?? false)
-                case .refuse(.codeNotCurrent):
-                    guard record.staleRevision == nil, let stale = code.stale(request.function) else {
-                        throw InvocationError(
-                            .codeNotCurrent,
-                            "The code of \(request.function.arn) is not here yet, and no region can take the call. Try again in a moment.")
-                    }
-                    pool.reinstate(stale)
-                    request = request.running(stale)
-                    record.serve(stale)
-                    known = nil
-                    continue
-                case .refuse(.hopLimit):
-                    throw InvocationError(.hopLimit, "The call has been forwarded as often as permitted. Check the peers' configuration.")
+                        course.request, to: region, suppliesIfMissing: course.selection?.suppliesIfMissing ?? true, &course.record)
                 }
             } catch {
-                if case .forward(let plan) = decision { record.note(error, at: plan.region, since: began, request) }
-                switch decision {
-                case .run where (error.code == .overloaded || error.code == .noPermission) && !isFull:
-                    isFull = true
-                    if isLeaving { hasLeft = true } else { refusal = error }
-                    record.note(error, at: node, since: began, request)
-                case .run where error.code == .startFailed && restarts < Self.restartsMax && !Task.isCancelled:
-                    restarts += 1
-                    record.note(error, at: node, since: began, request)
-                case .forward(let plan) where mayGoElsewhere(request, after: error, record):
-                    // The record tells it; a line for each call would drown the log when a region is down.
-                    logger.debug(
-                        "a region did not answer a call, which is tried elsewhere",
-                        metadata: ["region": "\(plan.region)", "error": "\(error)"])
-                    excluded.insert(plan.region)
-                default:
-                    throw leave(record, error, request)
-                }
+                try settle(error, after: step, &course, isCancelled: Task.isCancelled)
             }
         }
-    }
-
-    /// Runs the call in a container that is idle here, without a task: for a caller on an event loop, the shortest way there is.
-    ///
-    /// It makes the decision that ``invoke(_:)`` would make, for an idle container is always preferred.
-    ///
-    /// - Parameter completion: called once, on any thread or before this returns. A failure that `surelyNotStarted` has left no
-    ///   record; the call is then to be invoked the other way.
-    /// - Returns: what ends the call when its client goes away; `nil` when no container is idle here, and nothing has been done.
-    public func invokeWarm(
-        _ request: InvocationRequest, completion: @escaping @Sendable (Result<InvocationResult, InvocationError>) -> Void
-    ) -> (@Sendable () -> Void)? {
-        // Counted before the check: who drains sets the mark first and looks at the count then.
-        underWay.add(1, ordering: .relaxed)
-        guard !isDraining, !isTooLong(request.function), let lease = pool.takeWarm(for: request.function) else {
-            underWay.subtract(1, ordering: .relaxed)
-            return nil
-        }
-        let inputs = PlacementInputs(
-            role: role, origin: request.origin, hasWarmContainer: true, worth: .start, functionMemory: request.function.memory,
-            freeMemory: .zero, freeSlots: 0, hasRegions: hasRegions, reachableRegions: [])
-        let decision = policy.decide(inputs)
-        guard case .run = decision else {
-            pool.giveBack(lease, ContainerPool.GiveBack(keep: true))
-            underWay.subtract(1, ordering: .relaxed)
-            return nil
-        }
-        let decided = EngineInstant.now()
-        lease.container.invoke(request) { [self] answer in
-            pool.giveBack(lease, ContainerPool.GiveBack(answer))
-            var record = InvocationRecord(request, node: node)
-            record.decision = .run
-            record.reason = decision.reason
-            record.site = node
-            record.spans.decide = (decided - request.arrival).inMilliseconds
-            let result: Result<InvocationResult, InvocationError>
-            do throws(InvocationError) {
-                result = .success(try conclude(&record, lease, answer, request))
-            } catch {
-                result = .failure(error.surelyNotStarted ? error : leave(record, error, request))
-            }
-            // A call that goes the other way is counted there, and the market has heard of this one when it took its container.
-            if case .failure(let error) = result, error.surelyNotStarted {
-            } else if hasRegions, policy.configuration.policy == .frequency {
-                frequency.withLock { $0.record(request.function.key, at: request.arrival) }
-            }
-            completion(result)
-            underWay.subtract(1, ordering: .relaxed)
-        }
-        let container = lease.container
-        return { container.abort(request.id) }
-    }
-
-    /// Whether a call of this version would find an idle container now. O(1).
-    public func isWarm(_ version: PinnedVersion) -> Bool { pool.hasWarm(version) }
-
-    /// What a call is told that nothing here or elsewhere can take.
-    ///
-    /// - Parameters:
-    ///   - ofPool: what the pool here said, if it was asked.
-    ///   - isCutOff: regions are configured, and none can be reached.
-    private func refusal(_ request: InvocationRequest, ofPool: InvocationError?, isCutOff: Bool) -> InvocationError {
-        if isCutOff, case .client = request.origin, ofPool?.code ?? .overloaded == .overloaded {
-            return InvocationError(.noRegion, "No region can be reached, and no capacity is free here. Try again later.")
-        }
-        return ofPool ?? InvocationError(.overloaded, "No capacity is free here, and no region can take the call. Try again later.")
     }
 
     // MARK: - The two ways
@@ -280,7 +157,7 @@ public final class InvocationRouter: Sendable {
         return try conclude(&record, lease, answer, request)
     }
 
-    private func conclude(
+    func conclude(
         _ record: inout InvocationRecord, _ lease: ContainerLease, _ answer: ContainerAnswer, _ request: InvocationRequest
     ) throws(InvocationError) -> InvocationResult {
         record.startLevel = lease.level
@@ -313,19 +190,30 @@ public final class InvocationRouter: Sendable {
             throw InvocationError(.internalFailure, "A call was to be forwarded to \(region), which is not configured.")
         }
         let result = try await forward(request, by: client, suppliesIfMissing: suppliesIfMissing, &record)
+        noteForwarded(request, to: region)
+        return result
+    }
+
+    /// The region has answered the call.
+    func noteForwarded(_ request: InvocationRequest, to region: String) {
         noteServed(request, by: region)
         code.forwarded(request.function)
-        return result
     }
 
     func forward(
         _ request: InvocationRequest, by client: RegionClient, suppliesIfMissing: Bool = true, _ record: inout InvocationRecord
     ) async throws(InvocationError) -> InvocationResult {
         let sent = EngineInstant.now()
-        record.noteDecided(request, at: sent)
-        record.endingParty = .region
+        record.noteSent(request, at: sent)
         request.results?.describe { [record] in $0.place(record, startLevel: nil) }
         let answer = try await answer(request, by: client, suppliesIfMissing: suppliesIfMissing, &record)
+        return conclude(&record, answer, sentAt: sent, request)
+    }
+
+    /// A region has answered.
+    func conclude(
+        _ record: inout InvocationRecord, _ answer: ForwardedAnswer, sentAt sent: EngineInstant, _ request: InvocationRequest
+    ) -> InvocationResult {
         record.spans.forward = (EngineInstant.now() - sent).inMilliseconds
         let there = answer.result.record
         record.site = there.site ?? there.node

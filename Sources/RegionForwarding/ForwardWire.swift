@@ -3,32 +3,15 @@ public import HTTPTypes
 /// What one node says to another: version 1 of the protocol between peers.
 ///
 /// HTTP/2 over TLS 1.3, both sides with certificates of the fleet's private authority. The path carries the version, and so
-/// does the field `wayside-protocol` of every request; a node that does not speak it answers 400 `unsupported_protocol`.
+/// does the field `wayside-protocol` of every request; a node that does not speak it answers 400 `unsupported_protocol`. The field
+/// `wayside-origin` is the sender's node name, which must be the one in its certificate.
 ///
 /// ```
-/// POST /wayside/v1/invocations          run one invocation; body: the payload, unchanged
-///   wayside-request-id                  lower-case UUID, the same at every node
-///   wayside-account                     12 digits
-///   wayside-function-region             of the function's ARN
-///   wayside-function-name
-///   wayside-version                     $LATEST or a number
-///   wayside-revision                    of the pinned version
-///   wayside-invoked-arn                 as the caller wrote it
-///   wayside-remaining-ms                what is left of the call's budget, measured when this was sent
-///   wayside-hops                        1 for the first node after the one the client called
-///   wayside-origin                      the sender's node name; must be the one in its certificate
-///   wayside-reason                      why the sender forwards: a DecisionReason
-///   wayside-trace-id
-///   wayside-client-context              base64; absent if the caller sent none
-///   wayside-affinity                    base64 of the JSON of an AffinityDemand; absent if any container will do
-///   wayside-defer-ms                    by how much it may begin later; absent if it should begin at once
-///   wayside-decision                    what the sender decided with (ForwardOrigin+Field.swift); absent if it does not say
-///   wayside-stream                      how many bytes of result may be streamed, 0 for any number; absent if it is wanted whole
-///                                       A node that does not know these four runs the call as if they were absent.
+/// POST /wayside/v1/invocations          run one invocation; body: a section (below) `call`, then the payload, unchanged, to the end
 ///
 /// HEAD /wayside/v1/bundles/<digest>     200 when the package is held, 404 when not
-/// GET  /wayside/v1/bundles/<digest>     the package, to a node that names by account, function-region, function-name, version and
-///                                       revision, as above, a version held here that has it; 404 else
+/// GET  /wayside/v1/bundles/<digest>     the package, to a node that names a version held here that has it by the fields
+///                                       wayside-account, -function-region, -function-name, -version and -revision; 404 else
 /// PUT  /wayside/v1/bundles/<digest>     body: the package (zip); taken only if that is its SHA-256; 204
 /// PUT  /wayside/v1/versions             body: JSON of a PinnedVersion whose package is held; 204
 /// DELETE /wayside/v1/versions           the version named by those fields need not be held any longer: 204, and 200 when it is kept,
@@ -59,10 +42,27 @@ public import HTTPTypes
 /// section = kind (1 byte) · length (4 bytes, big-endian) · that many bytes
 ///   1  payload   the function's result or error object; several are one after the other
 ///   2  log       the log of the invocation; several are one after the other
-///   3  end       lines: outcome (success | function_error), logDropped, and the record; last, exactly once
+///   3  end       document (``DocumentWriter``): outcome (success | function_error), logDropped, and the record; last, exactly once
 ///   4  head      JSON: site, startLevel, contentType; first, and only where the function streams: payloads follow as they are made
 ///   5  error     the error object of a function that failed while it streamed
 ///   6  failure   JSON {"code", "message"}, as other answers have it; last, and instead of the end
+///   7  call      document; only at the beginning of a request:
+///                  requestID         lower-case UUID, the same at every node
+///                  account           12 digits
+///                  functionRegion    of the function's ARN
+///                  functionName
+///                  version           $LATEST or a number
+///                  revision          of the pinned version
+///                  invokedARN        as the caller wrote it
+///                  remaining         milliseconds left of the call's budget, measured when this was sent
+///                  hops              1 for the first node after the one the client called
+///                  reason            why the sender forwards: a DecisionReason
+///                  traceID
+///                  clientContext     JSON; absent if the caller sent none
+///                  affinity          JSON of an AffinityDemand; absent if any container will do
+///                  deferral          milliseconds by which it may begin later; absent if it should begin at once
+///                  decision          document: what the sender decided with (ForwardOrigin+Document.swift)
+///                  stream            bytes of result that may be streamed, 0 for any number; absent if it is wanted whole
 ///
 /// whole      payload · log · end
 /// streamed   head · payload … · [error] · log · end           head · payload … · failure: the call was lost midway
@@ -96,11 +96,13 @@ public enum ForwardWire {
     public static let answerBytesMax = payloadBytesMax + logBytesMax + documentBytesMax + (1 << 10)
     /// The largest budget a node believes: a day.
     public static let remainingMillisecondsMax = 86_400_000
-    /// The largest value of any field of a request, and the largest client context.
+    /// The largest value of any other field of a request or a call, and the largest client context: what the API takes.
     static let fieldBytesMax = 512
-    static let clientContextBytesMax = 8 << 10
-    /// A routing value of 256 bytes, each written as six in JSON, and the rest of a demand, in base64.
-    static let affinityBytesMax = 4 << 10
+    static let clientContextBytesMax = 6 << 10
+    /// A routing value of 256 bytes, each written as six in JSON, and the rest of a demand.
+    static let affinityBytesMax = 3 << 10
+    /// The largest call section: all its fields at their longest fit.
+    public static let callBytesMax = 32 << 10
     static let deferralMillisecondsMax = 900_000
 }
 
@@ -108,23 +110,12 @@ extension HTTPField.Name {
     public static let waysideProtocol = known("wayside-protocol")
     public static let waysideNode = known("wayside-node")
     public static let waysideOrigin = known("wayside-origin")
-    static let waysideRequestID = known("wayside-request-id")
     static let waysideAccount = known("wayside-account")
     static let waysideFunctionRegion = known("wayside-function-region")
     static let waysideFunctionName = known("wayside-function-name")
     static let waysideVersion = known("wayside-version")
     static let waysideRevision = known("wayside-revision")
-    static let waysideInvokedARN = known("wayside-invoked-arn")
-    static let waysideRemaining = known("wayside-remaining-ms")
-    static let waysideHops = known("wayside-hops")
-    static let waysideReason = known("wayside-reason")
-    static let waysideTraceID = known("wayside-trace-id")
-    static let waysideClientContext = known("wayside-client-context")
-    static let waysideAffinity = known("wayside-affinity")
     public static let waysideQuiet = known("wayside-quiet-ms")
-    static let waysideDeferral = known("wayside-defer-ms")
-    static let waysideDecision = known("wayside-decision")
-    static let waysideStream = known("wayside-stream")
 
     /// A name spelled in this file.
     private static func known(_ name: String) -> HTTPField.Name {

@@ -61,6 +61,7 @@ public struct ForwardedAnswer: Sendable {
                 result = try Self.result(end: content, payload: payload, log: log)
                 return
             case .head, .error, .failure: throw Self.invalid("is a stream, and none was wanted")
+            case .call: throw Self.invalid("has a section of a request")
             }
         }
         throw Self.invalid("was cut off")

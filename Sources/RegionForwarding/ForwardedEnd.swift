@@ -1,124 +1,35 @@
 import EngineCore
-import Foundation
 import NIOCore
 
-/// The end of an answer: how the call went, and the region's record of it.
-///
-/// Lines of `name value`, in UTF-8 and of any order; what a node does not know it passes over. A value's line ends and percent signs are
-/// `%0A` and `%25`. Times are whole nanoseconds. It is not JSON because each forwarded call writes and reads one, and the general coder
-/// took 15 % of a call's processor time at either end. What only the region's record explains, such as what its decision saw, stays there.
+/// The end of an answer: how the call went, and the region's record of it, as a document (``DocumentWriter``). What only the region's
+/// record explains, such as what its decision saw, stays there.
 struct ForwardedEnd {
     enum Outcome: String {
         case success
         case functionError = "function_error"
     }
 
+    private enum Tag: UInt8, DocumentTag {
+        case outcome = 1
+        case logDropped, requestID, function, version, account, node, decision, reason, site, startLevel, arrival
+        case recorded, endingParty, errorType, memoryLimit, memoryPeak, requestBytes, responseBytes, forwardedBy, hops
+        case spans, capacity
+    }
+
+    private enum SpanTag: UInt8, DocumentTag {
+        case decide = 1
+        case wait, fetch, start, thaw, initialise, run, forward, total
+    }
+
+    private enum CapacityTag: UInt8, DocumentTag {
+        case subPool = 1
+        case instance, container, generation, branch, waitedFor, refusal, coldCause
+        case affinitySource, affinityValue, affinityResult, affinityOverflow, affinityVoid
+    }
+
     var outcome: Outcome
     var logDroppedByteCount: Int
     var record: InvocationRecord
-
-    // MARK: - Written
-
-    func document() -> ByteBuffer {
-        var lines = Lines()
-        lines.add("outcome", outcome.rawValue)
-        lines.add("logDropped", logDroppedByteCount)
-        lines.add("requestID", record.requestID.description)
-        lines.add("function", record.functionARN)
-        lines.add("version", record.version.description)
-        lines.add("account", record.account.description)
-        lines.add("node", record.node)
-        lines.add("decision", record.decision.rawValue)
-        lines.add("reason", record.reason.rawValue)
-        lines.add("site", record.site)
-        lines.add("startLevel", record.startLevel?.rawValue)
-        lines.add("arrival", Int(record.arrivalEpochSeconds * 1e9))
-        lines.add("recorded", record.outcome.rawValue)
-        lines.add("endingParty", record.endingParty.rawValue)
-        lines.add("errorType", record.errorType)
-        lines.add("memoryLimit", record.memoryLimit.bytes)
-        lines.add("memoryPeak", record.memoryPeak?.bytes)
-        lines.add("requestBytes", record.requestByteCount)
-        lines.add("responseBytes", record.responseByteCount)
-        lines.add("forwardedBy", record.forwardedBy)
-        lines.add("hops", record.hops)
-        for (name, span) in Self.spans where record.spans[keyPath: span] != 0 {
-            lines.add(name, Int((record.spans[keyPath: span] * 1e6).rounded()))
-        }
-        if let capacity = record.capacity { add(capacity, to: &lines) }
-        return lines.buffer
-    }
-
-    private func add(_ capacity: InvocationRecord.Capacity, to lines: inout Lines) {
-        lines.add("capacity", 1)
-        lines.add("subPool", capacity.subPool?.description)
-        lines.add("instance", capacity.instance.map { Int(clamping: $0) })
-        lines.add("container", capacity.container.map { Int(clamping: $0) })
-        lines.add("generation", capacity.generation.map { String($0) })
-        lines.add("branch", capacity.branch?.rawValue)
-        lines.add("waitedFor", capacity.waitedFor?.rawValue)
-        lines.add("refusal", capacity.refusal?.rawValue)
-        lines.add("coldCause", capacity.coldCause?.rawValue)
-        guard let affinity = capacity.affinity else { return }
-        lines.add("affinitySource", affinity.source.rawValue)
-        lines.add("affinityValue", affinity.value)
-        lines.add("affinityResult", affinity.result.rawValue)
-        lines.add("affinityOverflow", affinity.isOverflow ? 1 : 0)
-        lines.add("affinityVoid", affinity.tokenIsVoid ? 1 : 0)
-    }
-
-    private static let spans: [(StaticString, any WritableKeyPath<InvocationRecord.Spans, Double> & Sendable)] = [
-        ("decideTime", \.decide), ("waitTime", \.wait), ("fetchTime", \.fetch), ("startTime", \.start), ("thawTime", \.thaw),
-        ("initialiseTime", \.initialise), ("runTime", \.run), ("forwardTime", \.forward), ("totalTime", \.total),
-    ]
-
-    private struct Lines {
-        var buffer = ByteBuffer()
-
-        init() { buffer.reserveCapacity(768) }
-
-        mutating func add(_ name: StaticString, _ value: String?) {
-            guard let value else { return }
-            buffer.writeStaticString(name)
-            buffer.writeInteger(UInt8(ascii: " "))
-            if value.utf8.contains(where: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "%") }) {
-                buffer.writeString(value.replacing("%", with: "%25").replacing("\n", with: "%0A"))
-            } else {
-                buffer.writeString(value)
-            }
-            buffer.writeInteger(UInt8(ascii: "\n"))
-        }
-
-        mutating func add(_ name: StaticString, _ value: Int?) { add(name, value.map { String($0) }) }
-    }
-
-    // MARK: - Read
-
-    /// - Throws: `invalidAnswer` naming what is missing or cannot be.
-    init(document: ByteBuffer) throws(ForwardingError) {
-        let values = Values(document)
-        outcome = try values.required("outcome") { Outcome(rawValue: $0) }
-        logDroppedByteCount = max(0, try values.required("logDropped") { Int($0) })
-        record = InvocationRecord(
-            requestID: try values.required("requestID") { RequestID($0) }, functionARN: try values.required("function") { $0 },
-            version: try values.required("version") { FunctionVersion($0) }, account: try values.required("account") { AccountID($0) },
-            node: try values.required("node") { $0 }, decision: try values.required("decision") { .init(rawValue: $0) },
-            reason: try values.required("reason") { .init(rawValue: $0) }, site: values["site"],
-            startLevel: try values.optional("startLevel") { .init(rawValue: $0) },
-            arrivalEpochSeconds: Double(try values.required("arrival") { Int($0) }) / 1e9,
-            outcome: try values.required("recorded") { .init(rawValue: $0) },
-            endingParty: try values.required("endingParty") { .init(rawValue: $0) }, errorType: values["errorType"],
-            memoryLimit: ByteCount(try values.required("memoryLimit") { Int($0) }),
-            memoryPeak: try values.optional("memoryPeak") { Int($0).map { ByteCount($0) } },
-            requestByteCount: try values.required("requestBytes") { Int($0) },
-            responseByteCount: try values.required("responseBytes") { Int($0) }, forwardedBy: values["forwardedBy"],
-            hops: try values.required("hops") { Int($0) })
-        for (name, span) in Self.spans {
-            let time = try values.optional(name.description) { Int($0) }
-            if let time { record.spans[keyPath: span] = Double(time) / 1e6 }
-        }
-        if values["capacity"] != nil { record.capacity = try Self.capacity(values) }
-    }
 
     init(outcome: Outcome, logDroppedByteCount: Int, record: InvocationRecord) {
         self.outcome = outcome
@@ -126,53 +37,133 @@ struct ForwardedEnd {
         self.record = record
     }
 
-    private static func capacity(_ values: Values) throws(ForwardingError) -> InvocationRecord.Capacity {
-        var capacity = InvocationRecord.Capacity()
-        capacity.subPool = try values.optional("subPool") { SubPoolID($0) }
-        capacity.instance = try values.optional("instance") { UInt64($0) }
-        capacity.container = try values.optional("container") { UInt64($0) }
-        capacity.generation = try values.optional("generation") { UInt64($0) }
-        capacity.branch = try values.optional("branch") { .init(rawValue: $0) }
-        capacity.waitedFor = try values.optional("waitedFor") { .init(rawValue: $0) }
-        capacity.refusal = try values.optional("refusal") { .init(rawValue: $0) }
-        capacity.coldCause = try values.optional("coldCause") { .init(rawValue: $0) }
-        guard values["affinitySource"] != nil else { return capacity }
-        capacity.affinity = InvocationRecord.Affinity(
-            source: try values.required("affinitySource") { .init(rawValue: $0) }, value: values["affinityValue"],
-            result: try values.required("affinityResult") { .init(rawValue: $0) },
-            isOverflow: values["affinityOverflow"] == "1", tokenIsVoid: values["affinityVoid"] == "1")
-        return capacity
+    // MARK: - Written
+
+    func document() -> ByteBuffer {
+        var document = DocumentWriter<Tag>(capacity: 1 << 10)
+        document.add(.outcome, outcome.rawValue)
+        document.add(.logDropped, logDroppedByteCount)
+        document.add(.requestID, record.requestID.description)
+        document.add(.function, record.functionARN)
+        document.add(.version, record.version.description)
+        document.add(.account, record.account.description)
+        document.add(.node, record.node)
+        document.add(.decision, record.decision.rawValue)
+        document.add(.reason, record.reason.rawValue)
+        document.add(.site, record.site)
+        document.add(.startLevel, record.startLevel?.rawValue)
+        document.add(.arrival, record.arrivalEpochSeconds)
+        document.add(.recorded, record.outcome.rawValue)
+        document.add(.endingParty, record.endingParty.rawValue)
+        document.add(.errorType, record.errorType)
+        document.add(.memoryLimit, record.memoryLimit.bytes)
+        document.add(.memoryPeak, record.memoryPeak?.bytes)
+        document.add(.requestBytes, record.requestByteCount)
+        document.add(.responseBytes, record.responseByteCount)
+        document.add(.forwardedBy, record.forwardedBy)
+        document.add(.hops, record.hops)
+        document.add(.spans, Self.document(record.spans))
+        document.add(.capacity, record.capacity.map(Self.document))
+        return document.buffer
     }
 
-    private struct Values {
-        private var texts: [String: String] = [:]
-
-        init(_ document: ByteBuffer) {
-            texts.reserveCapacity(48)
-            for line in document.readableBytesView.split(separator: UInt8(ascii: "\n")) {
-                guard let space = line.firstIndex(of: UInt8(ascii: " ")) else { continue }
-                let value = line[line.index(after: space)...]
-                var text = String(decoding: value, as: UTF8.self)
-                if value.contains(UInt8(ascii: "%")) { text = text.replacing("%0A", with: "\n").replacing("%25", with: "%") }
-                texts[String(decoding: line[..<space], as: UTF8.self)] = text
-            }
+    /// Those that are not 0.
+    private static func document(_ spans: InvocationRecord.Spans) -> DocumentWriter<SpanTag> {
+        var document = DocumentWriter<SpanTag>(capacity: 128)
+        func add(_ tag: SpanTag, _ time: Double) {
+            if time != 0 { document.add(tag, time) }
         }
+        add(.decide, spans.decide)
+        add(.wait, spans.wait)
+        add(.fetch, spans.fetch)
+        add(.start, spans.start)
+        add(.thaw, spans.thaw)
+        add(.initialise, spans.initialise)
+        add(.run, spans.run)
+        add(.forward, spans.forward)
+        add(.total, spans.total)
+        return document
+    }
 
-        subscript(name: String) -> String? { texts[name] }
+    private static func document(_ capacity: InvocationRecord.Capacity) -> DocumentWriter<CapacityTag> {
+        var document = DocumentWriter<CapacityTag>(capacity: 256)
+        document.add(.subPool, capacity.subPool?.description)
+        document.add(.instance, capacity.instance.map { Int(bitPattern: UInt($0)) })
+        document.add(.container, capacity.container.map { Int(bitPattern: UInt($0)) })
+        document.add(.generation, capacity.generation.map { Int(bitPattern: UInt($0)) })
+        document.add(.branch, capacity.branch?.rawValue)
+        document.add(.waitedFor, capacity.waitedFor?.rawValue)
+        document.add(.refusal, capacity.refusal?.rawValue)
+        document.add(.coldCause, capacity.coldCause?.rawValue)
+        guard let affinity = capacity.affinity else { return document }
+        document.add(.affinitySource, affinity.source.rawValue)
+        document.add(.affinityValue, affinity.value)
+        document.add(.affinityResult, affinity.result.rawValue)
+        document.add(.affinityOverflow, affinity.isOverflow)
+        document.add(.affinityVoid, affinity.tokenIsVoid)
+        return document
+    }
 
-        func required<Value>(_ name: String, _ parse: (String) -> Value?) throws(ForwardingError) -> Value {
-            guard let value = try optional(name, parse) else { throw Self.invalid("lacks \(name)") }
-            return value
+    // MARK: - Read
+
+    /// - Throws: `invalidAnswer` naming what is missing or cannot be.
+    init(document content: ByteBuffer) throws(ForwardingError) {
+        let document = try DocumentReader<Tag>(content, .init(code: .invalidAnswer, subject: "The end of the region's answer"))
+        outcome = try document.required(.outcome) { Outcome(rawValue: $0) }
+        logDroppedByteCount = try document.required(.logDropped, try document.number(.logDropped, in: 0...Int.max))
+        record = InvocationRecord(
+            requestID: try document.required(.requestID) { RequestID($0) },
+            functionARN: try document.required(.function, try document.text(.function)),
+            version: try document.required(.version) { FunctionVersion($0) },
+            account: try document.required(.account) { AccountID($0) },
+            node: try document.required(.node, try document.text(.node)),
+            decision: try document.required(.decision) { .init(rawValue: $0) },
+            reason: try document.required(.reason) { .init(rawValue: $0) }, site: try document.text(.site),
+            startLevel: try document.optional(.startLevel) { .init(rawValue: $0) },
+            arrivalEpochSeconds: try document.required(.arrival, try document.fraction(.arrival)),
+            outcome: try document.required(.recorded) { .init(rawValue: $0) },
+            endingParty: try document.required(.endingParty) { .init(rawValue: $0) }, errorType: try document.text(.errorType),
+            memoryLimit: ByteCount(try document.required(.memoryLimit, try document.number(.memoryLimit))),
+            memoryPeak: try document.number(.memoryPeak).map { ByteCount($0) },
+            requestByteCount: try document.required(.requestBytes, try document.number(.requestBytes)),
+            responseByteCount: try document.required(.responseBytes, try document.number(.responseBytes)),
+            forwardedBy: try document.text(.forwardedBy), hops: try document.required(.hops, try document.number(.hops)))
+        if let spans = try document.document(.spans, as: SpanTag.self) { record.spans = try Self.spans(spans) }
+        if let capacity = try document.document(.capacity, as: CapacityTag.self) { record.capacity = try Self.capacity(capacity) }
+    }
+
+    private static func spans(_ document: DocumentReader<SpanTag>) throws(ForwardingError) -> InvocationRecord.Spans {
+        var spans = InvocationRecord.Spans()
+        spans.decide = try document.fraction(.decide) ?? 0
+        spans.wait = try document.fraction(.wait) ?? 0
+        spans.fetch = try document.fraction(.fetch) ?? 0
+        spans.start = try document.fraction(.start) ?? 0
+        spans.thaw = try document.fraction(.thaw) ?? 0
+        spans.initialise = try document.fraction(.initialise) ?? 0
+        spans.run = try document.fraction(.run) ?? 0
+        spans.forward = try document.fraction(.forward) ?? 0
+        spans.total = try document.fraction(.total) ?? 0
+        return spans
+    }
+
+    private static func capacity(_ document: DocumentReader<CapacityTag>) throws(ForwardingError) -> InvocationRecord.Capacity {
+        func identifier(_ tag: CapacityTag) throws(ForwardingError) -> UInt64? {
+            try document.number(tag).map { UInt64(UInt(bitPattern: $0)) }
         }
-
-        func optional<Value>(_ name: String, _ parse: (String) -> Value?) throws(ForwardingError) -> Value? {
-            guard let text = texts[name] else { return nil }
-            guard let value = parse(text) else { throw Self.invalid("has a \(name) that cannot be") }
-            return value
-        }
-
-        private static func invalid(_ what: String) -> ForwardingError {
-            ForwardingError(.invalidAnswer, "The end of the region's answer \(what).")
-        }
+        var capacity = InvocationRecord.Capacity()
+        capacity.subPool = try document.optional(.subPool) { SubPoolID($0) }
+        capacity.instance = try identifier(.instance)
+        capacity.container = try identifier(.container)
+        capacity.generation = try identifier(.generation)
+        capacity.branch = try document.optional(.branch) { .init(rawValue: $0) }
+        capacity.waitedFor = try document.optional(.waitedFor) { .init(rawValue: $0) }
+        capacity.refusal = try document.optional(.refusal) { .init(rawValue: $0) }
+        capacity.coldCause = try document.optional(.coldCause) { .init(rawValue: $0) }
+        guard let source = try document.optional(.affinitySource, { AffinityDemand.Source(rawValue: $0) }) else { return capacity }
+        capacity.affinity = InvocationRecord.Affinity(
+            source: source, value: try document.text(.affinityValue),
+            result: try document.required(.affinityResult) { .init(rawValue: $0) },
+            isOverflow: try document.flag(.affinityOverflow) ?? false, tokenIsVoid: try document.flag(.affinityVoid) ?? false)
+        return capacity
     }
 }

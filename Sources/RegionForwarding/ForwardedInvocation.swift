@@ -1,9 +1,8 @@
 public import EngineCore
 import Foundation
-public import HTTPTypes
 public import NIOCore
 
-/// A forwarded invocation without its payload: the fields of the request (see ``ForwardWire``).
+/// A forwarded invocation without its payload: the section that the request begins with (see ``ForwardWire``).
 public struct ForwardedInvocation: Hashable, Sendable {
     public var id: RequestID
     public var function: FunctionKey
@@ -69,125 +68,96 @@ public struct ForwardedInvocation: Hashable, Sendable {
             decision: decision, streamBytesMax: request.results.map { $0.bytesMax ?? 0 })
     }
 
-    // MARK: - Fields
+    // MARK: - As a document
+
+    /// The fields of the document that a request begins with.
+    private enum Tag: UInt8, DocumentTag {
+        case requestID = 1
+        case account, functionRegion, functionName, version, revision
+        case invokedARN, remaining, hops, reason, traceID, clientContext
+        case affinity, deferral, decision, stream
+    }
 
     /// The longest trace identifier; what the API takes from its clients.
     static let traceIDBytesMax = 1 << 10
 
-    public var fields: HTTPFields {
-        var fields = HTTPFields()
-        fields[.waysideProtocol] = ForwardWire.protocolVersion
-        fields.append(Self.once(.waysideRequestID, id.description))
-        fields[.waysideAccount] = function.account.description
-        fields[.waysideFunctionRegion] = function.region
-        fields[.waysideFunctionName] = function.name
-        fields[.waysideVersion] = version.description
-        fields[.waysideRevision] = revision
-        fields[.waysideInvokedARN] = invokedARN
-        fields.append(Self.once(.waysideRemaining, String(remainingMilliseconds)))
-        fields[.waysideHops] = String(hops)
-        fields[.waysideOrigin] = origin
-        fields[.waysideReason] = reason.rawValue
-        fields.append(Self.once(.waysideTraceID, traceID))
-        fields[.waysideClientContext] = clientContext.map { Data($0.utf8).base64EncodedString() }
-        fields[.waysideAffinity] = affinity.flatMap(Self.encoded)
-        fields[.waysideDeferral] = deferralMilliseconds.map { String($0) }
-        if let decision { fields.append(Self.once(.waysideDecision, decision.fieldValue)) }
-        fields[.waysideStream] = streamBytesMax.map { String($0) }
-        return fields
+    /// The request's first section: the call without its payload, which follows.
+    public func opening() -> ByteBuffer {
+        var document = DocumentWriter<Tag>(capacity: 1 << 10)
+        document.add(.requestID, id.description)
+        document.add(.account, function.account.description)
+        document.add(.functionRegion, function.region)
+        document.add(.functionName, function.name)
+        document.add(.version, version.description)
+        document.add(.revision, revision)
+        document.add(.invokedARN, invokedARN)
+        document.add(.remaining, remainingMilliseconds)
+        document.add(.hops, hops)
+        document.add(.reason, reason.rawValue)
+        document.add(.traceID, traceID)
+        document.add(.clientContext, clientContext)
+        document.add(.affinity, affinity.flatMap(Self.encoded))
+        document.add(.deferral, deferralMilliseconds)
+        document.add(.decision, decision?.document)
+        document.add(.stream, streamBytesMax)
+        var opening = ForwardedSection.head(.call, document.buffer)
+        opening.writeImmutableBuffer(document.buffer)
+        return opening
     }
 
-    /// A field whose value no other call has.
-    private static func once(_ name: HTTPField.Name, _ value: String) -> HTTPField {
-        var field = HTTPField(name: name, value: value)
-        field.indexingStrategy = .avoid
-        return field
-    }
-
-    /// - Throws: `unsupportedProtocol`; `invalidRequest` naming the field that is missing, repeated, over-long or cannot be.
-    public init(fields: HTTPFields) throws(ForwardingError) {
-        try Self.checkProtocol(fields)
+    /// - Parameters:
+    ///   - body: the request's; what remains of it is the payload.
+    ///   - origin: the node that sends it.
+    /// - Throws: `invalidRequest` naming the field that is missing, repeated, over-long or cannot be.
+    public init(opening body: inout ByteBuffer, from origin: String) throws(ForwardingError) {
+        guard body.readInteger(as: UInt8.self) == ForwardedSection.call.rawValue, let count = body.readInteger(as: UInt32.self),
+            count <= ForwardWire.callBytesMax, let content = body.readSlice(length: Int(count))
+        else { throw ForwardingError(.invalidRequest, "The request does not begin with a call.") }
+        let document = try DocumentReader<Tag>(content, .init(code: .invalidRequest, subject: "The request"))
         let function = FunctionKey(
-            account: try Self.parsed(fields, .waysideAccount) { AccountID($0) },
-            region: try Self.text(fields, .waysideFunctionRegion), name: try Self.text(fields, .waysideFunctionName))
+            account: try document.required(.account) { AccountID($0) }, region: try document.required(.functionRegion, Self.filled),
+            name: try document.required(.functionName, Self.filled))
+        let reason = try document.required(.reason) { DecisionReason(rawValue: $0) }
         self.init(
-            id: try Self.parsed(fields, .waysideRequestID) { RequestID($0) }, function: function,
-            version: try Self.parsed(fields, .waysideVersion) { FunctionVersion($0) },
-            revision: try Self.text(fields, .waysideRevision), invokedARN: try Self.text(fields, .waysideInvokedARN),
-            remainingMilliseconds: try Self.parsed(fields, .waysideRemaining) { text in
-                Int(text).flatMap { $0 <= ForwardWire.remainingMillisecondsMax ? $0 : nil }
-            },
-            hops: try Self.parsed(fields, .waysideHops) { text in Int(text).flatMap { $0 >= 1 ? $0 : nil } },
-            origin: try Self.parsed(fields, .waysideOrigin) { NodeName.isValid($0) ? $0 : nil },
-            reason: try Self.parsed(fields, .waysideReason) { DecisionReason(rawValue: $0) },
-            traceID: try Self.text(fields, .waysideTraceID, bytesMax: Self.traceIDBytesMax), clientContext: try Self.clientContext(fields),
-            affinity: try Self.optional(fields, .waysideAffinity, bytesMax: ForwardWire.affinityBytesMax) { Self.demand($0) },
-            deferralMilliseconds: try Self.optional(fields, .waysideDeferral) { text in
-                Int(text).flatMap { (1...ForwardWire.deferralMillisecondsMax).contains($0) ? $0 : nil }
-            },
-            streamBytesMax: try Self.optional(fields, .waysideStream) { text in Int(text).flatMap { $0 >= 0 ? $0 : nil } })
-        decision = fields[.waysideDecision].flatMap { ForwardOrigin(fieldValue: $0, reason: reason) }
+            id: try document.required(.requestID) { RequestID($0) }, function: function,
+            version: try document.required(.version) { FunctionVersion($0) }, revision: try document.required(.revision, Self.filled),
+            invokedARN: try document.required(.invokedARN, Self.filled),
+            remainingMilliseconds: try document.required(
+                .remaining, try document.number(.remaining, in: Int.min...ForwardWire.remainingMillisecondsMax)),
+            hops: try document.required(.hops, try document.number(.hops, in: 1...Int.max)), origin: origin, reason: reason,
+            traceID: try document.required(.traceID, bytesMax: Self.traceIDBytesMax, Self.filled),
+            clientContext: try document.text(.clientContext, bytesMax: ForwardWire.clientContextBytesMax),
+            affinity: try document.optional(.affinity, bytesMax: ForwardWire.affinityBytesMax) { Self.demand($0) },
+            deferralMilliseconds: try document.number(.deferral, in: 1...ForwardWire.deferralMillisecondsMax),
+            decision: Self.decision(document, reason),
+            streamBytesMax: try document.number(.stream, in: 0...Int.max))
     }
 
-    /// - Throws: `unsupportedProtocol` unless the fields name the protocol's version 1.
-    public static func checkProtocol(_ fields: HTTPFields) throws(ForwardingError) {
-        let version = fields[.waysideProtocol]
-        guard version == ForwardWire.protocolVersion else {
-            throw ForwardingError(
-                .unsupportedProtocol,
-                "This node speaks version \(ForwardWire.protocolVersion) of the protocol, not \(version ?? "none"). Update the older node."
-            )
+    /// What cannot be read, as that of a newer node, explains nothing: no call fails for want of an explanation.
+    private static func decision(_ document: DocumentReader<Tag>, _ reason: DecisionReason) -> ForwardOrigin? {
+        do throws(ForwardingError) {
+            guard let decision = try document.document(.decision, as: ForwardOrigin.Tag.self) else { return nil }
+            return try ForwardOrigin(decision, reason: reason)
+        } catch {
+            return nil
         }
     }
 
-    private static func clientContext(_ fields: HTTPFields) throws(ForwardingError) -> String? {
-        try optional(fields, .waysideClientContext, bytesMax: ForwardWire.clientContextBytesMax) { text in
-            Data(base64Encoded: text).flatMap { String(bytes: $0, encoding: .utf8) }
-        }
-    }
+    private static func filled(_ text: String) -> String? { text.isEmpty ? nil : text }
 
     private static func encoded(_ demand: AffinityDemand) -> String? {
-        do { return try JSONEncoder().encode(demand).base64EncodedString() } catch {
+        do { return String(decoding: try JSONEncoder().encode(demand), as: UTF8.self) } catch {
             preconditionFailure("Texts and whole numbers can be written as JSON: \(error)")
         }
     }
 
     private static func demand(_ text: String) -> AffinityDemand? {
-        guard let data = Data(base64Encoded: text), let demand = try? JSONDecoder().decode(AffinityDemand.self, from: data),
+        guard let demand = try? JSONDecoder().decode(AffinityDemand.self, from: Data(text.utf8)),
             demand.value.map({ (1...AffinityDemand.valueBytesMax).contains($0.utf8.count) }) ?? true,
             demand.node.map({ NodeName.isValid($0) }) ?? true,
             (.zero ... .milliseconds(AffinityRule.waitMillisecondsMax)).contains(demand.waitMax)
         else { return nil }
         return demand
-    }
-
-    static func text(
-        _ fields: HTTPFields, _ name: HTTPField.Name, bytesMax: Int = ForwardWire.fieldBytesMax
-    ) throws(ForwardingError) -> String {
-        let values = fields[values: name]
-        guard values.count == 1, let value = values.first, !value.isEmpty else {
-            throw ForwardingError(.invalidRequest, "The request has \(values.count) values of \(name); it must have one.")
-        }
-        guard value.utf8.count <= bytesMax else {
-            throw ForwardingError(.invalidRequest, "The value of \(name) is longer than \(bytesMax) bytes.")
-        }
-        return value
-    }
-
-    private static func optional<Value>(
-        _ fields: HTTPFields, _ name: HTTPField.Name, bytesMax: Int = ForwardWire.fieldBytesMax, _ parse: (String) -> Value?
-    ) throws(ForwardingError) -> Value? {
-        guard fields[name] != nil else { return nil }
-        return try parsed(fields, name, bytesMax: bytesMax, parse)
-    }
-
-    static func parsed<Value>(
-        _ fields: HTTPFields, _ name: HTTPField.Name, bytesMax: Int = ForwardWire.fieldBytesMax, _ parse: (String) -> Value?
-    ) throws(ForwardingError) -> Value {
-        guard let value = parse(try text(fields, name, bytesMax: bytesMax)) else {
-            throw ForwardingError(.invalidRequest, "The value of \(name) cannot be.")
-        }
-        return value
     }
 
     // MARK: - At the node that runs it

@@ -4,6 +4,7 @@ import NIOCore
 enum ForwardedSection: UInt8 {
     case payload = 1
     case log, end, head, error, failure
+    case call
 
     static let headByteCount = 5
 

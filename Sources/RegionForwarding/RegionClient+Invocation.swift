@@ -1,44 +1,158 @@
-import EngineCore
+public import EngineCore
 import Foundation
 import HTTPTypes
 import Logging
 import NIOCore
+import NIOHPACK
 import NIOHTTP2
 import Synchronization
 
 extension RegionClient {
+    /// Runs the invocation in the region, supplying its version first if the region lacks it.
+    ///
+    /// - Parameters:
+    ///   - reason: why this node forwards it.
+    ///   - decision: what it decided that with, for the region's record.
+    ///   - suppliesIfMissing: whether the version is sent to the region that lacks it, as ``RegionSelection`` says; if not, the region
+    ///     is no longer taken to hold it, and the call ends with `version_not_held`, to be tried where it is held.
+    /// - Throws: see the table at ``RegionClient``.
+    public func forward(
+        _ request: InvocationRequest, reason: DecisionReason, decision: ForwardOrigin? = nil, suppliesIfMissing: Bool = true
+    ) async throws(InvocationError) -> ForwardedAnswer {
+        try begin()
+        defer { end() }
+        let asked = EngineInstant.now()
+        do {
+            return try await invoke(request, reason: reason, decision: decision)
+        } catch {
+            guard error.code == .versionNotHeld, suppliesIfMissing else { throw error }
+        }
+        let version = request.function
+        try await supply.ensure(version.revision, asked: asked, deadline: request.deadline) { () async throws(InvocationError) in
+            try await self.send(version, deadline: request.deadline)
+        }
+        return try await invoke(request, reason: reason, decision: decision)
+    }
+
+    /// Runs the invocation in the region without a task: from an event loop the shortest way, for it changes no thread. A region that
+    /// lacks the version ends it with `version_not_held`.
+    ///
+    /// - Parameter completion: called once, on an event loop or before this returns. The errors are those of the other way.
+    /// - Precondition: the result is wanted whole.
+    /// - Returns: what ends the call when its client goes away.
+    public func forward(
+        _ request: InvocationRequest, reason: DecisionReason, decision: ForwardOrigin,
+        completion: @escaping @Sendable (Result<ForwardedAnswer, InvocationError>) -> Void
+    ) -> @Sendable () -> Void {
+        let sending: Sending
+        do throws(InvocationError) {
+            try begin()
+            do throws(InvocationError) { sending = try Sending(request, reason: reason, decision: decision, by: self) } catch {
+                end()
+                throw error
+            }
+        } catch {
+            completion(.failure(error))
+            return {}
+        }
+        let connections = acquire()
+        let exchange = PeerExchange(head: sending.head, body: sending.payload)
+        connections.transport.send(exchange, answerBytesMax: ForwardWire.answerBytesMax, deadline: sending.deadline) { [self] answer in
+            connections.release()
+            let result: Result<ForwardedAnswer, InvocationError>
+            do throws(InvocationError) { result = .success(try understand(answer, of: sending)) } catch { result = .failure(error) }
+            end()
+            completion(result)
+        }
+        return { exchange.fail(.cancelled) }
+    }
+
+    /// Whether the region holds a version, as far as this node knows. O(1).
+    public func holds(_ version: PinnedVersion) -> Bool { reports.withLock { $0.holds(version.revision) } }
+
+    /// - Throws: `overloaded` while another call shows whether the region is back.
+    private func begin() throws(InvocationError) {
+        guard status.withLock({ $0.health.begin(now: .now(), showMax: configuration.halfOpenMax) }) else {
+            throw InvocationError(.overloaded, "Region \(name) was out of reach, and another call is trying it.", stage: .beforeSend)
+        }
+        calls.add(1, ordering: .relaxed)
+    }
+
+    private func end() {
+        calls.subtract(1, ordering: .relaxed)
+        status.withLock { $0.health.endedUnclear(now: .now()) }
+    }
+
+    /// A call as it is sent.
+    private struct Sending {
+        let request: InvocationRequest
+        let head: HPACKHeaders
+        let payload: RequestBody
+        let deadline: EngineInstant
+        let begun = EngineInstant.now()
+        let connectionCount: Int
+
+        /// - Throws: `hopLimit`; `deadlineExceeded`.
+        init(
+            _ request: InvocationRequest, reason: DecisionReason, decision: ForwardOrigin?, by client: RegionClient
+        ) throws(InvocationError) {
+            let forwarded = ForwardedInvocation(request, reason: reason, decision: decision, origin: client.node, now: begun)
+            try forwarded.admit(hopsMax: client.configuration.hopsMax)
+            self.request = request
+            payload = RequestBody(opening: forwarded.opening(), request.payload)
+            head = PeerTransport.head(
+                .post, ForwardWire.invocationsPath, authority: client.authority, fields: client.peerFields,
+                bodyByteCount: payload.byteCount)
+            deadline = request.deadline + client.configuration.answerMargin
+            connectionCount = client.connectionCount
+        }
+    }
+
     /// Sends the invocation once.
-    func invoke(
+    private func invoke(
         _ request: InvocationRequest, reason: DecisionReason, decision: ForwardOrigin?
     ) async throws(InvocationError) -> ForwardedAnswer {
-        let forwarded = ForwardedInvocation(request, reason: reason, decision: decision, origin: node, now: .now())
-        try forwarded.admit(hopsMax: configuration.hopsMax)
-        if let results = request.results { return try await stream(request, forwarded, into: results) }
-        let payload = PayloadStream(request.payload)
-        let (begin, connections) = (EngineInstant.now(), connectionCount)
-        let answer: Exchange
-        do {
-            answer = try await exchange(
-                .post, ForwardWire.invocationsPath, fields: forwarded.fields, body: payload,
-                answerBytesMax: ForwardWire.answerBytesMax,
-                deadline: request.deadline + configuration.answerMargin)
-        } catch {
-            throw invocationError(of: error, payload.wasSent ? .afterSend : .beforeSend)
+        if let results = request.results {
+            let forwarded = ForwardedInvocation(request, reason: reason, decision: decision, origin: node, now: .now())
+            try forwarded.admit(hopsMax: configuration.hopsMax)
+            return try await stream(request, forwarded, into: results)
         }
-        let time = EngineInstant.now() - begin
-        guard answer.status == 200 else { throw refusal(answer, revision: request.function.revision) }
+        let sending = try Sending(request, reason: reason, decision: decision, by: self)
+        let connections = acquire()
+        defer { connections.release() }
+        let answer: Result<Exchange, Failure>
+        do throws(Failure) {
+            answer = .success(
+                try await connections.transport.send(
+                    PeerExchange(head: sending.head, body: sending.payload), answerBytesMax: ForwardWire.answerBytesMax,
+                    deadline: sending.deadline))
+        } catch {
+            answer = .failure(error)
+        }
+        return try understand(answer, of: sending)
+    }
+
+    /// What an answer, or the want of one, means for the call and for what is known of the region.
+    private func understand(_ answer: Result<Exchange, Failure>, of sending: Sending) throws(InvocationError) -> ForwardedAnswer {
+        let request = sending.request
+        let whole: Exchange
+        do throws(Failure) { whole = try answer.get() } catch {
+            throw invocationError(of: error, sending.payload.wasSent ? .afterSend : .beforeSend)
+        }
+        let time = EngineInstant.now() - sending.begun
+        guard whole.status == 200 else { throw refusal(whole, revision: request.function.revision) }
         noteAccepted()
         reports.withLock { $0.showHeld(request.function.revision) }
         let result: ForwardedAnswer
         do {
-            result = try ForwardedAnswer(body: answer.body)
+            result = try ForwardedAnswer(body: whole.body)
         } catch {
             throw InvocationError(.regionFailed, "\(error.message) It has run the call or a part of it.", stage: .midResult)
         }
         guard result.result.record.requestID == request.id else { throw mixedUp }
-        if max(request.payload.readableBytes, answer.body.readableBytes) <= configuration.measuredBytesMax {
+        if max(request.payload.readableBytes, whole.body.readableBytes) <= configuration.measuredBytesMax {
             // What is left when the time between arrival and answer there is taken off was spent on the way.
-            noteRoundTrip(time - .milliseconds(result.result.record.spans.total), connections: connections)
+            noteRoundTrip(time - .milliseconds(result.result.record.spans.total), connections: sending.connectionCount)
         }
         return result
     }
@@ -147,7 +261,7 @@ extension RegionClient {
         let answer: Exchange
         do {
             answer = try await exchange(
-                method, path, fields: peerFields, body: body.map { PayloadStream($0) },
+                method, path, fields: peerFields, body: body.map { RequestBody($0) },
                 answerBytesMax: ForwardWire.documentBytesMax,
                 deadline: deadline)
         } catch {

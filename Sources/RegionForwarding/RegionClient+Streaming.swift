@@ -20,11 +20,11 @@ extension RegionClient {
     func stream(
         _ request: InvocationRequest, _ forwarded: ForwardedInvocation, into results: ResultStream
     ) async throws(InvocationError) -> ForwardedAnswer {
-        let payload = PayloadStream(request.payload)
+        let payload = RequestBody(opening: forwarded.opening(), request.payload)
         let silence = Silence(until: request.deadline + configuration.answerMargin, pause: configuration.answerMargin)
         let (result, expired) = await silence.ending { () async -> Result<Ending, Failure> in
             do throws(Failure) {
-                return .success(try await self.receive(request, forwarded, payload, into: results, silence))
+                return .success(try await self.receive(request, payload, into: results, silence))
             } catch {
                 return .failure(error)
             }
@@ -48,11 +48,11 @@ extension RegionClient {
     }
 
     private func receive(
-        _ request: InvocationRequest, _ forwarded: ForwardedInvocation, _ payload: PayloadStream, into results: ResultStream,
+        _ request: InvocationRequest, _ payload: RequestBody, into results: ResultStream,
         _ silence: Silence
     ) async throws(Failure) -> Ending {
         try await withAnswer(
-            .post, ForwardWire.invocationsPath, fields: forwarded.fields, body: payload, headMax: request.deadline - .now()
+            .post, ForwardWire.invocationsPath, fields: peerFields, body: payload, headMax: request.deadline - .now()
         ) { status, body, _ in
             guard status == 200 else {
                 return .refused(Exchange(status: status, body: try await body.collect(upTo: ForwardWire.documentBytesMax)))

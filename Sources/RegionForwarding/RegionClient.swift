@@ -45,7 +45,7 @@ public final class RegionClient: Sendable {
     private let removal = AsyncStream<Void>.makeStream()
     private let handshakes: Handshakes
     let supply: VersionSupply
-    private let authority: String
+    let authority: String
 
     /// What is known of the region.
     struct Status {
@@ -203,40 +203,6 @@ public final class RegionClient: Sendable {
         logger.notice("The region is out of reach.", metadata: ["reason": "\(reason)", "failures": "\(failures)"])
     }
 
-    // MARK: - Invocations
-
-    /// Runs the invocation in the region, supplying its version first if the region lacks it.
-    ///
-    /// - Parameters:
-    ///   - reason: why this node forwards it.
-    ///   - decision: what it decided that with, for the region's record.
-    ///   - suppliesIfMissing: whether the version is sent to the region that lacks it, as ``RegionSelection`` says; if not, the region
-    ///     is no longer taken to hold it, and the call ends with `version_not_held`, to be tried where it is held.
-    /// - Throws: see the table above.
-    public func forward(
-        _ request: InvocationRequest, reason: DecisionReason, decision: ForwardOrigin? = nil, suppliesIfMissing: Bool = true
-    ) async throws(InvocationError) -> ForwardedAnswer {
-        guard status.withLock({ $0.health.begin(now: .now(), showMax: configuration.halfOpenMax) }) else {
-            throw InvocationError(.overloaded, "Region \(name) was out of reach, and another call is trying it.", stage: .beforeSend)
-        }
-        calls.add(1, ordering: .relaxed)
-        defer {
-            calls.subtract(1, ordering: .relaxed)
-            status.withLock { $0.health.endedUnclear(now: .now()) }
-        }
-        let asked = EngineInstant.now()
-        do {
-            return try await invoke(request, reason: reason, decision: decision)
-        } catch {
-            guard error.code == .versionNotHeld, suppliesIfMissing else { throw error }
-        }
-        let version = request.function
-        try await supply.ensure(version.revision, asked: asked, deadline: request.deadline) { () async throws(InvocationError) in
-            try await self.send(version, deadline: request.deadline)
-        }
-        return try await invoke(request, reason: reason, decision: decision)
-    }
-
     // MARK: - Exchanges
 
     /// One request and its whole answer.
@@ -263,13 +229,14 @@ public final class RegionClient: Sendable {
     ///   - body: its length must be known. The empty ones of HEAD and GET are `nil`.
     ///   - answerBytesMax: a longer answer counts as `lost`.
     func exchange(
-        _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields, body: PayloadStream?, answerBytesMax: Int,
+        _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields, body: RequestBody?, answerBytesMax: Int,
         deadline: EngineInstant
     ) async throws(Failure) -> Exchange {
         let connections = acquire()
         defer { connections.release() }
         let head = PeerTransport.head(method, path, authority: authority, fields: fields, bodyByteCount: body?.byteCount)
-        return try await connections.transport.exchange(head, body: body, answerBytesMax: answerBytesMax, deadline: deadline)
+        return try await connections.transport.send(
+            PeerExchange(head: head, body: body), answerBytesMax: answerBytesMax, deadline: deadline)
     }
 
     /// Reads the body of one answer while it comes, until it ends, its connection gets no new calls or the task is cancelled.
@@ -299,7 +266,7 @@ public final class RegionClient: Sendable {
     ///   - use: also gets what says whether the connection gets no new calls any more.
     /// - Throws: `full`, `cancelled`, `late`, `lost`; what `use` throws is `lost`, too, unless it is a `Failure` itself.
     func withAnswer<Value>(
-        _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields, body: PayloadStream?, headMax: Duration,
+        _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields, body: RequestBody?, headMax: Duration,
         _ use: (_ status: Int, _ body: PeerAnswerBody, _ isRetired: () -> Bool) async throws -> Value
     ) async throws(Failure) -> Value {
         let connections = acquire()

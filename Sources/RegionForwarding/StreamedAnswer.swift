@@ -107,7 +107,7 @@ public enum StreamedAnswer {
             guard unread.readableBytes >= ForwardedSection.headByteCount, let number = unread.readInteger(as: UInt8.self),
                 let count = unread.readInteger(as: UInt32.self)
             else { return false }
-            guard let kind = ForwardedSection(rawValue: number), !isOver else {
+            guard let kind = ForwardedSection(rawValue: number), kind != .call, !isOver else {
                 throw ForwardedAnswer.invalid("has a section of kind \(number) where none may be")
             }
             let countMax =
@@ -115,7 +115,7 @@ public enum StreamedAnswer {
                 case .payload: isStreaming ? Int(UInt32.max) : ForwardWire.payloadBytesMax
                 case .error: ForwardWire.payloadBytesMax
                 case .log: ForwardWire.logBytesMax
-                case .head, .end, .failure: ForwardWire.documentBytesMax
+                case .head, .end, .failure, .call: ForwardWire.documentBytesMax
                 }
             guard Int(count) <= countMax else { throw ForwardedAnswer.invalid("has a section larger than its limit") }
             section = (kind, Int(count))
@@ -139,6 +139,7 @@ public enum StreamedAnswer {
                     throw ForwardedAnswer.invalid("has a failure that cannot be read")
                 }
                 return .failed(failure)
+            case .call: throw ForwardedAnswer.invalid("has a section of a request")
             }
             return nil
         }

@@ -46,7 +46,7 @@ struct LambdaNode: Sendable {
     /// - Parameter identity: serves over TLS with this certificate, and trusts its authority.
     static func with(
         invoke: @escaping Invoke = { request throws(InvocationError) in .test(request, .success(request.payload)) },
-        invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
+        begin: InvocationStart? = nil,
         provisionedStatus: @escaping @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus = { _, _ in .inProgress },
         replicate: (@Sendable ([PinnedVersion]) async throws(InvocationError) -> Void)? = nil,
         abandoned: @escaping @Sendable ([PinnedVersion]) -> Void = { _ in },
@@ -80,7 +80,7 @@ struct LambdaNode: Sendable {
                 KnownRuntime(identifier: "python3.13", needsHandler: true), KnownRuntime(identifier: "nodejs22.x", needsHandler: true),
                 KnownRuntime(identifier: "provided.al2023", needsHandler: false),
             ],
-            invoke: invoke, invokeWarm: invokeWarm, isWarm: isWarm, functionChanged: { changes.add($0) },
+            invoke: invoke, begin: begin, functionChanged: { changes.add($0) },
             replicate: replicate, abandoned: abandoned, provisionedStatus: provisionedStatus, clock: clock, affinityTokens: tokens)
         let (ports, bound) = AsyncStream<Int>.makeStream()
         let server = LambdaServer(

@@ -73,7 +73,8 @@ import Testing
     func `STICK-19 a forwarded call says which container it wants`(demand: AffinityDemand) throws {
         let request = try Self.request(demand, deferral: .seconds(60))
         let sent = ForwardedInvocation(request, reason: .affinityElsewhere, origin: "pop-1", now: request.arrival + .seconds(20))
-        let received = try ForwardedInvocation(fields: sent.fields)
+        var body = sent.opening()
+        let received = try ForwardedInvocation(opening: &body, from: "pop-1")
         #expect(received == sent && received.affinity == demand && received.deferralMilliseconds == 40_000)
         let there = received.request(of: request.function, payload: request.payload, arrival: request.arrival)
         #expect(there.affinity == demand && there.deferral == .seconds(40))
@@ -81,18 +82,20 @@ import Testing
 
     @Test func `a call that wants none, or whose time to begin later is over, has no such fields`() throws {
         let request = try Self.request(nil, deferral: .seconds(60))
-        let fields = ForwardedInvocation(request, reason: .uncommon, origin: "pop-1", now: request.arrival + .seconds(61)).fields
-        #expect(!fields.contains { ["wayside-affinity", "wayside-defer-ms"].contains($0.name.canonicalName) })
+        let call = ForwardedInvocation(request, reason: .uncommon, origin: "pop-1", now: request.arrival + .seconds(61))
+        let document = try RawDocument(opening: call.opening())
+        #expect(document[13] == nil && document[14] == nil)
     }
 
     @Test(arguments: [
-        ("wayside-affinity", "e30="), ("wayside-affinity", "not base64"), ("wayside-affinity", String(repeating: "A", count: 4097)),
-        ("wayside-defer-ms", "0"), ("wayside-defer-ms", "900001"), ("wayside-defer-ms", "x"),
+        ("affinity", ByteBuffer(string: "{}")), ("affinity", ByteBuffer(string: "not JSON")),
+        ("affinity", ByteBuffer(repeating: UInt8(ascii: "A"), count: (3 << 10) + 1)), ("deferral", ByteBuffer(number: 0)),
+        ("deferral", ByteBuffer(number: 900_001)), ("deferral", ByteBuffer(string: "x")),
     ])
-    func `a demand that cannot be is refused by the field's name`(name: String, value: String) throws {
-        let fields = try ForwardedInvocationTests.fields([name: value])
+    func `a demand that cannot be is refused by the field's name`(name: String, value: ByteBuffer) throws {
+        let document = try ForwardedInvocationTests.document([name: value])
         #expect {
-            try ForwardedInvocation(fields: fields)
+            try ForwardedInvocationTests.read(document)
         } throws: { error in
             (error as? ForwardingError)?.code == .invalidRequest && "\(error)".contains(name)
         }
@@ -106,8 +109,8 @@ import Testing
             AffinityDemand(value: "a", source: .literal, waitMax: .seconds(Int64.max)),
         ] {
             let request = try Self.request(demand)
-            let fields = ForwardedInvocation(request, reason: .uncommon, origin: "pop-1", now: request.arrival).fields
-            #expect { try ForwardedInvocation(fields: fields) } throws: { ($0 as? ForwardingError)?.code == .invalidRequest }
+            var body = ForwardedInvocation(request, reason: .uncommon, origin: "pop-1", now: request.arrival).opening()
+            #expect { try ForwardedInvocation(opening: &body, from: "pop-1") } throws: { ($0 as? ForwardingError)?.code == .invalidRequest }
         }
     }
 

@@ -8,10 +8,10 @@ import NIOHTTPTypesHTTP2
 import NIOSSL
 import RegionForwarding
 
-/// How a connection of another node is set up: as the web framework does it, with the warm path before its own handling.
+/// How a connection of another node is set up: as the web framework does it, with invocations taken before its own handling.
 ///
-/// The handlers from the socket on: TLS, HTTP/2, the guard of closing connections, the warm path, one channel for each stream that the
-/// warm path hands on; in each of those HTTP/2's shared types and the framework.
+/// The handlers from the socket on: TLS, HTTP/2, the guard of closing connections, invocations, one channel for each stream that their
+/// handler hands on; in each of those HTTP/2's shared types and the framework.
 struct PeerChannel: HTTPChannelHandler {
     typealias Stream = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -24,7 +24,7 @@ struct PeerChannel: HTTPChannelHandler {
     private static let windowBytes = 1 << 20
 
     let responder: Responder
-    let warm: PeerWarmPath
+    let invocations: PeerInvocations
     let limits: PeerLimits
     let tls: RenewedTLS
 
@@ -48,7 +48,7 @@ struct PeerChannel: HTTPChannelHandler {
             try handlers.addHandler(
                 NIOHTTP2Handler(mode: .server, connectionConfiguration: connection, streamConfiguration: PeerStreams.configuration))
             try handlers.addHandler(NIOHTTP2ServerConnectionManagementHandler(eventLoop: channel.eventLoop, configuration: guardian))
-            try handlers.addHandler(PeerWarmPathHandler(warm))
+            try handlers.addHandler(PeerInvocationHandler(invocations))
             try handlers.addHandler(
                 HTTP2StreamMultiplexer(mode: .server, channel: channel, targetWindowSize: Self.windowBytes) { child in
                     child.eventLoop.makeCompletedFuture {

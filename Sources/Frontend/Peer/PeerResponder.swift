@@ -120,7 +120,7 @@ struct PeerResponder: HTTPResponder {
     /// - Throws: `unsupportedProtocol`, `forbidden`, `notFound`; the body has been read then.
     private func admit(_ request: Request, _ context: PeerContext) async throws -> (Route, peer: NodeCertificate) {
         do {
-            try ForwardedInvocation.checkProtocol(request.headers)
+            try PeerFields.checkProtocol(request.headers)
             let peer = try await identities.certificate(of: context.channel, logger: context.logger)
             guard request.headers[.waysideOrigin] == peer.node else {
                 throw ForwardingError(.forbidden, "The request is not from the node it says: its certificate is that of \(peer.node).")
@@ -142,9 +142,12 @@ struct PeerResponder: HTTPResponder {
         _ request: Request, of peer: NodeCertificate, arrival: EngineInstant, on stream: any Channel
     ) async -> Response {
         do {
-            let payload = try await collect(request.body, bytesMax: limits.payloadBytesMax)
-            let invocation = try ForwardedInvocation(fields: request.headers)
+            var payload = try await collect(request.body, bytesMax: limits.payloadBytesMax + ForwardWire.callBytesMax)
+            let invocation = try ForwardedInvocation(opening: &payload, from: peer.node)
             try peer.admit(invocation.function.account)
+            guard payload.readableBytes <= limits.payloadBytesMax else {
+                throw ForwardingError.tooLarge(payload.readableBytes, limits.payloadBytesMax)
+            }
             guard payload.readableBytes > 0 else { throw ForwardingError(.invalidRequest, "An invocation has a payload.") }
             try invocation.admit(hopsMax: limits.hopsMax)
             guard !services.isDraining() else {
@@ -206,7 +209,7 @@ struct PeerResponder: HTTPResponder {
             }
         }
         guard byteCount <= bytesMax else {
-            throw ForwardingError(.bodyTooLarge, "The body has \(byteCount) bytes, and \(bytesMax) are permitted.")
+            throw ForwardingError.tooLarge(byteCount, bytesMax)
         }
         return whole
     }
@@ -227,6 +230,12 @@ struct PeerResponder: HTTPResponder {
 
     private static func json(_ status: HTTPResponse.Status, _ document: ByteBuffer) -> Response {
         Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: document))
+    }
+}
+
+extension ForwardingError {
+    fileprivate static func tooLarge(_ byteCount: Int, _ bytesMax: Int) -> ForwardingError {
+        ForwardingError(.bodyTooLarge, "The body has \(byteCount) bytes, and \(bytesMax) are permitted.")
     }
 }
 

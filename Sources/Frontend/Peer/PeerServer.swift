@@ -19,10 +19,12 @@ public enum PeerServer {
         onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in }
     ) -> some ApplicationProtocol {
         let identities = PeerIdentities()
-        let warm = PeerWarmPath(services: services, limits: limits, identities: identities, logger: logger)
+        let invocations = PeerInvocations(services: services, limits: limits, identities: identities, logger: logger)
         return Application(
             responder: PeerResponder(services: services, limits: limits, identities: identities),
-            server: HTTPServerBuilder { try PeerChannel(responder: $0, warm: warm, limits: limits, tls: RenewedTLS(identity, logger)) },
+            server: HTTPServerBuilder {
+                try PeerChannel(responder: $0, invocations: invocations, limits: limits, tls: RenewedTLS(identity, logger))
+            },
             configuration: ApplicationConfiguration(address: address), onServerRunning: onServerRunning,
             eventLoopGroupProvider: eventLoopGroup.map { .shared($0) } ?? .singleton, logger: logger)
     }

@@ -25,8 +25,8 @@ public struct PeerServices: Sendable {
     /// The version, if it and its package are here and a container of it is idle, as far as can be told on an event loop at once. `nil`
     /// otherwise; the call then takes the other way.
     public var warmVersion: @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion?
-    /// As ``LambdaServices/invokeWarm``.
-    public var invokeWarm: WarmInvocation
+    /// Does what ``invoke`` does for a caller on an event loop. `nil`: there is only ``invoke``.
+    public var begin: InvocationStart?
     public var isDraining: @Sendable () -> Bool
     /// The share of the capacity in use, 0 to 1.
     public var load: @Sendable () -> Double
@@ -44,7 +44,7 @@ public struct PeerServices: Sendable {
         release: @escaping @Sendable (VersionIdentity) async throws(InvocationError) -> Void,
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
         warmVersion: @escaping @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion? = { _, _, _ in nil },
-        invokeWarm: @escaping WarmInvocation = { _, _ in nil },
+        begin: InvocationStart? = nil,
         isDraining: @escaping @Sendable () -> Bool, load: @escaping @Sendable () -> Double, reports: ReportFeed? = nil
     ) {
         self.node = node
@@ -57,7 +57,7 @@ public struct PeerServices: Sendable {
         self.release = release
         self.invoke = invoke
         self.warmVersion = warmVersion
-        self.invokeWarm = invokeWarm
+        self.begin = begin
         self.isDraining = isDraining
         self.load = load
         self.reports = reports

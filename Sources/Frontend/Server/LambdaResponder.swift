@@ -65,7 +65,7 @@ final class LambdaResponder: Sendable {
                 reply = try await authenticated(request, route, target, claim, id, channel)
             }
         } catch let error as LambdaError {
-            if error.code.row.status >= 500 { logger.warning("Answered an error of the engine", metadata: metadata(id, request, error)) }
+            warn(of: error, id, path: request.head.path ?? "")
             reply = .answer(LambdaAnswer(error))
         }
         switch reply {
@@ -88,28 +88,27 @@ final class LambdaResponder: Sendable {
         return HTTPResponse(status: answer.status, headerFields: answer.fields)
     }
 
-    // MARK: The warm path, without a task
+    // MARK: Invocations without a task
 
-    /// What the head of an invocation says that is worth waiting for its body on the warm path.
-    struct WarmCandidate: Sendable {
+    /// What the head of an invocation says that is worth waiting for its body on the event loop.
+    struct Candidate: Sendable {
         let resource: String
         let target: RequestTarget
         let claim: SignatureClaim
     }
 
-    /// - Returns: `nil` unless the head is that of an invocation, claims a signature that may be good, and names a version for which
-    ///   a container is likely idle. Nothing is kept of a stranger's body, and nothing verified twice, for what is `nil` here.
-    func warmCandidate(_ head: HTTPRequest) -> WarmCandidate? {
+    /// - Returns: `nil` unless the head is that of an invocation, claims a signature that may be good, and names a version that any of its
+    ///   containers may serve. Nothing is kept of a stranger's body, and nothing verified twice, for what is `nil` here.
+    func candidate(_ head: HTTPRequest) -> Candidate? {
         let target = RequestTarget(head.path ?? "/")
-        guard let route = LambdaRoute(head.method, target), route.operation == .invoke else { return nil }
+        guard services.begin != nil, let route = LambdaRoute(head.method, target), route.operation == .invoke else { return nil }
         do throws(LambdaError) {
             let claim = try verifier.claim(of: head, now: Int64(services.clock.epochSeconds()))
             let reference = try FunctionReference(route.resource, queryQualifier: target.parameter("Qualifier"))
             let key = try reference.key(account: claim.access.account, region: claim.scope.region, action: route.operation.action)
-            let version = try pinned(key, reference)
             // A call that wants a particular container may have to wait for it.
-            guard version.affinity == nil, services.isWarm(version) else { return nil }
-            return WarmCandidate(resource: route.resource, target: target, claim: claim)
+            guard try pinned(key, reference).affinity == nil else { return nil }
+            return Candidate(resource: route.resource, target: target, claim: claim)
         } catch {
             return nil
         }
@@ -118,8 +117,8 @@ final class LambdaResponder: Sendable {
     /// An invocation that is signed well and otherwise in order; `nil` for everything else, which is answered the other way.
     ///
     /// The version is looked up anew: between head and body a deployment may have been answered.
-    func prepareWarm(
-        _ candidate: WarmCandidate, _ head: HTTPRequest, _ body: ByteBuffer, _ channel: any Channel
+    func prepare(
+        _ candidate: Candidate, _ head: HTTPRequest, _ body: ByteBuffer, _ channel: any Channel
     ) -> PreparedInvocation? {
         do throws(LambdaError) {
             let digest = body.withUnsafeReadableBytes { bytes in
@@ -142,6 +141,7 @@ final class LambdaResponder: Sendable {
     func respond(
         _ result: Result<InvocationResult, InvocationError>, to prepared: PreparedInvocation
     ) -> (head: HTTPResponse, body: ByteBuffer) {
+        if case .failure(let error) = result { warn(of: LambdaError(error), prepared.request.id, path: prepared.request.invokedARN) }
         var answer = answer(result, to: prepared)
         let head = complete(&answer, prepared.request.id, now: services.clock.epochSeconds())
         return (head, answer.content)
@@ -227,7 +227,10 @@ final class LambdaResponder: Sendable {
         }
     }
 
-    private func metadata(_ id: RequestID, _ request: Request, _ error: LambdaError) -> Logger.Metadata {
-        ["request": "\(id)", "path": "\(request.head.path?.prefix(200) ?? "")", "error": "\(error.code.rawValue): \(error.message)"]
+    private func warn(of error: LambdaError, _ id: RequestID, path: String) {
+        guard error.code.row.status >= 500 else { return }
+        logger.warning(
+            "Answered an error of the engine",
+            metadata: ["request": "\(id)", "path": "\(path.prefix(200))", "error": "\(error.code.rawValue): \(error.message)"])
     }
 }

@@ -3,9 +3,11 @@ public import EngineCore
 public import FunctionCatalog
 public import NIOPosix
 
-public typealias WarmInvocation = @Sendable (
+/// Brings one invocation to its result without a task of the caller's: answers what ends it when its client goes away, and completes
+/// once, on any thread, or before it returns. Not for calls that want a particular container or a stream of results.
+public typealias InvocationStart = @Sendable (
     InvocationRequest, _ completion: @escaping @Sendable (Result<InvocationResult, InvocationError>) -> Void
-) -> (@Sendable () -> Void)?
+) -> @Sendable () -> Void
 
 /// What the API acts on: the parts of the engine, and the clocks.
 public struct LambdaServices: Sendable {
@@ -15,12 +17,8 @@ public struct LambdaServices: Sendable {
     public var runtimes: [KnownRuntime]
     /// Brings one invocation to its result. Its task is cancelled when the client goes away.
     public var invoke: @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult
-    /// Runs one invocation without a task if a container is idle here: answers what ends it when its client goes away, and
-    /// completes once, on any thread. `nil`: nothing has been done, and ``invoke`` is to be used.
-    public var invokeWarm: WarmInvocation
-    /// Whether ``invokeWarm`` may well find a container of this version idle: asked before a call is verified for it, on an event
-    /// loop, so it must be quick. A wrong answer costs time and nothing else.
-    public var isWarm: @Sendable (PinnedVersion) -> Bool
+    /// Does the same for a caller on an event loop; `nil`: there is only ``invoke``.
+    public var begin: InvocationStart?
     /// Called after a change is durable and before it is answered, on a thread that may block for a moment; and when a deployment has
     /// failed, with nothing superseded, on any thread.
     public var functionChanged: @Sendable (FunctionChange) -> Void
@@ -41,7 +39,7 @@ public struct LambdaServices: Sendable {
     public init(
         catalog: Catalog, bundles: BundleStore, runtimes: [KnownRuntime],
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
-        invokeWarm: @escaping WarmInvocation = { _, _ in nil }, isWarm: @escaping @Sendable (PinnedVersion) -> Bool = { _ in true },
+        begin: InvocationStart? = nil,
         functionChanged: @escaping @Sendable (FunctionChange) -> Void = { _ in },
         replicate: (@Sendable ([PinnedVersion]) async throws(InvocationError) -> Void)? = nil,
         abandoned: @escaping @Sendable ([PinnedVersion]) -> Void = { _ in },
@@ -53,8 +51,7 @@ public struct LambdaServices: Sendable {
         self.bundles = bundles
         self.runtimes = runtimes
         self.invoke = invoke
-        self.invokeWarm = invokeWarm
-        self.isWarm = isWarm
+        self.begin = begin
         self.functionChanged = functionChanged
         self.replicate = replicate
         self.abandoned = abandoned

@@ -17,10 +17,10 @@ extension VersionIdentity {
     public init(fields: HTTPFields) throws(ForwardingError) {
         self.init(
             function: FunctionKey(
-                account: try ForwardedInvocation.parsed(fields, .waysideAccount) { AccountID($0) },
-                region: try ForwardedInvocation.text(fields, .waysideFunctionRegion),
-                name: try ForwardedInvocation.text(fields, .waysideFunctionName)),
-            version: try ForwardedInvocation.parsed(fields, .waysideVersion) { FunctionVersion($0) },
-            revision: try ForwardedInvocation.text(fields, .waysideRevision))
+                account: try PeerFields.parsed(fields, .waysideAccount) { AccountID($0) },
+                region: try PeerFields.text(fields, .waysideFunctionRegion),
+                name: try PeerFields.text(fields, .waysideFunctionName)),
+            version: try PeerFields.parsed(fields, .waysideVersion) { FunctionVersion($0) },
+            revision: try PeerFields.text(fields, .waysideRevision))
     }
 }

@@ -61,8 +61,8 @@ final class PeerConnection: ChannelInboundHandler {
         exchange.body?.markSent()
         let head = HTTP2Frame.FramePayload.Headers(headers: exchange.head, endStream: exchange.body == nil)
         context.write(wrapOutboundOut(HTTP2Frame(streamID: number, payload: .headers(head))), promise: nil)
-        if let body = exchange.body {
-            let data = HTTP2Frame.FramePayload.Data(data: .byteBuffer(body.payload), endStream: true)
+        for (index, part) in (exchange.body?.parts ?? []).enumerated() {
+            let data = HTTP2Frame.FramePayload.Data(data: .byteBuffer(part), endStream: index + 1 == exchange.body?.parts.count)
             context.write(wrapOutboundOut(HTTP2Frame(streamID: number, payload: .data(data))), promise: nil)
         }
         scheduleFlush()

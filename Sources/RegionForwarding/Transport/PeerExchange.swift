@@ -3,7 +3,7 @@ import NIOCore
 import NIOHPACK
 import Synchronization
 
-// One request and its answer, between who asks (a task) and the connection that carries it (an event loop).
+// One request and its answer, between who asks (a task, or another handler) and the connection that carries it (an event loop).
 //
 //     silent ──head──► answering ──end──► ended
 //        │                 │
@@ -49,13 +49,13 @@ final class PeerExchange: Sendable {
     }
 
     let head: HPACKHeaders
-    let body: PayloadStream?
+    let body: RequestBody?
     private let state = Mutex(State())
 
     private let limitsHeadOnly: Bool
 
     /// - Parameter limitsHeadOnly: whether the deadline is that of the answer's head; otherwise it is that of its end.
-    init(head: HPACKHeaders, body: PayloadStream?, limitsHeadOnly: Bool = false) {
+    init(head: HPACKHeaders, body: RequestBody?, limitsHeadOnly: Bool = false) {
         self.head = head
         self.body = body
         self.limitsHeadOnly = limitsHeadOnly
@@ -63,16 +63,19 @@ final class PeerExchange: Sendable {
 
     // MARK: The asker
 
+    /// Calls `wake` when the condition is met: at once, or on the connection's event loop. One waits at a time.
+    func when(_ condition: Condition, _ wake: @escaping @Sendable () -> Void) {
+        let isMet = state.withLock { state in
+            guard !state.meets(condition) else { return true }
+            state.waiter = (condition, wake)
+            return false
+        }
+        if isMet { wake() }
+    }
+
     /// Returns when the condition is met. One waits at a time.
     func wait(for condition: Condition) async {
-        await withCheckedContinuation { continuation in
-            let isMet = state.withLock { state in
-                guard !state.meets(condition) else { return true }
-                state.waiter = (condition, { continuation.resume() })
-                return false
-            }
-            if isMet { continuation.resume() }
-        }
+        await withCheckedContinuation { continuation in when(condition) { continuation.resume() } }
     }
 
     var hasHead: Bool { state.withLock { $0.status != nil } }

@@ -4,41 +4,58 @@ import NIOCore
 import NIOHPACK
 
 extension PeerTransport {
-    /// One request and its whole answer.
+    /// Sends one request for its whole answer.
     ///
     /// - Parameters:
     ///   - answerBytesMax: a longer answer counts as `lost`.
-    func exchange(
-        _ head: HPACKHeaders, body: PayloadStream?, answerBytesMax: Int, deadline: EngineInstant
-    ) async throws(Failure) -> RegionClient.Exchange {
-        let exchange = PeerExchange(head: head, body: body)
-        return try await cancelling(exchange) { () async throws(Failure) in
-            begin(exchange, deadline: .now() + TimeAmount(deadline - .now()))
-            do throws(Failure) {
-                return try await Self.collect(exchange, bytesMax: answerBytesMax)
-            } catch {
-                throw exchange.hasHead ? error.midAnswer : error
-            }
-        }
+    ///   - completion: called once, on the event loop of the connection, or before this returns. `exchange` can be failed until then.
+    func send(
+        _ exchange: PeerExchange, answerBytesMax: Int, deadline: EngineInstant,
+        completion: @escaping @Sendable (Result<RegionClient.Exchange, Failure>) -> Void
+    ) {
+        begin(exchange, deadline: .now() + TimeAmount(deadline - .now()))
+        Self.collect(exchange, ByteBuffer(), bytesMax: answerBytesMax, completion)
     }
 
-    private static func collect(_ exchange: PeerExchange, bytesMax: Int) async throws(Failure) -> RegionClient.Exchange {
-        var whole = ByteBuffer()
-        while true {
-            await exchange.wait(for: .bulk(byteCount: streamWindowBytes / 2))
-            while true {
-                let (part, isEnded) = try exchange.take()
-                if let part {
-                    guard whole.readableBytes + part.readableBytes <= bytesMax else {
-                        let error = ForwardingError(.invalidAnswer, "The answer has more than \(bytesMax) bytes.")
-                        exchange.fail(.lost(error))
-                        throw .lost(error)
-                    }
-                    if whole.readableBytes == 0 { whole = part } else { whole.writeImmutableBuffer(part) }
-                }
-                if isEnded { return RegionClient.Exchange(status: try exchange.status() ?? 0, body: whole) }
-                if part == nil { break }
+    /// As ``send(_:answerBytesMax:deadline:completion:)``, for a task, whose cancellation fails the exchange.
+    func send(
+        _ exchange: PeerExchange, answerBytesMax: Int, deadline: EngineInstant
+    ) async throws(Failure) -> RegionClient.Exchange {
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                send(exchange, answerBytesMax: answerBytesMax, deadline: deadline) { continuation.resume(returning: $0) }
             }
+        } onCancel: {
+            exchange.fail(.cancelled)
+        }
+        return try result.get()
+    }
+
+    /// Takes what has come, and what will, until the answer is whole.
+    private static func collect(
+        _ exchange: PeerExchange, _ taken: ByteBuffer, bytesMax: Int,
+        _ completion: @escaping @Sendable (Result<RegionClient.Exchange, Failure>) -> Void
+    ) {
+        exchange.when(.bulk(byteCount: streamWindowBytes / 2)) {
+            var whole = taken
+            do throws(Failure) {
+                while true {
+                    let (part, isEnded) = try exchange.take()
+                    if let part {
+                        guard whole.readableBytes + part.readableBytes <= bytesMax else {
+                            let error = ForwardingError(.invalidAnswer, "The answer has more than \(bytesMax) bytes.")
+                            exchange.fail(.lost(error))
+                            throw .lost(error)
+                        }
+                        if whole.readableBytes == 0 { whole = part } else { whole.writeImmutableBuffer(part) }
+                    }
+                    if isEnded { return completion(.success(RegionClient.Exchange(status: try exchange.status() ?? 0, body: whole))) }
+                    if part == nil { break }
+                }
+            } catch {
+                return completion(.failure(exchange.hasHead ? error.midAnswer : error))
+            }
+            collect(exchange, whole, bytesMax: bytesMax, completion)
         }
     }
 
@@ -47,28 +64,20 @@ extension PeerTransport {
     /// - Parameter headDeadline: how long the answer's head may take.
     /// - Throws: what `use` throws is `lost`, unless it is a `Failure` itself.
     func withAnswer<Value>(
-        _ head: HPACKHeaders, body: PayloadStream?, headDeadline: NIODeadline,
+        _ head: HPACKHeaders, body: RequestBody?, headDeadline: NIODeadline,
         _ use: (_ status: Int, _ body: PeerAnswerBody) async throws -> Value
     ) async throws(Failure) -> Value {
         let exchange = PeerExchange(head: head, body: body, limitsHeadOnly: true)
         // Where the answer has not been read to its end, the stream is reset.
         defer { exchange.fail(.cancelled) }
-        return try await cancelling(exchange) { () async throws(Failure) in
+        let result = await withTaskCancellationHandler { () async -> Result<Value, Failure> in
             begin(exchange, deadline: headDeadline)
             await exchange.wait(for: .head)
             do {
-                return try await use(try exchange.status() ?? 0, PeerAnswerBody(exchange: exchange))
+                return .success(try await use(try exchange.status() ?? 0, PeerAnswerBody(exchange: exchange)))
             } catch {
-                throw error as? Failure ?? .lost(error)
+                return .failure(error as? Failure ?? .lost(error))
             }
-        }
-    }
-
-    private func cancelling<Value>(
-        _ exchange: PeerExchange, _ body: () async throws(Failure) -> Value
-    ) async throws(Failure) -> Value {
-        let result = await withTaskCancellationHandler { () async -> Result<Value, Failure> in
-            do throws(Failure) { return .success(try await body()) } catch { return .failure(error) }
         } onCancel: {
             exchange.fail(.cancelled)
         }
@@ -87,10 +96,9 @@ extension PeerTransport {
         head.add(name: ":authority", value: authority)
         head.add(name: ":path", value: path)
         for field in fields {
-            // What is of one call alone would only push the rest out of the table.
-            let indexing: HPACKIndexing = field.indexingStrategy == .avoid ? .nonIndexable : .indexable
-            head.add(name: field.name.canonicalName, value: field.value, indexing: indexing)
+            head.add(name: field.name.canonicalName, value: field.value)
         }
+        // What is of one request alone would only push the rest out of the table.
         if let bodyByteCount { head.add(name: "content-length", value: String(bodyByteCount), indexing: .nonIndexable) }
         return head
     }

@@ -106,8 +106,9 @@ import Testing
         (Probe(method: "PUT", path: ForwardWire.versionsPath, body: ByteBuffer(string: "{}")), 400, "invalid_request"),
         (Probe(method: "POST", path: ForwardWire.invocationsPath, body: ByteBuffer(string: "{}")), 400, "invalid_request"),
         (
-            Probe(method: "POST", path: ForwardWire.invocationsPath, body: ByteBuffer(repeating: 0, count: 2001)), 413,
-            "body_too_large"
+            Probe(
+                method: "POST", path: ForwardWire.invocationsPath, body: ByteBuffer(repeating: 0, count: 2001 + ForwardWire.callBytesMax)),
+            413, "body_too_large"
         ),
     ])
     func `a request that is not as the protocol says is refused with a status and a code`(
@@ -136,10 +137,9 @@ import Testing
             let tls = try fleet.identity("pop-1").clientConfiguration
             try await TestRegion.with(fleet) { region in
                 let request = try Fleet.request()
-                let fields = ForwardedInvocation(request, reason: .uncommon, origin: "pop-1", now: request.arrival).fields
-                let call = Probe(
-                    method: "POST", path: ForwardWire.invocationsPath, fields: fields.map { ($0.name.rawName, $0.value) },
-                    body: ByteBuffer(string: "{}"))
+                var body = ForwardedInvocation(request, reason: .uncommon, origin: "pop-1", now: request.arrival).opening()
+                body.writeString("{}")
+                let call = Probe(method: "POST", path: ForwardWire.invocationsPath, body: body)
                 let version = Probe(
                     method: "PUT", path: ForwardWire.versionsPath,
                     body: ByteBuffer(bytes: try JSONEncoder().encode(try Fleet.version())))
@@ -161,10 +161,8 @@ import Testing
         try await Fleet.with { fleet in
             try await TestRegion.with(fleet) { region in
                 let request = try Fleet.request()
-                let fields = ForwardedInvocation(request, reason: .uncommon, origin: "pop-1", now: request.arrival).fields
-                let probe = Probe(
-                    method: "POST", path: ForwardWire.invocationsPath, fields: fields.map { ($0.name.rawName, $0.value) },
-                    body: ByteBuffer())
+                let opening = ForwardedInvocation(request, reason: .uncommon, origin: "pop-1", now: request.arrival).opening()
+                let probe = Probe(method: "POST", path: ForwardWire.invocationsPath, body: opening)
                 let answer = try await Self.send(probe, port: region.now.port, tls: try fleet.identity("pop-1").clientConfiguration)
                 #expect(answer.status == 400)
                 #expect(answer.code == "invalid_request")

@@ -26,8 +26,6 @@ final class TestRegion: Sendable {
         /// Calls find an idle container, and so many have.
         var isWarm = false
         var warmCount = 0
-        /// The container turns out to be lost before the call begins.
-        var warmFails = false
         /// Calls have no end until they are aborted; told of that.
         var warmHangs: (@Sendable () -> Void)?
         /// Its reports cannot be written, so the feed stops; all else goes on.
@@ -136,20 +134,16 @@ final class TestRegion: Sendable {
                 return self.result(outcome, of: request)
             },
             warmVersion: { _, _, revision in self.now.isWarm ? self.now.versions[revision] : nil },
-            invokeWarm: { request, completion in self.invokeWarm(request, completion) },
+            begin: { request, completion in self.begin(request, completion) },
             isDraining: { self.now.isDraining }, load: { 0.25 }, reports: feed)
     }
 
-    private func invokeWarm(
+    private func begin(
         _ request: InvocationRequest, _ completion: @escaping @Sendable (Result<InvocationResult, InvocationError>) -> Void
-    ) -> (@Sendable () -> Void)? {
+    ) -> @Sendable () -> Void {
         change { $0.warmCount += 1 }
         if let told = now.warmHangs { return { told() } }
-        if now.warmFails {
-            completion(.failure(InvocationError(.startFailed, "The container was lost.")))
-        } else {
-            completion(.success(result(.success(request.payload), of: request)))
-        }
+        completion(.success(result(.success(request.payload), of: request)))
         return {}
     }
 

@@ -5,7 +5,7 @@ import RegionForwarding
 import Testing
 
 /// Forwarded calls that a region answers without a task.
-@Suite(.timeLimit(.minutes(1))) struct PeerWarmPathTests {
+@Suite(.timeLimit(.minutes(1))) struct PeerInvocationTests {
     @Test func `a call for which a container is idle is answered on the event loop, as the other way would`() async throws {
         try await withForwarding { client, region in
             region.change { $0.isWarm = true }
@@ -19,16 +19,6 @@ import Testing
             #expect(region.now.warmCount == 3)
             #expect(region.now.requests.isEmpty)
             #expect(region.feed.report(since: 0).rows.map(\.calls) == [3])
-        }
-    }
-
-    @Test func `a call that could not begin goes the other way, and is counted once`() async throws {
-        try await withForwarding { client, region in
-            region.change { ($0.isWarm, $0.warmFails) = (true, true) }
-            let answer = try await client.forward(try Fleet.request(), reason: .uncommon)
-            #expect(answer.result.outcome.payload == ByteBuffer(string: "{}"))
-            #expect((region.now.warmCount, region.now.requests.count) == (1, 1))
-            #expect(region.feed.report(since: 0).rows.map(\.calls) == [1])
         }
     }
 

@@ -4,16 +4,15 @@ import NIOHTTP2
 import NIOSSL
 import RegionForwarding
 
-/// Answers forwarded calls of warm functions on the connection's own event loop, as ``WarmPathHandler`` does for clients.
+/// Answers forwarded calls of warm functions on the connection's own event loop, as ``InvocationHandler`` does for clients.
 ///
 ///     (new stream) ──head of a small invocation──► collecting ──end──► running ──answered──► (closed)
-///          │                                           │                  └── not begun ──┐
-///          │                                           └── not warm, not in order ────────┤
-///          └──any other head──► passing ◄───────────────────── all that came of it ───────┘
+///          │                                           └── not warm, not in order ──┐
+///          └──any other head──► passing ◄──────────── all that came of it ──────────┘
 ///
 /// Streams that are not its own pass through it, to the multiplexer, which makes a channel for each. What is handed on is given to
 /// the multiplexer frame by frame and event by event in the order in which it came.
-final class PeerWarmPathHandler: ChannelInboundHandler {
+final class PeerInvocationHandler: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
     typealias InboundOut = HTTP2Frame
     typealias OutboundOut = HTTP2Frame
@@ -24,23 +23,22 @@ final class PeerWarmPathHandler: ChannelInboundHandler {
     }
 
     private struct Stream {
-        let invocation: ForwardedInvocation
         let arrival: EngineInstant
         var came: [Came]
-        var payload = ByteBuffer()
+        var body = ByteBuffer()
         var isRunning = false
         /// Ends the call that runs.
         var cancel: (@Sendable () -> Void)?
     }
 
-    private let path: PeerWarmPath
+    private let path: PeerInvocations
     private var streams: [HTTP2StreamID: Stream] = [:]
     /// Of the node at the other end; `nil` until its first request.
     private var certificate: NIOSSLCertificate?
     private var isReading = false
     private var isFlushScheduled = false
 
-    init(_ path: PeerWarmPath) { self.path = path }
+    init(_ path: PeerInvocations) { self.path = path }
 
     // MARK: From the wire
 
@@ -48,30 +46,28 @@ final class PeerWarmPathHandler: ChannelInboundHandler {
         isReading = true
         let frame = unwrapInboundIn(data)
         guard streams[frame.streamID] == nil else { return took(frame, context) }
-        if case .headers(let content) = frame.payload, !content.endStream, let shown = shown(context),
-            let invocation = path.candidate(content.headers, from: shown)
-        {
-            streams[frame.streamID] = Stream(invocation: invocation, arrival: .now(), came: [.frame(frame)])
+        if case .headers(let content) = frame.payload, !content.endStream, path.isCandidate(content.headers) {
+            streams[frame.streamID] = Stream(arrival: .now(), came: [.frame(frame)])
         } else {
             context.fireChannelRead(data)
         }
     }
 
     private func took(_ frame: HTTP2Frame, _ context: ChannelHandlerContext) {
-        guard case .data(let content) = frame.payload, case .byteBuffer(let part) = content.data,
-            streams[frame.streamID]?.isRunning == false
-        else {
+        // Nothing that comes while it runs is for anybody.
+        guard streams[frame.streamID]?.isRunning == false else { return }
+        guard case .data(let content) = frame.payload, case .byteBuffer(let part) = content.data else {
             streams[frame.streamID]?.came.append(.frame(frame))
-            if case .headers(let trailers) = frame.payload, trailers.endStream, streams[frame.streamID]?.isRunning == false {
+            if case .headers(let trailers) = frame.payload, trailers.endStream {
                 handOn(frame.streamID, context)
             }
             return
         }
         streams[frame.streamID]?.came.append(.frame(frame))
-        if streams[frame.streamID]?.payload.readableBytes == 0 {
-            streams[frame.streamID]?.payload = part
+        if streams[frame.streamID]?.body.readableBytes == 0 {
+            streams[frame.streamID]?.body = part
         } else {
-            streams[frame.streamID]?.payload.writeImmutableBuffer(part)
+            streams[frame.streamID]?.body.writeImmutableBuffer(part)
         }
         if content.endStream { begin(frame.streamID, context) }
     }
@@ -88,7 +84,7 @@ final class PeerWarmPathHandler: ChannelInboundHandler {
         if event is StreamClosedEvent {
             // The answer has been written, or the sender has gone.
             streams.removeValue(forKey: number)?.cancel?()
-        } else {
+        } else if streams[number]?.isRunning == false {
             streams[number]?.came.append(.event(event))
         }
     }
@@ -116,39 +112,33 @@ final class PeerWarmPathHandler: ChannelInboundHandler {
 
     private func begin(_ number: HTTP2StreamID, _ context: ChannelHandlerContext) {
         guard let stream = streams[number] else { return }
-        guard let prepared = path.prepare(stream.invocation, payload: stream.payload, arrival: stream.arrival) else {
-            return handOn(number, context)
-        }
-        // Before it begins: it may be over before `invokeWarm` returns.
+        var body = stream.body
+        guard let begin = path.services.begin, let shown = shown(context), let invocation = path.call(&body, from: shown),
+            let prepared = path.prepare(invocation, payload: body, arrival: stream.arrival)
+        else { return handOn(number, context) }
+        // Before it begins: it may be over before `begin` returns.
         streams[number]?.isRunning = true
+        streams[number]?.came = []
+        streams[number]?.body = ByteBuffer()
         let eventLoop = context.eventLoop
         let me = NIOLoopBound((self, context, prepared), eventLoop: eventLoop)
-        let cancel = path.services.invokeWarm(prepared.request) { result in
+        path.services.reports?.received(prepared.identity, running: prepared.version, now: prepared.request.arrival)
+        let cancel = begin(prepared.request) { result in
             if eventLoop.inEventLoop {
                 me.value.0.finish(number, me.value.2, result, me.value.1)
             } else {
                 eventLoop.execute { me.value.0.finish(number, me.value.2, result, me.value.1) }
             }
         }
-        guard let cancel else {
-            streams[number]?.isRunning = false
-            return handOn(number, context)
-        }
         guard streams[number]?.isRunning == true else { return }
         streams[number]?.cancel = cancel
     }
 
     private func finish(
-        _ number: HTTP2StreamID, _ prepared: PeerWarmPath.Prepared, _ result: Result<InvocationResult, InvocationError>,
+        _ number: HTTP2StreamID, _ prepared: PeerInvocations.Prepared, _ result: Result<InvocationResult, InvocationError>,
         _ context: ChannelHandlerContext
     ) {
         guard streams[number]?.isRunning == true else { return }
-        if case .failure(let error) = result, error.surelyNotStarted {
-            streams[number]?.isRunning = false
-            return handOn(number, context)
-        }
-        // Not before it surely is this path's.
-        path.services.reports?.received(prepared.identity, running: prepared.version, now: prepared.request.arrival)
         if case .success(let result) = result { path.services.reports?.answered(prepared.identity, result.record) }
         streams[number]?.cancel = nil
         let (head, body) = path.answer(result)

@@ -9,7 +9,7 @@ import RegionForwarding
 /// What a node does for a forwarded call that finds an idle container, without a task: the part that is the same for every connection.
 ///
 /// It decides as ``PeerResponder`` does. Whatever is not plainly in order is left to that, which says what is wrong with it.
-struct PeerWarmPath: Sendable {
+struct PeerInvocations: Sendable {
     /// Larger payloads go the other way, which takes them in pieces.
     static let payloadBytesMax = 256 << 10
 
@@ -24,20 +24,22 @@ struct PeerWarmPath: Sendable {
     let identities: PeerIdentities
     let logger: Logger
 
-    /// - Returns: `nil` unless the head is that of an invocation with a small payload, which the sender may forward.
-    /// - Parameter shown: the sender's certificate.
-    func candidate(_ head: HPACKHeaders, from shown: NIOSSLCertificate) -> ForwardedInvocation? {
-        guard head.first(name: ":method") == "POST", head.first(name: ":path") == ForwardWire.invocationsPath,
-            let length = head.first(name: "content-length").flatMap({ Int($0) }), (1...Self.payloadBytesMax).contains(length)
-        else { return nil }
-        var fields = HTTPFields()
-        fields.reserveCapacity(head.count)
-        for (name, value, _) in head where !name.hasPrefix(":") {
-            guard let name = HTTPField.Name(parsed: name) else { return nil }
-            fields.append(HTTPField(name: name, value: value))
-        }
-        guard let invocation = try? ForwardedInvocation(fields: fields), let peer = try? identities.certificate(shown, logger),
-            invocation.origin == peer.node, peer.forwarding.permits(invocation.function.account)
+    /// Whether the head is that of an invocation with a small payload.
+    func isCandidate(_ head: HPACKHeaders) -> Bool {
+        guard head.first(name: ":path") == ForwardWire.invocationsPath, head.first(name: ":method") == "POST",
+            head.first(name: "wayside-protocol") == ForwardWire.protocolVersion,
+            let length = head.first(name: "content-length").flatMap({ Int($0) })
+        else { return false }
+        return (1...Self.payloadBytesMax + ForwardWire.callBytesMax).contains(length)
+    }
+
+    /// - Parameters:
+    ///   - body: of a request with such a head, whole; the call is taken off it, and the payload remains.
+    ///   - shown: the sender's certificate.
+    /// - Returns: `nil` unless the sender may forward the call and any container will do.
+    func call(_ body: inout ByteBuffer, from shown: NIOSSLCertificate) -> ForwardedInvocation? {
+        guard let peer = try? identities.certificate(shown, logger),
+            let invocation = try? ForwardedInvocation(opening: &body, from: peer.node), peer.forwarding.permits(invocation.function.account)
         else { return nil }
         // A call that wants a particular container may have to wait for it, and a stream has no length.
         return invocation.affinity == nil && invocation.streamBytesMax == nil ? invocation : nil

@@ -3,18 +3,17 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Answers invocations of warm functions on the connection's own event loop, without a task between the socket and the container.
+/// Answers invocations on the connection's own event loop, without a task between the socket and the container, or the way to a region.
 ///
-///     idle ──head of a small invocation, likely warm──► collecting ──end──► running ──answered──► idle
-///      │                                                    │                  └── not begun ──┐
-///      │                                                    └── not warm, not in order ────────┤
-///      └──any other head──► passing ◄───────────────────────── what was collected ─────────────┘
+///     idle ──head of a small invocation──► collecting ──end──► running ──answered──► idle
+///      │                                       └── not in order ──┐
+///      └──any other head──► passing ◄──── what was collected ─────┘
 ///                              └──last answer written──► idle
 ///
 /// It does what ``LambdaResponder`` does with the same functions, and only the case that is nearly all of them: a signed, sound
-/// invocation for which a container is idle. Whatever else it meets it hands on as it came, and the responder answers it. Parts that
-/// arrive while a call runs wait; nothing more is read meanwhile.
-final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
+/// invocation of small size. Whatever else it meets it hands on as it came, and the responder answers it. Parts that arrive while a call
+/// runs wait; nothing more is read meanwhile.
+final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
@@ -25,7 +24,7 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private struct Collected {
         let head: HTTPRequest
-        let candidate: LambdaResponder.WarmCandidate
+        let candidate: LambdaResponder.Candidate
         var body = ByteBuffer()
         var trailers: HTTPFields?
     }
@@ -33,7 +32,7 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private enum State {
         case idle
         case collecting(Collected)
-        case running(Collected, LambdaResponder.PreparedInvocation)
+        case running(LambdaResponder.PreparedInvocation)
     }
 
     private let responder: LambdaResponder
@@ -83,7 +82,7 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch (state, part) {
         case (.idle, .head(let head)):
-            if passing == 0, Self.isEligible(head), let candidate = responder.warmCandidate(head) {
+            if passing == 0, Self.isEligible(head), let candidate = responder.candidate(head) {
                 state = .collecting(Collected(head: head, candidate: candidate))
             } else {
                 pass(part, context)
@@ -123,25 +122,21 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func begin(_ collected: Collected, _ context: ChannelHandlerContext) {
-        guard let prepared = responder.prepareWarm(collected.candidate, collected.head, collected.body, context.channel) else {
-            return handOn(collected, context)
-        }
-        // Before it begins: it may be over before `invokeWarm` returns.
-        state = .running(collected, prepared)
+        guard let begin = responder.services.begin,
+            let prepared = responder.prepare(collected.candidate, collected.head, collected.body, context.channel)
+        else { return handOn(collected, context) }
+        // Before it begins: it may be over before `begin` returns.
+        state = .running(prepared)
         let eventLoop = context.eventLoop
         let me = NIOLoopBound((self, context), eventLoop: eventLoop)
-        let cancel = responder.services.invokeWarm(prepared.request) { result in
+        let cancel = begin(prepared.request) { result in
             if eventLoop.inEventLoop {
                 me.value.0.finish(result, me.value.1)
             } else {
                 eventLoop.execute { me.value.0.finish(result, me.value.1) }
             }
         }
-        guard let cancel else {
-            state = .idle
-            return handOn(collected, context)
-        }
-        guard case .running(_, let running) = state, running.request.id == prepared.request.id else { return }
+        guard case .running(let running) = state, running.request.id == prepared.request.id else { return }
         self.cancel = cancel
         if isGone { cancel() }
     }
@@ -157,13 +152,10 @@ final class WarmPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: Answers
 
     private func finish(_ result: Result<InvocationResult, InvocationError>, _ context: ChannelHandlerContext) {
-        guard case .running(let collected, let prepared) = state else { return }
+        guard case .running(let prepared) = state else { return }
         cancel = nil
         state = .idle
-        if case .failure(let error) = result, error.surelyNotStarted, !isGone {
-            handOn(collected, context)
-            context.fireChannelReadComplete()
-        } else if context.channel.isActive {
+        if context.channel.isActive {
             let (head, body) = responder.respond(result, to: prepared)
             context.write(wrapOutboundOut(.head(head)), promise: nil)
             if body.readableBytes > 0 { context.write(wrapOutboundOut(.body(body)), promise: nil) }
