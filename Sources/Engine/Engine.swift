@@ -233,6 +233,7 @@ extension Engine {
         _ listen: EngineConfiguration.Listener, _ identity: NodeIdentity, _ parts: Parts
     ) -> any Service {
         let (catalog, bundles, pool, router, sweeper) = (parts.catalog, parts.bundles, parts.pool, parts.router, parts.sweeper)
+        let seen = SeenBundles(bundles)
         let threads = parts.packageThreads
         var limits = PeerLimits()
         limits.hopsMax = configuration.placement.hopLimit
@@ -272,11 +273,12 @@ extension Engine {
                         })
                 },
                 invoke: { (request) async throws(InvocationError) in try await router.invoke(request) },
-                warmVersion: { key, version, revision in
-                    guard let held = catalog.heldInMemory(key, version, revision: revision) else { return nil }
+                versionAtHand: { key, version, revision in
+                    guard let held = catalog.heldInMemory(key, version, revision: revision), seen.contains(held.codeDigest) else {
+                        return nil
+                    }
                     let own = try? catalog.pinned(key, version)
-                    let running = own.flatMap { $0.isAlike(held) ? $0 : nil } ?? held
-                    return pool.hasWarm(running) ? running : nil
+                    return own.flatMap { $0.isAlike(held) ? $0 : nil } ?? held
                 },
                 begin: { request, completion in router.begin(request, completion: completion) },
                 isDraining: { router.isDraining }, load: { Self.load(pool.counts, memory) },

@@ -142,7 +142,8 @@ def measure_held(bench, count):
 
 def held_there(region):
     pools = region.pools()
-    return pools["waiting"] + pools["containersBusy"]
+    # The call that a container is being started for has left the queue.
+    return pools["waiting"] + pools["containersStarting"] + pools["containersBusy"]
 
 
 def held_call(account, name):

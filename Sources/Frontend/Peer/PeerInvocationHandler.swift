@@ -4,11 +4,11 @@ import NIOHTTP2
 import NIOSSL
 import RegionForwarding
 
-/// Answers forwarded calls of warm functions on the connection's own event loop, as ``InvocationHandler`` does for clients.
+/// Answers forwarded calls on the connection's own event loop, as ``InvocationHandler`` does for clients.
 ///
 ///     (new stream) ──head of a small invocation──► collecting ──end──► running ──answered──► (closed)
-///          │                                           └── not warm, not in order ──┐
-///          └──any other head──► passing ◄──────────── all that came of it ──────────┘
+///          │                                           └── not at hand, not in order ──┐
+///          └──any other head──► passing ◄────────────── all that came of it ───────────┘
 ///
 /// Streams that are not its own pass through it, to the multiplexer, which makes a channel for each. What is handed on is given to
 /// the multiplexer frame by frame and event by event in the order in which it came.
@@ -84,9 +84,10 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         if event is StreamClosedEvent {
             // The answer has been written, or the sender has gone.
             streams.removeValue(forKey: number)?.cancel?()
-        } else if streams[number]?.isRunning == false {
+        } else if event is NIOHTTP2StreamCreatedEvent {
             streams[number]?.came.append(.event(event))
         }
+        // Of windows nobody is told: a stream is handed on when it has come to its end, where none is to be opened any more.
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {

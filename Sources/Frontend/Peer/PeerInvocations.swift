@@ -45,10 +45,10 @@ struct PeerInvocations: Sendable {
         return invocation.affinity == nil && invocation.streamBytesMax == nil ? invocation : nil
     }
 
-    /// - Returns: `nil` unless the call may run here and a container is likely idle.
+    /// - Returns: `nil` unless the call may run here and its version is at hand.
     func prepare(_ invocation: ForwardedInvocation, payload: ByteBuffer, arrival: EngineInstant) -> Prepared? {
         guard (try? invocation.admit(hopsMax: limits.hopsMax)) != nil, payload.readableBytes > 0, !services.isDraining(),
-            let version = services.warmVersion(invocation.function, invocation.version, invocation.revision)
+            let version = services.versionAtHand(invocation.function, invocation.version, invocation.revision)
         else { return nil }
         return Prepared(
             identity: VersionIdentity(function: invocation.function, version: invocation.version, revision: invocation.revision),

@@ -22,9 +22,9 @@ public struct PeerServices: Sendable {
     public var release: @Sendable (VersionIdentity) async throws(InvocationError) -> Void
     /// Runs an invocation here; it is cancelled when the sender has gone.
     public var invoke: @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult
-    /// The version, if it and its package are here and a container of it is idle, as far as can be told on an event loop at once. `nil`
-    /// otherwise; the call then takes the other way.
-    public var warmVersion: @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion?
+    /// The version, if it and its package are here, as far as can be told on an event loop at once. `nil` otherwise; the call then takes
+    /// the way that looks.
+    public var versionAtHand: @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion?
     /// Does what ``invoke`` does for a caller on an event loop. `nil`: there is only ``invoke``.
     public var begin: InvocationStart?
     public var isDraining: @Sendable () -> Bool
@@ -43,7 +43,7 @@ public struct PeerServices: Sendable {
         package: @escaping @Sendable (ContentDigest) async throws(InvocationError) -> ByteBuffer,
         release: @escaping @Sendable (VersionIdentity) async throws(InvocationError) -> Void,
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
-        warmVersion: @escaping @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion? = { _, _, _ in nil },
+        versionAtHand: @escaping @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion? = { _, _, _ in nil },
         begin: InvocationStart? = nil,
         isDraining: @escaping @Sendable () -> Bool, load: @escaping @Sendable () -> Double, reports: ReportFeed? = nil
     ) {
@@ -56,7 +56,7 @@ public struct PeerServices: Sendable {
         self.package = package
         self.release = release
         self.invoke = invoke
-        self.warmVersion = warmVersion
+        self.versionAtHand = versionAtHand
         self.begin = begin
         self.isDraining = isDraining
         self.load = load

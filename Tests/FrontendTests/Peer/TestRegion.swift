@@ -133,7 +133,7 @@ final class TestRegion: Sendable {
                 let outcome = try await self.handler(request)
                 return self.result(outcome, of: request)
             },
-            warmVersion: { _, _, revision in self.now.isWarm ? self.now.versions[revision] : nil },
+            versionAtHand: { _, _, revision in self.now.isWarm ? self.now.versions[revision] : nil },
             begin: { request, completion in self.begin(request, completion) },
             isDraining: { self.now.isDraining }, load: { 0.25 }, reports: feed)
     }
