@@ -56,6 +56,7 @@ LINES := $(shell command -v stdbuf >/dev/null && echo stdbuf -oL)
 
 test: build $(VENDOR)/awslambdaric/.done $(VENDOR)/aws/.done
 	$(PYTHON) Tests/Harness/watched_test.py
+	$(PYTHON) Tests/Harness/region_kill_test.py
 	$(WATCHED) --limit 2400 --silence 900 -- $(LINES) swift build --build-tests
 	$(WATCHED) --limit 900 --silence 300 -- $(LINES) swift test --skip-build --skip '$(BUSY)' --skip '$(ALONE)'
 	$(WATCHED) --limit 600 --silence 300 -- $(LINES) swift test --skip-build --filter '$(ALONE)'

@@ -7,6 +7,7 @@ import collections
 import contextlib
 import socket
 import socketserver
+import statistics
 import threading
 import time
 
@@ -73,6 +74,10 @@ class Call:
         self.request_id = answer.headers.get("x-amzn-RequestId") if answer else None
 
     @property
+    def took(self):
+        return self.ended - self.began
+
+    @property
     def is_good(self):
         return self.status == 200
 
@@ -114,8 +119,35 @@ def run(fleet, account, witness, name="told", rate=200, callers=40, before=3.0, 
     return calls, killed
 
 
-def recovery(calls, killed):
-    """Seconds from the kill to the beginning of the first success after which nothing failed."""
-    failed = max((call.began for call in calls if not call.is_good), default=killed)
-    good = [call.began for call in calls if call.is_good and call.began > max(failed, killed)]
-    return min(good) - killed if good else float("inf")
+def recovery(calls, killed, window=20):
+    """Seconds from the kill to the last answer that shows it, by when answers came: it failed, or is slow.
+
+    Slow is an answer when the median of so many up to it took more than twice the median before the kill. Of single answers a few in a
+    hundred take that long on any machine that has something else to do, before the kill too (`slow_share`).
+    """
+    usual = usual_time(calls, killed)
+    after = sorted((call for call in calls if call.ended > killed), key=lambda call: call.ended)
+    shown = killed
+    for last, call in enumerate(after, 1):
+        recent = [each.took for each in after[max(0, last - window):last]]
+        if not call.is_good or statistics.median(recent) > 2 * usual:
+            shown = call.ended
+    return shown - killed
+
+
+def usual_time(calls, killed):
+    """Median seconds of the calls answered before the kill."""
+    return statistics.median(call.took for call in calls if call.ended <= killed)
+
+
+def slow_share(calls, killed):
+    """The shares of answers that took more than twice the median before the kill: before it, and after the recovery."""
+    limit, recovered = 2 * usual_time(calls, killed), killed + recovery(calls, killed)
+    before, after = ([call.took > limit for call in calls if is_meant(call)]
+                     for is_meant in (lambda call: call.ended <= killed, lambda call: call.ended > recovered))
+    return statistics.mean(before), statistics.mean(after)
+
+
+def lost(calls):
+    """Those whose region may have run them when it was lost, so that they are tried nowhere else, as their function is not idempotent."""
+    return [call for call in calls if (call.status, call.code) == (500, "region_failed")]
