@@ -47,7 +47,9 @@ extension InvocationRouter {
                 return .due
             }
             while let event = await group.next() {
-                if case .due = event, !race.isOver, !Task.isCancelled, let second = self.second(for: request, besides: client) {
+                if case .due = event, !race.isOver, !Task.isCancelled,
+                    let second = self.second(for: request, besides: Set((record.tries ?? []).map(\.node) + [client.name]))
+                {
                     let name = second.name
                     race.second = (name, .now())
                     let origin = ForwardOrigin(record, to: name, elapsed: (EngineInstant.now() - request.arrival).inMilliseconds)
@@ -70,9 +72,10 @@ extension InvocationRouter {
         return try race.outcome.get()
     }
 
-    /// Another region that holds the version, if one may be sent a call that `first` has already. What it costs has been paid then.
-    private func second(for request: InvocationRequest, besides first: RegionClient) -> RegionClient? {
-        guard let regions, let name = regions.choose(for: request.function, tried: [first.name]).region,
+    /// Another region that holds the version, if one may be sent a call that those of `tried` have or have not taken. What it costs has
+    /// been paid then.
+    private func second(for request: InvocationRequest, besides tried: Set<String>) -> RegionClient? {
+        guard let regions, let name = regions.choose(for: request.function, tried: tried).region,
             regions.holders(revision: request.function.revision).contains(name), let client = regions.client(name),
             hedges.withLock({ $0.spend() })
         else { return nil }

@@ -236,6 +236,27 @@ class CurrencyTest(ReplicationTest):
         self.assertGreaterEqual(len(answered), 200)
         self.assertEqual(self.account.invoke("current").json(), number)
 
+    def test_PLACE_09_a_version_that_is_served_stale_tells_which_regions_could_not_run_the_newest(self):
+        """PLACE-09, PLACE-04: each says that it holds it, and has lost its package."""
+        self.ready()
+        self.account.must_create("declined", code(10), Wayside={"ServeStale": True})
+        former = self.configuration("declined")["RevisionId"]
+        made = self.update("declined", code(11)).json()
+        contents = [self.bed[region].data / "content" for region in self.bed.region_names]
+        for content in contents:
+            content.rename(content.with_name("elsewhere"))
+        self.lose(made, "declined")
+        answer, record = self.call("declined")
+        for content in contents:
+            shutil.rmtree(content, ignore_errors=True)
+            content.with_name("elsewhere").rename(content)
+        self.assertEqual((answer.status, answer.json(), record["staleRevision"]), (200, 10, former), answer.body)
+        self.assertEqual((record["decision"], record["reason"]), ("run", "regions_declined"))
+        self.assertEqual(sorted({each["node"] for each in record["tries"]}), self.bed.region_names)
+        told = self.bed["pop-1"].tool("explain", answer.headers["x-amzn-RequestId"]).stdout
+        for word in (*self.bed.region_names, "version_not_held", "regions_declined"):
+            self.assertIn(word, told)
+
     def test_PLACE_09_only_a_function_that_permits_it_is_served_stale(self):
         """PLACE-09: the newest code is nowhere at hand."""
         self.ready()

@@ -153,6 +153,15 @@ class RegionsTest(unittest.TestCase):
         return wait_for(lambda: next((name for name in self.names if name not in besides
                                       and self.nodes[name].pools()["containersBusy"]), None), "a region runs it")
 
+    def held_everywhere(self, name):
+        """Has both regions run a function, the second while the first is away."""
+        first = self.pop.record_of(self.account.invoke(name, {"seconds": 0}))["site"]
+        self.nodes[first].process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: self.states()[first]["circuit"] != "closed", "one is out of reach")
+        self.assertNotEqual(self.pop.record_of(self.account.invoke(name, {"seconds": 0}))["site"], first)
+        self.nodes[first].process.send_signal(signal.SIGCONT)
+        self.until_ready(*self.names)
+
 
 class RotationTest(RegionsTest):
     regions = 1
@@ -347,7 +356,8 @@ class SecondTryTest(RegionsTest):
 
 
 class HedgingTest(RegionsTest):
-    peers = {"hedgeAfterMilliseconds": 1500, "hedgePercentMax": 100}
+    # A region that is stopped is slow here, not gone.
+    peers = {"hedgeAfterMilliseconds": 1500, "hedgePercentMax": 100, "silenceMilliseconds": 120_000}
 
     def test_PLACE_17_an_idempotent_call_is_answered_by_a_second_region_when_the_first_is_slow(self):
         """PLACE-17: the first answer counts, the other call is cancelled; a call that is not idempotent waits."""
@@ -377,14 +387,29 @@ class HedgingTest(RegionsTest):
             wait_for(lambda: self.nodes[slow].status()["underWay"] == 0 and not self.nodes[slow].pools()["containersBusy"],
                      "nothing is left of the call")
 
-    def held_everywhere(self, name):
-        """Has both regions run a function, the second while the first is away."""
-        first = self.pop.record_of(self.account.invoke(name, {"seconds": 0}))["site"]
-        self.nodes[first].process.send_signal(signal.SIGSTOP)
-        wait_for(lambda: self.states()[first]["circuit"] != "closed", "one is out of reach")
-        self.assertNotEqual(self.pop.record_of(self.account.invoke(name, {"seconds": 0}))["site"], first)
-        self.nodes[first].process.send_signal(signal.SIGCONT)
+
+class SecondRegionTest(RegionsTest):
+    # Longer than a region takes to be back.
+    peers = HedgingTest.peers | {"hedgeAfterMilliseconds": 4000}
+
+    def test_PLACE_17_a_region_that_has_lost_a_call_does_not_get_it_as_the_second_one(self):
+        """PLACE-17: it is back, and free, when the next region takes its time."""
+        self.account.must_create("lost", {"app.py": SLEEP}, Timeout=60, **IDEMPOTENT)
         self.until_ready(*self.names)
+        self.held_everywhere("lost")
+        thread, answers = self.begin("lost", {"seconds": 8})
+        first = self.busy()
+        self.nodes[first].kill()
+        second = self.busy(besides=[first])
+        self.nodes[second].process.send_signal(signal.SIGSTOP)
+        self.nodes[first].start()
+        thread.join(6)
+        self.assertEqual(answers, [])
+        self.nodes[second].process.send_signal(signal.SIGCONT)
+        thread.join()
+        record = self.pop.record_of(answers[0])
+        self.assertEqual((answers[0].status, record["site"]), (200, second), answers[0].body)
+        self.assertEqual([(each["node"], each["stage"]) for each in record["tries"]], [(first, "after_send")])
 
 
 if __name__ == "__main__":
