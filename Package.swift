@@ -162,7 +162,11 @@ let package = Package(
         tests("SandboxingTests", ["EngineCore", "Sandboxing", .logging, .nioCore, .nioEmbedded, .nioPosix, .systemPackage]),
         tests("FunctionCatalogTests", ["EngineCore", "FunctionCatalog", .grdb]),
         tests("CapacityPoolsTests", ["EngineCore", "CapacityPools", "Placement"]),
-        tests("RegionForwardingTests", ["EngineCore", "Placement", "RegionForwarding", .httpTypes, .logging, .nioCore, .nioSSL]),
+        tests(
+            "RegionForwardingTests",
+            [
+                "EngineCore", "Placement", "RegionForwarding", .httpTypes, .logging, .nioCore, .nioEmbedded, .nioHTTP2, .nioSSL,
+            ]),
         tests(
             "FrontendTests",
             [

@@ -26,6 +26,7 @@ enum ConfigurationKeys {
         "peers.probeIntervalMilliseconds": 1000,
         "peers.reportStalenessMilliseconds": 5000,
         "peers.connectionSeconds": 3600,
+        "peers.silenceMilliseconds": 10000,
         "peers.reloadMilliseconds": 2000,
         "peers.hedgeAfterMilliseconds": 0,
         "peers.hedgePercentMax": 5,

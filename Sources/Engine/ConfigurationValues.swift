@@ -151,6 +151,7 @@ struct ConfigurationValues {
             site: site, probeInterval: .milliseconds(try integer("peers.probeIntervalMilliseconds", in: 50...600_000)),
             reportStaleness: .milliseconds(try integer("peers.reportStalenessMilliseconds", in: 100...600_000)),
             connectionAgeMax: .seconds(try integer("peers.connectionSeconds", in: 1...86_400)),
+            silenceMax: .milliseconds(try integer("peers.silenceMilliseconds", in: 300...600_000)),
             hedging: hedgeAfter == 0 ? nil : Hedging(after: .milliseconds(hedgeAfter), percentMax: hedgePercentMax),
             connectionsMax: try integer("peers.connectionsMax", in: 1...1_024),
             callsPerConnectionMax: try integer("peers.callsPerConnectionMax", in: 1...100_000))

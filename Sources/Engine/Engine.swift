@@ -210,6 +210,7 @@ extension Engine {
         var forwarding = ForwardingConfiguration()
         forwarding.probeInterval = peers.probeInterval
         forwarding.connectionAgeMax = peers.connectionAgeMax
+        forwarding.silenceMax = peers.silenceMax
         forwarding.connectionsMax = peers.connectionsMax
         forwarding.streamsPerConnection = peers.callsPerConnectionMax
         forwarding.hopsMax = configuration.placement.hopLimit
@@ -241,6 +242,7 @@ extension Engine {
         limits.drainTimeout = Self.peersGrace
         if let peers = configuration.peers {
             limits.connectionAgeMax = peers.connectionAgeMax + Self.connectionGrace
+            limits.silenceMax = peers.silenceMax
             limits.streamsPerConnection = peers.callsPerConnectionMax
         }
         let memory = configuration.capacity.pool.memory

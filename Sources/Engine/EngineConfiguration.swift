@@ -33,6 +33,7 @@ public struct EngineConfiguration: Sendable {
         public let probeInterval: Duration
         public let reportStaleness: Duration
         public let connectionAgeMax: Duration
+        let silenceMax: Duration
         /// When an idempotent call goes to a second region; `nil`: never.
         let hedging: Hedging?
         /// To each region.

@@ -39,6 +39,9 @@ public struct ForwardingConfiguration: Hashable, Sendable {
     /// only when its others are full; when all are full, a call is refused with `overloaded`.
     public var connectionsMax = 16
     public var streamsPerConnection = 1000
+    /// How long a region may say nothing on a connection with calls under way; it is asked meanwhile (PING). Then the connection ends, and
+    /// with it the calls, as when it is lost.
+    public var silenceMax: Duration = .seconds(10)
     /// How long a connection without a call is kept.
     public var idleTimeout: Duration = .seconds(600)
     /// How long a connection gets new calls. Then it is made anew, so that the certificates at both ends are the present ones.

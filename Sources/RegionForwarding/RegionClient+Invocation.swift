@@ -19,8 +19,8 @@ extension RegionClient {
     public func forward(
         _ request: InvocationRequest, reason: DecisionReason, decision: ForwardOrigin? = nil, suppliesIfMissing: Bool = true
     ) async throws(InvocationError) -> ForwardedAnswer {
-        try begin()
-        defer { end() }
+        let passage = try begin()
+        defer { end(passage) }
         let asked = EngineInstant.now()
         do {
             return try await invoke(request, reason: reason, decision: decision)
@@ -44,11 +44,12 @@ extension RegionClient {
         _ request: InvocationRequest, reason: DecisionReason, decision: ForwardOrigin,
         completion: @escaping @Sendable (Result<ForwardedAnswer, InvocationError>) -> Void
     ) -> @Sendable () -> Void {
+        let passage: RegionHealth.Passage
         let sending: Sending
         do throws(InvocationError) {
-            try begin()
+            passage = try begin()
             do throws(InvocationError) { sending = try Sending(request, reason: reason, decision: decision, by: self) } catch {
-                end()
+                end(passage)
                 throw error
             }
         } catch {
@@ -61,7 +62,7 @@ extension RegionClient {
             connections.release()
             let result: Result<ForwardedAnswer, InvocationError>
             do throws(InvocationError) { result = .success(try understand(answer, of: sending)) } catch { result = .failure(error) }
-            end()
+            end(passage)
             completion(result)
         }
         return { exchange.fail(.cancelled) }
@@ -71,16 +72,18 @@ extension RegionClient {
     public func holds(_ version: PinnedVersion) -> Bool { reports.withLock { $0.holds(version.revision) } }
 
     /// - Throws: `overloaded` while another call shows whether the region is back.
-    private func begin() throws(InvocationError) {
-        guard status.withLock({ $0.health.begin(now: .now(), showMax: configuration.halfOpenMax) }) else {
+    private func begin() throws(InvocationError) -> RegionHealth.Passage {
+        let passage = status.withLock { $0.health.begin(now: .now(), showMax: configuration.halfOpenMax) }
+        guard passage != .refused else {
             throw InvocationError(.overloaded, "Region \(name) was out of reach, and another call is trying it.", stage: .beforeSend)
         }
         calls.add(1, ordering: .relaxed)
+        return passage
     }
 
-    private func end() {
+    private func end(_ passage: RegionHealth.Passage) {
         calls.subtract(1, ordering: .relaxed)
-        status.withLock { $0.health.endedUnclear(now: .now()) }
+        if case .trial(let number) = passage { status.withLock { $0.health.ended(trial: number, now: .now()) } }
     }
 
     /// A call as it is sent.

@@ -7,8 +7,13 @@ extension RegionClient {
     /// Reads the region's reports until the task is cancelled, and asks for them anew whenever they end.
     func followReports() async {
         var failures = 0
+        var generation = identity.generation
         while !Task.isCancelled {
             let begin = EngineInstant.now()
+            if generation != identity.generation {
+                generation = identity.generation
+                reports.withLock { $0.beginAnew() }
+            }
             await readReports()
             // A stream that has told something was not a failure; its end is followed by the shortest pause.
             let hasTold = reports.withLock { $0.toldAt.map { $0 > begin } ?? false }

@@ -50,6 +50,8 @@ public final class RegionClient: Sendable {
     /// What is known of the region.
     struct Status {
         var health = RegionHealth()
+        /// Why it was out of reach last, and since when that is known.
+        var failure: (reason: String, at: EngineInstant)?
         /// What it said last to a probe, and when.
         var said: NodeHealth?
         var saidAt: EngineInstant?
@@ -92,7 +94,7 @@ public final class RegionClient: Sendable {
         let transport = PeerTransport.Configuration(
             host: host, port: port, name: peer.name, connectionsMax: configuration.connectionsMax,
             streamsPerConnection: configuration.streamsPerConnection, connectTimeout: TimeAmount(configuration.connectTimeout),
-            idleTimeout: TimeAmount(configuration.idleTimeout))
+            idleTimeout: TimeAmount(configuration.idleTimeout), silenceMax: TimeAmount(configuration.silenceMax))
         let makeConnections = { @Sendable (generation: UInt64, now: EngineInstant) in
             let made = PeerTransport(
                 transport, tls: identity.clientConfiguration, group: group ?? MultiThreadedEventLoopGroup.singleton
@@ -162,6 +164,9 @@ public final class RegionClient: Sendable {
 
     // MARK: - Reachability
 
+    /// Characters of a reason that are kept for the operator.
+    private static let reasonLengthMax = 300
+
     /// O(1).
     public func isReachable(now: EngineInstant = .now()) -> Bool {
         status.withLock { $0.health.isReachable(now: now) }
@@ -196,6 +201,7 @@ public final class RegionClient: Sendable {
             // Calls that waited for one connection fail as one.
             guard !status.health.isOpen(now: .now()) else { return nil }
             status.health.failed(now: .now(), jitter: .random(in: 0...1), backoff: backoff)
+            status.failure = (String(reason.prefix(Self.reasonLengthMax)), .now())
             return status.health.consecutiveFailures
         }
         guard let failures else { return }
@@ -212,7 +218,7 @@ public final class RegionClient: Sendable {
     }
 
     /// How an exchange ended other than with an answer.
-    enum Failure: Error {
+    enum Failure: Error, CustomStringConvertible {
         /// All connections are full.
         case full
         case cancelled
@@ -221,6 +227,15 @@ public final class RegionClient: Sendable {
         case lost(any Error)
         /// The answer had begun when it was lost, or when the deadline came.
         case cutOff(any Error)
+
+        var description: String {
+            switch self {
+            case .full: "all connections are full"
+            case .cancelled: "cancelled"
+            case .late: "no answer in time"
+            case .lost(let error), .cutOff(let error): "\(error)"
+            }
+        }
     }
 
     /// Sends one request on a connection that has room.

@@ -4,15 +4,24 @@ import EngineCore
 ///
 /// ```
 ///               failed                      T has passed, and a call is sent
-///  ┌───────────┐ ─────► ┌────────────────┐ ─────────────────► ┌─────────────────────┐
-///  │ closed    │        │ open until T   │                    │ half open: one call │
-///  └───────────┘        └────────────────┘ ◄───────────────── │ shows, until U      │
-///        ▲   succeeded (a probe too) │       failed: longer;  └─────────────────────┘
-///        └───────────────────────────┴────── it showed nothing: T is now ──┘ succeeded: closed
+///  ┌───────────┐ ─────► ┌────────────────┐ ─────────────────► ┌──────────────────────────┐
+///  │ closed    │        │ open until T   │                    │ half open: trial N shows,│
+///  └───────────┘        └────────────────┘ ◄───────────────── │ until U                  │
+///        ▲   succeeded (a probe too) │       failed: longer;  └──────────────────────────┘
+///        └───────────────────────────┴────── N showed nothing: T is now ──┘ succeeded: closed
 /// ```
 ///
-/// `open`: it is passed over. When T has passed it may be chosen again, by one call: the others are refused until that has shown
-/// something, or until U, if it stays out. Probes of its health are sent all the time, and their success closes the circuit.
+/// | what comes | closed | open until T | half open, trial N until U |
+/// |---|---|---|---|
+/// | a call is to be sent | sent | sent before T; then a trial, half open | refused before U; then the next trial |
+/// | trial N ends and has shown nothing | – | – | open until now |
+/// | another trial or call does | – | – | – |
+/// | it answers, to a call or a probe | – | closed | closed |
+/// | it fails, for a call or a probe | open | open for longer | open for longer |
+///
+/// `open`: it is passed over. When T has passed it may be chosen again, by one call, the trial: the others are refused until it has shown
+/// something, or until U, if it stays out. A trial has a number, so that the end of an older call, or of a trial that stayed out for too
+/// long, does not let in another beside the one under way. Probes of its health are sent all the time; their success closes the circuit.
 ///
 /// A refusal for lack of capacity is no failure: the region is there and answers. It is passed over as saturated for a short time,
 /// doubled at every further refusal; one accepted call ends that.
@@ -22,19 +31,29 @@ struct RegionHealth {
     enum Circuit: Equatable {
         case closed
         case open(until: EngineInstant)
-        case halfOpen(until: EngineInstant)
+        case halfOpen(trial: UInt64, until: EngineInstant)
+    }
+
+    /// What a call is sent as.
+    enum Passage: Equatable {
+        case free
+        /// Its end is to be told with ``ended(trial:now:)``.
+        case trial(UInt64)
+        /// It is not to be sent: another one shows whether the region is back.
+        case refused
     }
 
     private(set) var circuit = Circuit.closed
     private(set) var consecutiveFailures = 0
     private(set) var consecutiveRefusals = 0
     private var saturatedUntil: EngineInstant?
+    private var trials: UInt64 = 0
 
     /// Whether a call may be sent. O(1).
     func isReachable(now: EngineInstant) -> Bool {
         switch circuit {
         case .closed: true
-        case .open(let until), .halfOpen(let until): until <= now
+        case .open(let until), .halfOpen(_, let until): until <= now
         }
     }
 
@@ -47,23 +66,23 @@ struct RegionHealth {
     func isSaturated(now: EngineInstant) -> Bool { saturatedUntil.map { now < $0 } ?? false }
 
     /// A call is about to be sent.
-    /// - Parameter showMax: how long a call at a half-open circuit keeps the others away.
-    /// - Returns: whether it may be; `false` while another one shows whether the region is back.
-    mutating func begin(now: EngineInstant, showMax: Duration) -> Bool {
+    /// - Parameter showMax: how long a trial keeps the others away.
+    mutating func begin(now: EngineInstant, showMax: Duration) -> Passage {
         switch circuit {
-        case .closed: return true
-        case .halfOpen(let until) where now < until: return false
+        case .closed: return .free
+        case .halfOpen(_, let until) where now < until: return .refused
         // Whoever sends all the same, before T, knows more than this.
-        case .open(let until) where now < until: return true
+        case .open(let until) where now < until: return .free
         case .open, .halfOpen:
-            circuit = .halfOpen(until: now + showMax)
-            return true
+            trials += 1
+            circuit = .halfOpen(trial: trials, until: now + showMax)
+            return .trial(trials)
         }
     }
 
-    /// A call has ended without showing whether the region is there: its client has gone, or its time was up.
-    mutating func endedUnclear(now: EngineInstant) {
-        if case .halfOpen = circuit { circuit = .open(until: now) }
+    /// A trial has ended. Where it has shown nothing, because its client has gone or its time was up, the next call is one.
+    mutating func ended(trial: UInt64, now: EngineInstant) {
+        if case .halfOpen(trial, _) = circuit { circuit = .open(until: now) }
     }
 
     /// It has answered.

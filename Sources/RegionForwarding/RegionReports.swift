@@ -71,6 +71,9 @@ struct RegionReports: Sendable {
     /// next line.
     mutating func lost() { toldAt = nil }
 
+    /// Has everything told again: another certificate of this node may permit to know of more, which need not have changed since.
+    mutating func beginAnew() { sequence = 0 }
+
     // MARK: - What is known
 
     /// O(1).

@@ -16,6 +16,8 @@ public struct RegionState: Sendable {
     public var isReachable: Bool
     /// It has refused a call for lack of capacity just now, or says that it would.
     public var isSaturated: Bool
+    /// Why it was out of reach last, and how long ago that was found; `nil`: it never was.
+    public var failure: (reason: String, age: Duration)?
     /// What it answered to the last probe; `nil` if it never did.
     public var health: NodeHealth?
     public var isDraining: Bool
@@ -85,7 +87,8 @@ extension RegionClient {
             let tells = reports.isNewer(than: status.saidAt)
             return RegionState(
                 peer: peer, circuit: circuit, isReachable: status.health.isReachable(now: now),
-                isSaturated: status.health.isSaturated(now: now) || (isFresh && reports.isSaturated), health: status.said,
+                isSaturated: status.health.isSaturated(now: now) || (isFresh && reports.isSaturated),
+                failure: status.failure.map { ($0.reason, now - $0.at) }, health: status.said,
                 isDraining: tells ? reports.isDraining : status.said?.draining ?? false,
                 load: tells ? reports.load : status.said?.load,
                 roundTrip: status.roundTrip.value.map { .seconds($0) }, callCount: calls.load(ordering: .relaxed), reportAge: age,

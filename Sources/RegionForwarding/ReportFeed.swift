@@ -6,7 +6,9 @@ public final class ReportFeed: Sendable {
     public struct Limits: Hashable, Sendable {
         /// Versions told of; beyond, the one that changed longest ago is forgotten.
         public var rowsMax = 16_384
+        /// Readers of one peer. One more ends the oldest: a peer that asks anew has lost that, and the news of it may be long in coming.
         public var streamsPerPeerMax = 2
+        /// Readers at all; one more is refused with `overloaded`.
         public var streamsMax = 512
         /// Between two lines, unless there is more to tell than goes into one.
         public var spacing: Duration = .milliseconds(50)
@@ -40,11 +42,25 @@ public final class ReportFeed: Sendable {
         public func signalNow() { signal.yield() }
     }
 
+    private struct Reader {
+        let peer: String
+        let signal: AsyncStream<Void>.Continuation
+        /// It has been told of all there was, and has had no signal since.
+        var isWaiting = false
+    }
+
     private struct State {
         var history: ReceiveHistory
         var refreshed: EngineInstant
-        var readers: [UInt64: (peer: String, signal: AsyncStream<Void>.Continuation)] = [:]
+        var readers: [UInt64: Reader] = [:]
+        /// Those that wait. A call costs nothing for the others, which look at what there is before they wait again.
+        var waiting: [UInt64] = []
         var nextID: UInt64 = 0
+
+        mutating func remove(_ id: UInt64) -> Reader? {
+            waiting.removeAll { $0 == id }
+            return readers.removeValue(forKey: id)
+        }
     }
 
     public let node: String
@@ -106,9 +122,13 @@ public final class ReportFeed: Sendable {
     public func conditionChanged() { change { _ in } }
 
     private func change(_ body: (inout ReceiveHistory) -> Void) {
-        let signals = state.withLock { state in
+        let signals = state.withLock { state -> [AsyncStream<Void>.Continuation] in
             body(&state.history)
-            return state.readers.values.map(\.signal)
+            guard !state.waiting.isEmpty else { return [] }
+            let signals = state.waiting.compactMap { state.readers[$0]?.signal }
+            for id in state.waiting { state.readers[id]?.isWaiting = false }
+            state.waiting.removeAll(keepingCapacity: true)
+            return signals
         }
         for signal in signals { signal.yield() }
     }
@@ -116,16 +136,19 @@ public final class ReportFeed: Sendable {
     // MARK: - Who reads
 
     /// Must be given back with ``unsubscribe(_:)``.
-    /// - Throws: `overloaded` when there are too many readers, of this peer or at all.
+    /// - Throws: `overloaded` when there are too many readers.
     public func subscribe(peer: String) throws(InvocationError) -> Subscription {
         let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let id = state.withLock { state -> UInt64? in
-            let ofPeer = state.readers.values.count { $0.peer == peer }
-            guard ofPeer < limits.streamsPerPeerMax, state.readers.count < limits.streamsMax else { return nil }
+        let (id, ended) = state.withLock { state -> (UInt64?, Reader?) in
+            var ended: Reader?
+            let ofPeer = state.readers.filter { $0.value.peer == peer }.keys
+            if ofPeer.count >= limits.streamsPerPeerMax, let oldest = ofPeer.min() { ended = state.remove(oldest) }
+            guard state.readers.count < limits.streamsMax else { return (nil, ended) }
             state.nextID += 1
-            state.readers[state.nextID] = (peer, signal)
-            return state.nextID
+            state.readers[state.nextID] = Reader(peer: peer, signal: signal)
+            return (state.nextID, ended)
         }
+        ended?.signal.finish()
         guard let id else { throw InvocationError(.overloaded, "Node \(node) sends its reports to as many readers as it may.") }
         signal.yield()
         return Subscription(id: id, signals: signals, signal: signal)
@@ -133,24 +156,29 @@ public final class ReportFeed: Sendable {
 
     /// Ends the reader's signals. To do so twice changes nothing.
     public func unsubscribe(_ subscription: Subscription) {
-        state.withLock { $0.readers[subscription.id] = nil }
+        _ = state.withLock { $0.remove(subscription.id) }
         subscription.signal.finish()
     }
 
     /// What has changed after `since`, of this process.
-    public func report(since: UInt64, now: EngineInstant = .now()) -> RegionReport {
-        let condition = condition()
-        return state.withLock { state in
+    /// - Parameter reader: who is told, and has a signal when there is more.
+    public func report(since: UInt64, to reader: Subscription? = nil, now: EngineInstant = .now()) -> RegionReport {
+        let (rows, sequence, more) = state.withLock { state in
+            if let id = reader?.id, state.readers[id]?.isWaiting == false {
+                state.readers[id]?.isWaiting = true
+                state.waiting.append(id)
+            }
             if now - state.refreshed >= limits.heartbeat {
                 state.refreshed = now
                 state.history.refresh(idle: idleContainers)
             }
-            let (rows, sequence, more) = state.history.changes(
-                since: since, limit: ForwardWire.reportRowsMax, idle: idleContainers)
-            return RegionReport(
-                node: node, epoch: epoch, sequence: sequence, more: more, load: condition.load, saturated: condition.isSaturated,
-                draining: condition.isDraining, rows: rows.map { RegionReport.Row($0, now: now) })
+            return state.history.changes(since: since, limit: ForwardWire.reportRowsMax, idle: idleContainers)
         }
+        // Behind the lock: a change of it that had no signal for this reader is seen here.
+        let condition = condition()
+        return RegionReport(
+            node: node, epoch: epoch, sequence: sequence, more: more, load: condition.load, saturated: condition.isSaturated,
+            draining: condition.isDraining, rows: rows.map { RegionReport.Row($0, now: now) })
     }
 }
 

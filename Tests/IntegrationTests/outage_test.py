@@ -266,6 +266,72 @@ class SilentTest(OutageTest):
         self.assertEqual((record["decision"], record["endingParty"], record["errorType"]), ("refuse", "engine", "no_region"))
 
 
+class KeepAliveTest(OutageTest):
+    """A link that falls silent while calls have minutes left."""
+
+    pop = {"peers": {"silenceMilliseconds": 1500}}
+    region = {"peers": {"silenceMilliseconds": 1500}}
+
+    def setUp(self):
+        self.revive(*self.bed.region_names)
+
+    def test_PLACE_16_17_a_link_that_falls_silent_is_noticed_at_both_ends_long_before_the_deadline(self):
+        """PLACE-16, PLACE-17: the caller is told, the run is cancelled, and the next call goes elsewhere."""
+        self.deploy("held", Timeout=300)
+        begun = self.until_begun()
+        with self.witness.holding(), self.calling("held") as answers:
+            begun()
+            self.bed.wire.cut("pop-1", "region-1")
+            wait_for(lambda: answers, "the caller is told", seconds=60)
+            wait_for(lambda: self.bed["region-1"].pools()["containersBusy"] == 0, "the run is cancelled", seconds=60)
+        answer, record = answers
+        self.lost(answer, record, "after_send")
+        self.assertLess(record["spans"]["total"], 60_000)
+        answer, record = self.call("held", self.event())
+        self.assertEqual((answer.status, record["site"]), (200, "region-2"), answer.body)
+        # The farewell that it sends is answered by nobody.
+        self.bed["region-1"].stop(30)
+
+    def test_PLACE_17_an_idempotent_call_on_a_silent_link_is_answered_by_the_next_region(self):
+        """PLACE-17"""
+        egress = {"Egress": [f"{self.bed.wire.address(0)}/32:{self.witness.server_port}"]}
+        self.account.must_create("again", {"app.py": TELL}, Wayside=egress | {"Idempotent": True}, Timeout=300)
+        before, begun = sum(self.witness.runs.values()), self.until_begun()
+        with self.witness.holding(), self.calling("again") as answers:
+            begun()
+            self.bed.wire.cut("pop-1", "region-1")
+            wait_for(lambda: sum(self.witness.runs.values()) == before + 2, "the next region runs it", seconds=60)
+        answer, record = answers
+        self.assertEqual((answer.status, record["site"]), (200, "region-2"), answer.body)
+        self.assertEqual(self.tries(record), [("region-1", "after_send", "region_failed")])
+
+
+class SlowLinkTest(OutageTest):
+    # What is sent takes longer by a half, and one of two that share the way may stand still for a fifth of it.
+    pop = {"peers": {"silenceMilliseconds": 12_000}}
+    region = {"peers": {"silenceMilliseconds": 12_000}}
+
+    def test_PLACE_16_a_link_that_takes_long_for_what_is_sent_is_not_taken_for_silent(self):
+        """PLACE-16: payloads and results take more than the time of silence, in which the other end has nothing to say."""
+        self.account.must_create("large", {"app.py": "def handler(event, context):\n    return 'x' * event['size']\n"}, Timeout=120)
+        self.ready()
+        self.assertEqual(self.account.invoke("large", {"size": 1}).status, 200)
+        for host, event in (("pop-1", {"size": 1, "more": "x" * 500_000}), ("region-1", {"size": 500_000})):
+            with self.subTest(host):
+                self.bed.wire.throttle(host, 440_000)
+                answers = []
+                # Calls come by all event loops, each of which has a connection of its own.
+                callers = [threading.Thread(target=lambda: answers.append(self.account.invoke("large", event, timeout=120)))  # noqa: B023
+                           for _ in range(2)]
+                for caller in callers:
+                    caller.start()
+                for caller in callers:
+                    caller.join()
+                self.bed.wire.throttle(host, None)
+                self.assertEqual([answer.status for answer in answers], [200, 200], [answer.body[:300] for answer in answers])
+                self.revive("region-1")
+
+
 class ClockTest(OutageTest):
     """Wall clocks that are wrong by ten minutes: one region's is ahead, the other's behind."""
 

@@ -1,6 +1,7 @@
 """Results that are streamed: from a function through its node, and through a POP from its region, to the client."""
 
 import base64
+import concurrent.futures
 import contextlib
 import hashlib
 import json
@@ -292,6 +293,29 @@ class Losses(FleetTest):
                          ("forward", "region_failed", "region", len(b"first")))
         self.assertEqual([tried["stage"] for tried in record["tries"]], ["mid_result"])
         self.assertEqual(self.fleet.pop.status()["underWay"], 0)
+
+
+class Uploads(FleetTest):
+    pop = {"placement": RARE, "capacity": {"warming": []}}
+
+    def test_large_events_of_many_calls_leave_nothing_in_the_region(self):
+        """PLACE-21: payloads of 6 MiB without a pause between them, many times what the region's memory may grow by."""
+        self.account.must_create("length", {"app.py": "def handler(event, context):\n    return len(event)\n"}, MemorySize=512, Timeout=60)
+        event = "x" * (6 * MEBIBYTE - 2)
+
+        def calls(count):
+            for _ in range(count):
+                answer, record = self.call("length", event, timeout=120)
+                self.assertEqual((answer.status, answer.json(), record["decision"]), (200, len(event), "forward"), answer.body)
+
+        def at_once(count):
+            with concurrent.futures.ThreadPoolExecutor(4) as callers:
+                for each in [callers.submit(calls, count) for _ in range(4)]:
+                    each.result()
+        at_once(2)
+        before = peak(self.fleet.region)
+        at_once(10)
+        self.assertLess(peak(self.fleet.region) - before, 64 * MEBIBYTE)
 
 
 class CutLinks(BedTest):

@@ -18,6 +18,8 @@ public struct RegionAnswer: Sendable, Codable {
     public var circuit: RegionState.Circuit
     public var saturated: Bool
     public var draining: Bool
+    /// Why it was out of reach last; `nil`: it never was.
+    public var failure: Failure?
     /// The share of its capacity in use; `nil`: it has not said.
     public var load: Double?
     public var roundTrip: Double?
@@ -33,6 +35,12 @@ public struct RegionAnswer: Sendable, Codable {
     /// The certificate that the region showed last; `nil`: none.
     public var certificate: Certificate?
 
+    public struct Failure: Sendable, Codable {
+        public var reason: String
+        /// Since it was found.
+        public var age: Double
+    }
+
     public struct Certificate: Sendable, Codable {
         /// Hexadecimal, as openssl(1) prints it.
         public var serial: String
@@ -46,6 +54,7 @@ public struct RegionAnswer: Sendable, Codable {
         circuit = state.circuit
         saturated = state.isSaturated
         draining = state.isDraining
+        failure = state.failure.map { Failure(reason: $0.reason, age: $0.age.inMilliseconds) }
         load = state.load
         roundTrip = state.roundTrip?.inMilliseconds
         underWay = state.callCount

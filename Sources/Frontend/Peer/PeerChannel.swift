@@ -10,8 +10,8 @@ import RegionForwarding
 
 /// How a connection of another node is set up: as the web framework does it, with invocations taken before its own handling.
 ///
-/// The handlers from the socket on: TLS, HTTP/2, the guard of closing connections, invocations, one channel for each stream that their
-/// handler hands on; in each of those HTTP/2's shared types and the framework.
+/// The handlers from the socket on: TLS, HTTP/2, the guards of silent and of closing connections, invocations, one channel for each stream
+/// that their handler hands on; in each of those HTTP/2's shared types and the framework.
 struct PeerChannel: HTTPChannelHandler {
     typealias Stream = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -39,6 +39,7 @@ struct PeerChannel: HTTPChannelHandler {
             ]
             connection.maximumRecentlyResetStreams = limits.streamsPerConnection
             connection.maximumConnectionGlitches = PeerStreams.glitchesMax
+            // Its own question whether the other end is still there is followed by a farewell that waits for an answer.
             let guardian = NIOHTTP2ServerConnectionManagementHandler.Configuration(
                 maxIdleTime: nil, maxAge: TimeAmount(limits.connectionAgeMax), maxGraceTime: TimeAmount(limits.drainTimeout),
                 keepalive: nil)
@@ -47,6 +48,7 @@ struct PeerChannel: HTTPChannelHandler {
             try handlers.addHandler(RecordWriter())
             try handlers.addHandler(
                 NIOHTTP2Handler(mode: .server, connectionConfiguration: connection, streamConfiguration: PeerStreams.configuration))
+            try handlers.addHandler(PeerKeepAlive(limit: TimeAmount(limits.silenceMax)))
             try handlers.addHandler(NIOHTTP2ServerConnectionManagementHandler(eventLoop: channel.eventLoop, configuration: guardian))
             try handlers.addHandler(PeerInvocationHandler(invocations))
             try handlers.addHandler(
@@ -57,7 +59,7 @@ struct PeerChannel: HTTPChannelHandler {
                         stream.yield(try Stream(wrappingChannelSynchronously: child))
                     }
                 })
-            try handlers.addHandler(PeerConnectionEnd())
+            try handlers.addHandler(PeerConnectionEnd(drainTimeout: TimeAmount(limits.drainTimeout)))
             channel.closeFuture.whenComplete { _ in stream.finish() }
             return Value(channel: channel, streams: streams)
         }
@@ -72,9 +74,15 @@ struct PeerChannel: HTTPChannelHandler {
     }
 }
 
-/// Closes a connection on which something failed that is not one stream's, or whose other end has closed it.
+/// Closes a connection on which something failed that is not one stream's, whose other end has closed it, or which is still open some time
+/// after the server has begun to shut down: the guard of closing connections counts from when the other end has answered its farewell.
 private final class PeerConnectionEnd: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
+
+    private let drainTimeout: TimeAmount
+    private var end: Scheduled<Void>?
+
+    init(drainTimeout: TimeAmount) { self.drainTimeout = drainTimeout }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if PeerStreams.isOfOneStream(error) { return }
@@ -84,7 +92,15 @@ private final class PeerConnectionEnd: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         // The framework's sockets may be closed by halves; HTTP/2's connections are not.
         if case ChannelEvent.inputClosed = event { context.close(promise: nil) }
+        if event is ChannelShouldQuiesceEvent, end == nil {
+            end = context.eventLoop.assumeIsolated().scheduleTask(in: drainTimeout) { context.close(promise: nil) }
+        }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end?.cancel()
+        context.fireChannelInactive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

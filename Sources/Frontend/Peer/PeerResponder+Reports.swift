@@ -56,6 +56,7 @@ struct ReportLines: AsyncSequence, Sendable {
 
     struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let feed: ReportFeed
+        fileprivate let subscription: ReportFeed.Subscription
         fileprivate var signals: AsyncCancelOnGracefulShutdownSequence<AsyncStream<Void>>.AsyncIterator
         fileprivate let right: ForwardingRight
         fileprivate var sequence: UInt64
@@ -70,7 +71,7 @@ struct ReportLines: AsyncSequence, Sendable {
             if last?.more != true {
                 guard await signals.next(isolation: #isolation) != nil else { return nil }
             }
-            let report = feed.report(since: sequence).limited(to: right)
+            let report = feed.report(since: sequence, to: subscription).limited(to: right)
             sequence = report.sequence
             last = report
             return try report.line()
@@ -78,7 +79,8 @@ struct ReportLines: AsyncSequence, Sendable {
     }
 
     func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(feed: feed, signals: subscription.signals.cancelOnGracefulShutdown().makeAsyncIterator(), right: right,
-            sequence: since)
+        AsyncIterator(
+            feed: feed, subscription: subscription, signals: subscription.signals.cancelOnGracefulShutdown().makeAsyncIterator(),
+            right: right, sequence: since)
     }
 }

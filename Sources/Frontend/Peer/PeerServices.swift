@@ -81,6 +81,10 @@ public struct PeerLimits: Hashable, Sendable {
     /// How long a connection's calls may go on when the server shuts down.
     public var drainTimeout: Duration = .seconds(30)
 
+    /// How long a peer may say nothing on a connection with calls under way; it is asked meanwhile (PING). Then the connection ends, and
+    /// what runs for it is cancelled.
+    public var silenceMax: Duration = .seconds(10)
+
     /// How long a connection may be open: longer than the other end uses one (`ForwardingConfiguration.connectionAgeMax` and
     /// `retirementMax`), for those that do not keep to that. So no certificate counts for longer after it has been replaced.
     public var connectionAgeMax: Duration = .seconds(4600)

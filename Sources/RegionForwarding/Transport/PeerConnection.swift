@@ -7,7 +7,7 @@ import NIOHTTP2
 /// ```
 /// open ──GOAWAY; nothing heard while a call's time ran out; no stream numbers left──► retired ──last stream ends──► closed
 ///   │                                                                                                              ▲
-///   └──idle for long; the other side closes; an error────────────────────────────────────────────────────────────┘
+///   └──idle for long; silent while calls are under way; the other side closes; an error──────────────────────────┘
 /// ```
 ///
 /// Streams are entries of a dictionary and not channels of their own: a channel for each costs more than all else a small call needs

@@ -210,6 +210,7 @@ final class PeerLane {
         let handlers = channel.pipeline.syncOperations
         try handlers.addHandler(
             NIOHTTP2Handler(mode: .client, connectionConfiguration: http2, streamConfiguration: PeerStreams.configuration))
+        try handlers.addHandler(PeerKeepAlive(limit: configuration.silenceMax))
         try handlers.addHandler(connection)
         connecting -= 1
         connections.append(connection)
@@ -226,7 +227,7 @@ final class PeerLane {
 
     private func failed(_ error: any Error) {
         connecting -= 1
-        if connecting == 0 { refuseWaiting(.lost(error)) }
+        if connecting == 0 { refuseWaiting(.lost(NotConnected(error))) }
     }
 
     private func refuseWaiting(_ failure: RegionClient.Failure) {

@@ -24,6 +24,8 @@ final class PeerTransport: Sendable {
         var streamsPerConnection: Int
         var connectTimeout: TimeAmount
         var idleTimeout: TimeAmount
+        /// How long the other node may say nothing while exchanges are under way.
+        var silenceMax: TimeAmount
     }
 
     /// Bytes of one answer on the way that its asker has not taken.

@@ -25,6 +25,9 @@ struct RegionList: AsyncParsableCommand {
         let answer = try OperatorClient.decode(data, as: RegionsAnswer.self)
         guard !answer.regions.isEmpty else { return print("This node forwards to no region; peers.regions names none.") }
         print(Self.table(answer.regions).render(width: Terminal.width))
+        for region in answer.regions where region.circuit != .closed {
+            if let failure = RegionDescription.failure(region) { Terminal.note("\(region.name): \(failure)") }
+        }
     }
 
     static func table(_ regions: [RegionAnswer]) -> Table {
@@ -36,7 +39,7 @@ struct RegionList: AsyncParsableCommand {
         table.rows = regions.map { region in
             [
                 region.name, RegionDescription.state(region), RegionDescription.milliseconds(region.roundTrip),
-                region.load.map { "\(Int(($0 * 100).rounded()))%" } ?? "-", "\(region.underWay)", RegionDescription.report(region),
+                RegionDescription.load(region), "\(region.underWay)", RegionDescription.report(region),
                 "\(region.held)", region.url,
             ]
         }
@@ -64,11 +67,12 @@ struct RegionShow: AsyncParsableCommand {
         }
         let answer = try OperatorClient.decode(data, as: RegionDetailAnswer.self)
         let region = answer.region
-        var text = Paragraph(width: Terminal.columns, labelWidth: 12)
+        var text = Paragraph(width: Terminal.columns, labelWidth: 13)
         text.add("region", "\(region.name), \(region.url)")
         text.add("state", RegionDescription.state(region))
+        if let failure = RegionDescription.failure(region) { text.add("last failure", failure) }
         text.add("round trip", RegionDescription.milliseconds(region.roundTrip))
-        text.add("load", region.load.map { "\(Int(($0 * 100).rounded()))%, \(region.underWay) calls of this node under way" } ?? "-")
+        text.add("load", "\(RegionDescription.load(region)), \(region.underWay) calls of this node under way")
         text.add("report", RegionDescription.report(region))
         text.add("certificate", RegionDescription.certificate(region))
         text.add("versions", "\(region.held) held of \(region.versions) told of")
@@ -106,6 +110,15 @@ enum RegionDescription {
         case .halfOpen: return "being tried"
         case .closed: return region.saturated ? "full" : region.roundTrip == nil && region.load == nil ? "not heard of" : "ready"
         }
+    }
+
+    /// What a region that is out of reach said last is no longer so.
+    static func load(_ region: RegionAnswer) -> String {
+        region.circuit == .closed ? region.load.map { "\(Int(($0 * 100).rounded()))%" } ?? "-" : "-"
+    }
+
+    static func failure(_ region: RegionAnswer) -> String? {
+        region.failure.map { "\(Terminal.printable($0.reason)), \(Units.time($0.age / 1000)) ago" }
     }
 
     static func report(_ region: RegionAnswer) -> String {

@@ -84,6 +84,34 @@ import Testing
         }
     }
 
+    @Test func `PLACE-15 a POP that may know of more accounts with a new certificate is told what it was not told before`() async throws {
+        var configuration = Fleet.patient
+        configuration.probeInterval = .milliseconds(50)
+        configuration.backoffMin = .milliseconds(20)
+        let version = try Fleet.version()
+        try await Fleet.with { fleet in
+            let authority = try CertificateAuthority(directory: fleet.directory)
+            try authority.issue(node: "pop-1", hosts: ["127.0.0.1"], forwarding: .none, replacing: true)
+            let identity = try fleet.identity("pop-1")
+            try await TestRegion.with(fleet) { region in
+                region.tellHeld()
+                let peer = RegionPeer(name: "region-1", url: "https://127.0.0.1:\(region.now.port)")
+                let directory = try RegionDirectory(
+                    peers: [peer], identity: identity, configuration: configuration, logger: Fleet.logger,
+                    package: { _ in ByteBuffer(bytes: Fleet.bundle) })
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { await directory.run() }
+                    try await until { directory.states().first?.isReportFresh == true }
+                    #expect(directory.holders(revision: version.revision).isEmpty)
+                    try authority.issue(node: "pop-1", hosts: ["127.0.0.1"], forwarding: .all, replacing: true)
+                    #expect(try identity.reload())
+                    try await until { directory.holders(revision: version.revision) == ["region-1"] }
+                    group.cancelAll()
+                }
+            }
+        }
+    }
+
     @Test func `connections that have come of age are made anew, and no call notices`() async throws {
         var configuration = Fleet.patient
         configuration.connectionAgeMax = .zero

@@ -187,20 +187,61 @@ import Testing
         }
     }
 
-    @Test func `more readers than permitted are refused, and one that leaves makes room`() async throws {
-        let feed = ReportFeed(node: "region-1", idleContainers: { _ in 0 }) {
+    private static func feed(streamsMax: Int = 512) -> ReportFeed {
+        var limits = ReportFeed.Limits()
+        limits.streamsMax = streamsMax
+        return ReportFeed(node: "region-1", limits: limits, idleContainers: { _ in 0 }) {
             ReportFeed.Condition(load: 0, isSaturated: false, isDraining: false)
         }
-        let first = try feed.subscribe(peer: "pop-1")
-        _ = try feed.subscribe(peer: "pop-1")
-        #expect { try feed.subscribe(peer: "pop-1") } throws: { ($0 as? InvocationError)?.code == .overloaded }
-        _ = try feed.subscribe(peer: "pop-2")
-        feed.unsubscribe(first)
-        feed.unsubscribe(first)
-        _ = try feed.subscribe(peer: "pop-1")
-        // What was subscribed has a first signal; what was ended has no other.
+    }
+
+    /// The signals of an ended subscription.
+    private func count(_ subscription: ReportFeed.Subscription) async -> Int {
         var signals = 0
-        for await _ in first.signals { signals += 1 }
-        #expect(signals == 1)
+        for await _ in subscription.signals { signals += 1 }
+        return signals
+    }
+
+    @Test func `more readers than permitted are refused, and one that leaves makes room`() async throws {
+        let feed = Self.feed(streamsMax: 2)
+        let first = try feed.subscribe(peer: "pop-1")
+        _ = try feed.subscribe(peer: "pop-2")
+        #expect { try feed.subscribe(peer: "pop-3") } throws: { ($0 as? InvocationError)?.code == .overloaded }
+        feed.unsubscribe(first)
+        feed.unsubscribe(first)
+        _ = try feed.subscribe(peer: "pop-3")
+        // What was subscribed has a first signal; what was ended has no other.
+        #expect(await count(first) == 1)
+    }
+
+    @Test func `a peer that asks for reports once more than it may loses the oldest stream, however many links it has lost`() async throws {
+        let feed = Self.feed()
+        let streams = try (0..<5).map { _ in try feed.subscribe(peer: "pop-1") }
+        for stream in streams.prefix(3) { #expect(await count(stream) == 1) }
+        // The others go on.
+        for stream in streams.suffix(2) {
+            _ = feed.report(since: 0, to: stream)
+            feed.conditionChanged()
+            feed.unsubscribe(stream)
+            #expect(await count(stream) == 1)
+        }
+    }
+
+    @Test func `a reader has one signal for all that happens until it looks, and misses nothing that happens then`() async throws {
+        let feed = Self.feed()
+        let reader = try feed.subscribe(peer: "pop-1")
+        var signals = reader.signals.makeAsyncIterator()
+        _ = await signals.next()
+        let versions = try (0..<3).map { VersionIdentity(try Fleet.version(revision: "r\($0)")) }
+        // Between its signal and its look.
+        feed.hold([versions[0]])
+        let first = feed.report(since: 0, to: reader)
+        #expect(first.rows.map(\.revision) == ["r0"])
+        for version in versions.dropFirst() { feed.hold([version]) }
+        _ = await signals.next()
+        let second = feed.report(since: first.sequence, to: reader)
+        #expect(second.rows.map(\.revision) == ["r1", "r2"])
+        feed.unsubscribe(reader)
+        #expect(await signals.next() == nil)
     }
 }

@@ -143,6 +143,11 @@ class Wire:
         """`after`: bytes that still come back, or [bytes that still go there, bytes that still come back]."""
         self.tell({"cut": f"{sender}>{receiver}", "how": how} | ({} if after is None else {"after": after}))
 
+    def throttle(self, host, bits):
+        """At most so many bits a second leave a host, `None`: as many as it likes. By its kernel (tc-tbf), not by the relay."""
+        what = f"replace dev wire root tbf burst 16kb latency 500ms rate {bits}bit" if bits else "del dev wire root"
+        subprocess.run(["tc", "-n", f"{self.prefix}-{host}", "qdisc", *what.split()], check=True, capture_output=True)
+
     def mend(self, sender, receiver):
         self.tell({"mend": f"{sender}>{receiver}"})
 
