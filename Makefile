@@ -38,6 +38,7 @@ demo: release $(VENDOR)/aws/.done
 	    $(if $(KEEP),--keep)
 
 hosts: release
+	$(MAKE) --no-print-directory packages PACKAGES=netcat-openbsd
 	$(PYTHON) Tests/IntegrationTests/Hosts/play.py --binary $(CURDIR)/.build/release/wayside --pops $(POPS) --regions $(REGIONS) --delay $(DELAY)
 
 bench: release $(VENDOR)/peers/.done

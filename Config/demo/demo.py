@@ -33,10 +33,13 @@ FUNCTIONS = [
     ("page-render", "page-render-node", "nodejs20.x", "app.handler", {"title": "Wayside", "rows": [1, 2, 3]}),
 ]
 
+# By frequency: the default, the market, starts a container behind a forwarded call where the region is as near as here, so that no
+# caller would be seen to wait for a start.
 COMMON = """
 log:
   level: warning
 placement:
+  policy: frequency
   frequentCalls: 3.0
   uncommonCalls: 1.0
 """
@@ -103,7 +106,8 @@ class Demo:
         config = pathlib.Path(self.data, f"{name}.yaml")
         config.write_text(text.format(**self.values) + COMMON)
         log = open(f"{self.data}/{name}.log", "w", encoding="utf-8")
-        node = subprocess.Popen([self.wayside, "serve", "--config", config], stderr=log, start_new_session=True)
+        node = subprocess.Popen([self.wayside, "serve", "--config", config], stdout=subprocess.DEVNULL, stderr=log,
+                                start_new_session=True)
         self.nodes.append(node)
         for _ in range(200):
             if node.poll() is not None:
@@ -157,14 +161,15 @@ class Demo:
         return rows, levels
 
     def stop(self):
+        """With SIGINT: after SIGTERM, containers wait for the node's next process, and there is none."""
         for node in self.nodes:
-            node.send_signal(signal.SIGTERM)
+            node.send_signal(signal.SIGINT)
         for node in self.nodes:
             try:
                 node.wait(20)
             except subprocess.TimeoutExpired:
                 node.kill()
-                raise SystemExit("a node did not end after SIGTERM") from None
+                raise SystemExit("a node did not end after SIGINT") from None
             if node.returncode != 0:
                 raise SystemExit(f"a node ended with {node.returncode}")
 
@@ -207,7 +212,7 @@ def main():
             for name in ["AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "WAYSIDE_DATA"]:
                 say(f"  export {name}={demo.environment[name]}")
             say(f"  {demo.aws} lambda list-functions\n  {demo.wayside} invoke hello-python --payload '{{\"name\":\"you\"}}' --explain")
-            say(f"  {demo.wayside} pool list\n  kill {' '.join(str(node.pid) for node in demo.nodes)}; rm -r {data}")
+            say(f"  {demo.wayside} pool list\n  kill -INT {' '.join(str(node.pid) for node in demo.nodes)}; rm -r {data}")
     finally:
         if not is_left_running:
             demo.stop()

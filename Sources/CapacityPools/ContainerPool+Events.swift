@@ -116,12 +116,11 @@ extension ContainerPool {
 
     /// A fault in the books is told and counted, never mended in silence.
     private func checkBooks() {
-        let fault = state.withLock { state -> String? in
-            guard let fault = state.machine.brokenInvariant() else { return nil }
+        guard let fault = brokenInvariant() else { return }
+        state.withLock { state in
             state.brokenInvariants += 1
             state.brokenInvariant = fault
-            return fault
         }
-        if let fault { logger.error("the pool's books are wrong", metadata: ["fault": "\(fault)"]) }
+        logger.error("the pool's books are wrong", metadata: ["fault": "\(fault)"])
     }
 }

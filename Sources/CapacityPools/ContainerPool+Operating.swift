@@ -10,8 +10,19 @@ extension ContainerPool {
         return state.withLock { $0.machine.report(at: moment) }
     }
 
-    /// Every instance with its containers.
-    public func inventory() -> [InstanceReport] { state.withLock { $0.machine.inventory(now: .now()) } }
+    /// Instances, and slots of routing values, that are looked at while calls wait: some tens of microseconds.
+    private static let pageLength = 16
+    private static let affinityPageLength = 256
+
+    /// Every instance with its containers, in the order of their making. Calls go on between the pages, so that what is said of two
+    /// instances may be of two moments.
+    public func inventory() -> [InstanceReport] {
+        let ids = state.withLock { $0.machine.instanceIDs }.sorted { $0.number < $1.number }
+        return stride(from: 0, to: ids.count, by: Self.pageLength).flatMap { first in
+            let page = ids[first..<min(first + Self.pageLength, ids.count)]
+            return state.withLock { $0.machine.inventory(of: page, now: .now()) }
+        }
+    }
 
     /// Why the last starts of a function that calls had to wait for were needed, newest last.
     public func coldStarts(of function: FunctionKey) -> [ColdStart] { state.withLock { $0.machine.whyCold(function) } }
@@ -94,9 +105,16 @@ extension ContainerPool {
         state.withLock { $0.machine.pin(ContainerID(number: container), isPinned, now: .now()) }
     }
 
-    /// Rows of routing values, the last used first.
-    public func affinityRows(function: FunctionKey? = nil, limit: Int = .max) -> [AffinityRow] {
-        state.withLock { $0.machine.affinityRows(function: function, container: nil, limit: limit) }
+    /// Every row of routing values, and what its container is doing; in any order, and as ``inventory()`` not of one moment.
+    public func affinityRows() -> [(row: AffinityRow, state: String?)] {
+        // A row that moves between two pages may be seen twice: the later look counts.
+        var found: [AffinityKey: (row: AffinityRow, state: String?)] = [:]
+        for first in stride(from: 0, to: state.withLock { $0.machine.affinitySlotCount }, by: Self.affinityPageLength) {
+            for entry in state.withLock({ $0.machine.affinityRows(inSlots: first..<first + Self.affinityPageLength) }) {
+                found[entry.row.key] = entry
+            }
+        }
+        return Array(found.values)
     }
 
     /// - Returns: the row that was removed; its value's next call gets a new container.

@@ -156,8 +156,9 @@ public final class ContainerPool: Sendable {
 
     public var counts: PoolCounts { state.withLock { $0.machine.counts } }
 
-    /// What is wrong with the books; `nil` if nothing. O(everything held).
-    public func brokenInvariant() -> String? { state.withLock { $0.machine.brokenInvariant() } }
+    /// What is wrong with the books; `nil` if nothing. O(everything held), of which only a copy waits for the lock: what calls change
+    /// while it is read, they have to copy first, once.
+    public func brokenInvariant() -> String? { state.withLock { $0.machine }.brokenInvariant() }
 
     /// How often a check of the books has found something wrong, and what it was last.
     public var brokenInvariants: (count: Int, last: String?) { state.withLock { ($0.brokenInvariants, $0.brokenInvariant) } }

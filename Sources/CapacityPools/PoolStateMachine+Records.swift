@@ -2,7 +2,7 @@ internal import EngineCore
 
 // What the machine knows of each thing. Numbers that stand for another record are places in its arrays; -1 is none.
 extension PoolStateMachine {
-    enum InstanceState: Sendable, Equatable { case booting, ready, assigned, ending }
+    enum InstanceState: String, Sendable { case booting, ready, assigned, ending }
 
     struct Instance: Sendable {
         let runtime: Int
@@ -22,7 +22,7 @@ extension PoolStateMachine {
         let bornAt: EngineInstant
     }
 
-    enum ContainerState: Sendable, Equatable { case vacant, spare, starting, idle, busy, ending }
+    enum ContainerState: String, Sendable { case vacant, spare, starting, idle, busy, ending }
 
     /// Which list of its class a container is in.
     enum ClassList: Int, Sendable { case ordinary, dedicated, mapped, ahead }

@@ -57,7 +57,7 @@ extension PoolStateMachine {
     public func report(at moment: WallMoment) -> PoolsReport {
         var waiting: [CapacityWait: Int] = [:]
         var waitingFor: [Int: Int] = [:]
-        for waiter in waiters.all {
+        for waiter in waiters.inAnyOrder {
             waiting[waiter.reason, default: 0] += 1
             waitingFor[awaited(waiter.reason, waiter), default: 0] += 1
         }
@@ -113,31 +113,6 @@ extension PoolStateMachine {
 
     private static func named<Case: CaseIterable & Hashable>(_ counts: [Int]) -> [Case: Int] {
         Dictionary(uniqueKeysWithValues: zip(Case.allCases, counts))
-    }
-
-    /// Every instance with its containers (STICK-01). O(everything held).
-    public func inventory(now: EngineInstant) -> [InstanceReport] {
-        instances.sorted { $0.key.number < $1.key.number }.map { id, instance in
-            let held = instance.containers.sorted { containers[$0].id.number < containers[$1].id.number }
-            return InstanceReport(
-                instance: id.number, account: instance.account < 0 ? nil : accounts[instance.account].id,
-                subPool: pools[instance.pool].id, runtime: runtimes[instance.runtime],
-                state: instance.isLeaving ? "leaving" : "\(instance.state)", memoryBytes: held.reduce(0) { $0 + containers[$1].memory },
-                ageSeconds: (now - instance.bornAt).inSeconds, containers: held.map { report(containers[$0], now) })
-        }
-    }
-
-    private func report(_ container: Container, _ now: EngineInstant) -> ContainerReport {
-        let kind = container.kind < 0 ? nil : classes[container.kind].kind
-        let isIdle = container.state == .idle
-        return ContainerReport(
-            container: container.id.number, instance: container.instance.number, function: kind?.function.arn, version: kind?.version,
-            revision: kind?.revision, state: "\(container.state)", memoryBytes: container.memory,
-            storedBytes: Int(container.gathered * 1_048_576), ageSeconds: (now - container.startedAt).inSeconds,
-            idleSeconds: isIdle ? (now - container.idleSince).inSeconds : nil,
-            expiresSeconds: isIdle && container.isYielding ? container.expiresAt.map { ($0 - now).inSeconds } : nil,
-            isDedicated: container.isDedicated, isPinned: container.isPinned,
-            stickyRows: container.isMapped ? affinity.rows(of: container.id).count : 0)
     }
 }
 

@@ -75,6 +75,7 @@ struct WaiterQueues: Sendable {
     var count: Int { waiting.count }
     var isEmpty: Bool { waiting.isEmpty }
     var all: [Waiter] { waiting.values.sorted { $0.id.number < $1.id.number } }
+    var inAnyOrder: some Sequence<Waiter> { waiting.values }
     var hasBidders: Bool { !bidders.isEmpty }
 
     subscript(_ id: WaiterID) -> Waiter? { waiting[id] }

@@ -35,9 +35,7 @@ extension CapacityServices {
             pin: { pool.pin(container: $0, $1) },
             sticky: {
                 let now = EngineInstant.now()
-                let states = Dictionary(
-                    uniqueKeysWithValues: pool.inventory().flatMap(\.containers).map { ($0.container, $0.state) })
-                return pool.affinityRows().map { StickyEntry($0, state: states[$0.container.number] ?? "ending", now: now) }
+                return pool.affinityRows().map { StickyEntry($0.row, state: $0.state ?? "ending", now: now) }
             },
             removeSticky: { function, version, value in
                 pool.removeAffinity(AffinityKey(AffinityScope(function: function, version: version), value)) != nil

@@ -48,7 +48,10 @@ struct ConfigurationValues {
             guard case .mapping(let mapping) = node else { return texts[path] = try Yams.serialize(node: node) }
             for (key, value) in mapping { try collect(value, path.isEmpty ? key.string ?? "?" : "\(path).\(key.string ?? "?")") }
         }
-        if let root = try Yams.compose(yaml: text) { try collect(root, "") }
+        if let root = try Yams.compose(yaml: text) {
+            guard case .mapping = root else { throw ConfigurationError("\(file) has no keys. See Config/wayside.yaml") }
+            try collect(root, "")
+        }
         let unknown = texts.keys.filter { ConfigurationKeys.defaults[$0] == nil }.sorted()
         guard unknown.isEmpty else {
             throw ConfigurationError("\(file) has keys that do not exist: \(unknown.joined(separator: ", ")). See Config/wayside.yaml")

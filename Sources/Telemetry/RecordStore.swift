@@ -22,6 +22,8 @@ public final class RecordStore: Sendable {
         /// A ring; `next` is where the coming entry goes and, once the ring is full, where the oldest lies.
         var ring: [Entry?]
         var next = 0
+        /// Entries that ever came; the one before number n lies at n modulo the ring's length.
+        var added = 0
         var count = 0
         var logBytes = 0
         var evicted = 0
@@ -57,6 +59,7 @@ public final class RecordStore: Sendable {
             state.logBytes += entry.log.text.readableBytes
             let newest = state.next
             state.next = (state.next + 1) % state.ring.count
+            state.added += 1
             var oldest = state.next
             while state.logBytes > logBytesMax, state.count > 1, oldest != newest {
                 if state.ring[oldest] != nil { state.evict(oldest) }
@@ -69,16 +72,18 @@ public final class RecordStore: Sendable {
         state.withLock { state in state.places[id].flatMap { state.ring[$0] } }
     }
 
-    /// The newest entries that `isIncluded` accepts, newest first. O(records kept).
+    /// Entries looked at while calls that end wait: some tens of microseconds.
+    private static let pageLength = 128
+
+    /// The newest entries that `isIncluded` accepts, newest first. O(records kept). Those that come meanwhile are not among them.
     public func newest(_ limit: Int, where isIncluded: (InvocationRecord) -> Bool = { _ in true }) -> [Entry] {
-        state.withLock { state in
-            var found: [Entry] = []
-            for offset in 1...state.ring.count where found.count < limit {
-                let place = (state.next - offset + state.ring.count) % state.ring.count
-                if let entry = state.ring[place], isIncluded(entry.record) { found.append(entry) }
-            }
-            return found
+        var found: [Entry] = []
+        var end = Int.max
+        while found.count < limit, end > 0 {
+            let page = state.withLock { $0.page(before: &end, length: Self.pageLength) }
+            for entry in page where found.count < limit && isIncluded(entry.record) { found.append(entry) }
         }
+        return found
     }
 
     /// Rows of the arrival log; see ``ArrivalLog/rows(from:limit:)``. O(rows in the answer).
@@ -94,6 +99,14 @@ public final class RecordStore: Sendable {
 }
 
 extension RecordStore.State {
+    /// Entries with numbers before `end`, the newest first; `end` is then the last one's number, 0 when there are no more.
+    fileprivate func page(before end: inout Int, length: Int) -> [RecordStore.Entry] {
+        let last = min(end, added)
+        let first = max(last - length, added - ring.count, 0)
+        end = first > added - ring.count ? first : 0
+        return stride(from: last - 1, through: first, by: -1).compactMap { ring[$0 % ring.count] }
+    }
+
     fileprivate mutating func evict(_ place: Int) {
         drop(place)
         evicted += 1

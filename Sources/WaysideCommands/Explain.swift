@@ -46,6 +46,7 @@ struct Explain: AsyncParsableCommand {
                 ])
             }
             print(table.render(width: Terminal.width))
+            if records.isEmpty { Terminal.note("this node knows no such invocation") }
         }
     }
 }

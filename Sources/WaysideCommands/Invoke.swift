@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import AsyncHTTPClient
 internal import EngineCore
 internal import Foundation
 internal import HTTPTypes
@@ -23,25 +24,47 @@ struct Invoke: AsyncParsableCommand {
     @Flag(help: "Prints the last 4 KiB of the call's log.")
     var log = false
 
+    @Flag(help: "Prints the result while the function makes it, byte by byte as it comes.")
+    var stream = false
+
     @OptionGroup var container: ContainerChoiceOptions
     @OptionGroup var owner: OwnerOptions
     @OptionGroup var node: OperatorOptions
 
     func run() async throws {
         let client = try owner.client()
-        var path = "/2015-03-31/functions/\(LambdaClient.component(name))/invocations"
-        if let qualifier { path += "?Qualifier=\(LambdaClient.component(qualifier))" }
+        let body = try EventArgument.bytes(payload)
         let headers = (log ? [("x-amz-log-type", "Tail")] : []) + container.headers
-        let answer = try await client.call(.post, path, headers: headers, body: try EventArgument.bytes(payload))
-        print(String(decoding: answer.body, as: UTF8.self))
-        if let text = answer.headers.first(name: "x-amz-log-result"), let data = Data(base64Encoded: text) {
-            FileHandle.standardError.write(data)
+        guard stream else {
+            let answer = try await client.call(.post, path("2015-03-31", "invocations"), headers: headers, body: body)
+            print(String(decoding: answer.body, as: UTF8.self))
+            try await finish(answer.headers, log: answer.headers.first(name: "x-amz-log-result"))
+            if answer.headers.contains(name: "x-amz-function-error") { throw ExitCode(2) }
+            return
         }
-        container.tell(answer.headers)
-        if explain, let id = answer.headers.first(name: "x-amzn-requestid") {
+        let response = try await client.open(.post, path("2021-11-15", "response-streaming-invocations"), headers: headers, body: body)
+        let end = try await StreamedResult(response: response).write()
+        try await finish(response.headers, log: end.LogResult)
+        guard let error = end.ErrorCode else { return }
+        let failure = CommandFailure("\(error): \(end.ErrorDetails ?? "")", code: error)
+        guard end.isFunctions else { throw failure }
+        Terminal.note("Error: \(failure)")
+        throw ExitCode(2)
+    }
+
+    private func path(_ version: String, _ operation: String) -> String {
+        let query = qualifier.map { "?Qualifier=\(LambdaClient.component($0))" } ?? ""
+        return "/\(version)/functions/\(LambdaClient.component(name))/\(operation)\(query)"
+    }
+
+    /// Tells what was asked for beside the result.
+    /// - Parameter log: in base64.
+    private func finish(_ headers: HTTPHeaders, log: String?) async throws {
+        if let data = log.flatMap({ Data(base64Encoded: $0) }) { Terminal.note(data) }
+        container.tell(headers)
+        if explain, let id = headers.first(name: "x-amzn-requestid") {
             let record = try await node.client().record(id)
             print(InvocationTimeline(record: record).render())
         }
-        if answer.headers.contains(name: "x-amz-function-error") { throw ExitCode(2) }
     }
 }

@@ -7,7 +7,7 @@ struct LauncherCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "launcher", abstract: "Becomes the launcher of a node that runs as another user.",
         discussion: """
-            For `sandbox.launcherSocket`: start this as root and `wayside serve` as the node's user, both with the same configuration. It
+            For `sandbox.launcherSocket`: start this as root and `wayside serve` as the node's user, both with the same configuration. It \
             makes the data folder for that user and then is the launcher, which starts sandboxes for that user alone.
             """)
 

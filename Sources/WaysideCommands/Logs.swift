@@ -20,7 +20,7 @@ struct Logs: AsyncParsableCommand {
     func run() async throws {
         let client = node.client()
         if RequestID(what) != nil {
-            FileHandle.standardOutput.write(try await client.get("/v1/logs/\(what)"))
+            try StandardOutput.write(try await client.get("/v1/logs/\(what)"))
             return
         }
         let records = try await client.records(limit: limit, function: what, account: account)
@@ -29,7 +29,7 @@ struct Logs: AsyncParsableCommand {
         }
         guard !records.isEmpty else { throw CommandFailure("This node knows no invocation of '\(what)'.") }
         for record in records.reversed() {
-            FileHandle.standardOutput.write(try await client.get("/v1/logs/\(record.requestID)"))
+            try StandardOutput.write(try await client.get("/v1/logs/\(record.requestID)"))
         }
     }
 }

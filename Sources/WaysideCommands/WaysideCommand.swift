@@ -16,6 +16,17 @@ public struct WaysideCommand: AsyncParsableCommand {
         ])
 
     public init() {}
+
+    /// Runs what the command line says, and ends with one of the exit codes. What could not be printed has failed.
+    public static func execute() async {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+            try StandardOutput.flush()
+        } catch {
+            exit(withError: error)
+        }
+    }
 }
 
 /// A failure that the command reports and ends with.

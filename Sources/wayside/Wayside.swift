@@ -1,4 +1,3 @@
-import ArgumentParser
 import Engine
 import WaysideCommands
 
@@ -6,6 +5,6 @@ import WaysideCommands
 struct Wayside {
     static func main() async {
         WaysideProcess.runTasksOnEventLoops()
-        await WaysideCommand.main()
+        await WaysideCommand.execute()
     }
 }

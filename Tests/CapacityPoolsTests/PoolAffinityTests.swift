@@ -47,6 +47,17 @@ import Testing
         model.expectRightBooks()
     }
 
+    @Test func `STICK-06 the table is listed page by page, each row once, with what its container is doing`() throws {
+        var model = Self.model()
+        let kind = try PoolModel.kind(1)
+        for number in 0..<40 { model.lease(Self.request("v\(number)", kind)) }
+        for id in model.leased.prefix(10) { model.release(id) }
+        _ = model.pool.removeAffinity(try #require(model.pool.affinityRows().first { $0.key.value == "v39" }).key)
+        let rows = stride(from: 0, to: model.pool.affinitySlotCount, by: 7).flatMap { model.pool.affinityRows(inSlots: $0..<$0 + 7) }
+        #expect(Set(rows.map(\.row)) == Set(model.pool.affinityRows()) && rows.count == 39)
+        #expect(rows.count { $0.state == "idle" } == 10 && rows.count { $0.state == "busy" } == 29)
+    }
+
     @Test func `STICK-11 a miss goes to a loaded container, then the account's instance, then the warming pool`() throws {
         var model = PoolModel(PoolConfiguration(memory: .mebibytes(8192), startsMax: 9, warmingTargets: ["python": 1]))
         model.tick()

@@ -120,7 +120,7 @@ import Testing
             model.now = model.now + .milliseconds(1)
             model.lease(try PoolModel.kind(1, number % 7))
             model.release(model.leased[0], keep: number % 2 == 0)
-            for instance in model.pool.inventory(now: model.now) {
+            for instance in model.instances {
                 model.take(model.pool.kill(InstanceID(number: instance.instance), now: model.now))
             }
             model.performAll()

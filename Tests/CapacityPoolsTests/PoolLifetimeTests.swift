@@ -38,14 +38,14 @@ import Testing
         model.performAll()
         model.lease(try PoolModel.kind(1))
         let busy = model.leased[0]
-        let ready = model.pool.inventory(now: model.now).filter { $0.state == "ready" }.map(\.instance)
+        let ready = model.instances.filter { $0.state == "ready" }.map(\.instance)
         model.tick(.seconds(111))
         model.performAll()
         model.tick(.seconds(1))
         model.performAll()
         // What runs goes on; another is ready for the next call.
         #expect(model.leased == [busy] && model.pool.contains(busy))
-        let after = model.pool.inventory(now: model.now).filter { $0.state == "ready" }.map(\.instance)
+        let after = model.instances.filter { $0.state == "ready" }.map(\.instance)
         #expect(after.count == 1 && after != ready)
         model.lease(try PoolModel.kind(1))
         #expect(model.grants.count == 2 && model.leased[1] != busy)

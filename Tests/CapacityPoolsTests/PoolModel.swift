@@ -98,7 +98,9 @@ struct PoolModel {
     }
 
     var report: PoolsReport { pool.report(at: WallMoment(epochMilliseconds: 0, instant: now)) }
-    var containers: [ContainerReport] { pool.inventory(now: now).flatMap(\.containers) }
+    var instances: [InstanceReport] { pool.inventory(of: pool.instanceIDs.sorted { $0.number < $1.number }, now: now) }
+
+    var containers: [ContainerReport] { instances.flatMap(\.containers) }
 
     func expectRightBooks(_ comment: Comment? = nil, location: SourceLocation = #_sourceLocation) {
         let fault = pool.brokenInvariant()

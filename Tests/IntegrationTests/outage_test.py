@@ -211,7 +211,7 @@ class StageTest(OutageTest):
         self.assertAlmostEqual(origin["choice"]["roundTrip"], chosen["roundTrip"], places=3)
         for width in (80, 200):
             for name, words in (("pop-1", ("region chosen", "region-2", "initialise", "way", "forward")),
-                                ("region-1", ("pop-1 forwarded it", "chose among 2", "initialise", "hop"))):
+                                ("region-1", ("pop-1 forwarded it", "chose among 2", "initialise", "decide"))):
                 text = self.bed[name].tool("explain", answer.headers["x-amzn-RequestId"], environment={"COLUMNS": str(width)}).stdout
                 for word in words:
                     self.assertIn(word, text)

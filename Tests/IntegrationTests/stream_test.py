@@ -5,7 +5,9 @@ import concurrent.futures
 import contextlib
 import hashlib
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import time
 import unittest
@@ -233,6 +235,47 @@ class StreamCases:
         for event, code in (("close", "Runtime.TruncatedResponse"), ("exit", "Runtime.ExitError")):
             whole, complete = self.stream("raw", event).collect()
             self.assertEqual((whole, complete["ErrorCode"]), (b"one,", code))
+        self.ended()
+
+    @contextlib.contextmanager
+    def command(self, name, event):
+        """`wayside invoke --stream` under way."""
+        process = subprocess.Popen(
+            [self.account.node.binary, "invoke", name, "--stream", "--payload", json.dumps(event)], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env=os.environ | self.account.environment)
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def test_the_command_line_prints_the_result_while_it_is_made(self):
+        """PLACE-21: invoke --stream prints the result's bytes as they come, and all of them."""
+        with self.command("parts", {"then": "sleep"}) as process:
+            self.assertEqual(process.stdout.read(5), b"first")
+            self.assertEqual(self.runner.pools()["containersBusy"], 1)
+            # Nobody reads any more: that ends the call, although nothing more is made that could not be written.
+            process.stdout.close()
+            self.assertEqual(process.wait(30), 1)
+            self.assertIn(b"Standard output was closed", process.stderr.read())
+        self.ended()
+        with self.command("parts", {"mebibytes": 16}) as process:
+            whole, said = process.communicate(timeout=60)
+        digest = hashlib.sha256(whole[5:5 + 16 * MEBIBYTE]).hexdigest().encode()
+        self.assertEqual((process.returncode, said, whole[5 + 16 * MEBIBYTE:].split()[0]), (0, b"", digest))
+
+    def test_the_command_line_tells_how_a_stream_ended(self):
+        """PLACE-21: invoke --stream says after the result what failed, and ends with 2 if it was the function, else with 1."""
+        for name, event, result, code, words in (
+                ("parts", {"then": "raise"}, b"first", 2, (b"Unhandled", b"midway")),
+                ("parts", {"then": "exit"}, b"first", 2, (b"Runtime.ExitError",)),
+                ("parts", {"fails": True}, b"", 2, (b"before the first part",)),
+                ("plain", 7, b'{"got": 7}', 0, ()), ("nobody", 7, b"", 1, (b"ResourceNotFoundException",))):
+            with self.subTest(name=name, event=event), self.command(name, event) as process:
+                whole, said = process.communicate(timeout=60)
+                self.assertEqual((whole, process.returncode), (result, code), said)
+                for word in words:
+                    self.assertIn(word, said)
         self.ended()
 
     def test_errors_of_the_request_are_ordinary_answers(self):

@@ -30,6 +30,18 @@ import Testing
         #expect(store.entry(ids[0]) == nil)
     }
 
+    @Test(arguments: [0, 127, 128, 700, 701, 1500])
+    func `the newest are listed newest first, filtered, however many pages that takes`(count: Int) throws {
+        let store = RecordStore(countMax: 700, logBytesMax: .mebibytes(1))
+        for version in 0..<count { store.add(try entry(version: version + 1)) }
+        let kept = Array((1...1500).prefix(count).suffix(700).reversed()).map { FunctionVersion.published($0) }
+        #expect(store.newest(5000).map(\.record.version) == kept)
+        #expect(store.newest(300).map(\.record.version) == Array(kept.prefix(300)))
+        let odd = kept.enumerated().filter { $0.offset.isMultiple(of: 3) }.map(\.element)
+        let wanted = Set(odd)
+        #expect(store.newest(150) { wanted.contains($0.version) }.map(\.record.version) == Array(odd.prefix(150)))
+    }
+
     @Test func `the oldest records go when their logs are too long, the newest stays`() throws {
         let store = RecordStore(countMax: 100, logBytesMax: ByteCount(10))
         for _ in 0..<5 { store.add(try entry(log: "12345")) }

@@ -84,4 +84,37 @@ import Testing
             #expect(text.contains(words), "\(words) in \(text)")
         }
     }
+
+    @Test func `the first lines say when, what came of it, and where and why`() throws {
+        let lines = InvocationTimeline(record: try Self.record(), columns: 120, tableColumns: 120).render().split(separator: "\n")
+        #expect(
+            lines[1...4] == [
+                "  called     1970-01-12 13:46:40Z at pop-1, over after 50.0 ms", "  end        success, by function",
+                "  forward    at region-2, because uncommon: it is called too rarely to be worth a container here; start instance",
+                "  tried      region-1 after 2.00 ms, for 8.00 ms: not sent, overloaded: Region region-1 is unreachable.",
+            ])
+    }
+
+    @Test(arguments: [
+        (ForwardStage.overtaken, InvocationRecord.Outcome.success, "may have run 2 times; its owner permits that (--idempotent)"),
+        (.afterSend, .success, "may have run 2 times"), (.midResult, .engineError, "may have run, and was not answered"),
+    ])
+    func `where a call may have run more or less than once, it is said`(
+        stage: ForwardStage, outcome: InvocationRecord.Outcome, words: String
+    ) throws {
+        var record = try Self.record()
+        #expect(InvocationTimeline.doubt(record) == nil)
+        record.outcome = outcome
+        record.note(InvocationTry(at: "region-3", InvocationError(.regionFailed, "It is gone.", stage: stage), began: 10, took: 5))
+        let text = InvocationTimeline(record: record, columns: 120, tableColumns: 120).render()
+        #expect(text.contains("region-3 after 10.0 ms, for 5.00 ms: \(DecisionWords.stage(stage))"))
+        #expect(text.contains("the call \(words)"), "\(text)")
+    }
+
+    @Test func `that an older version ran, and which, is said before anything else of the way`() throws {
+        var record = try Self.record()
+        record.staleRevision = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
+        let lines = InvocationTimeline(record: record, columns: 120, tableColumns: 120).render().split(separator: "\n")
+        #expect(lines[4].hasPrefix("  stale      ran $LATEST as of revision 6f9619ff-8b86-d011-b42d-00cf4fc964ff, for the code"))
+    }
 }

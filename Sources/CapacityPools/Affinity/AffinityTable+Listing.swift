@@ -2,6 +2,11 @@ public import EngineCore
 
 // Looking at the whole table, writing it down, and taking it over.
 extension AffinityTable {
+    /// The rows in some of the slots, as far as these are used. O(slots).
+    func rows(inSlots slots: Range<Int>) -> [AffinityRow] {
+        entries[slots.clamped(to: entries.indices)].compactMap { entry in entry.flatMap { $0.isGone ? nil : $0.row } }
+    }
+
     /// The rows, the last used first.
     ///
     /// - Parameters:
@@ -10,7 +15,7 @@ extension AffinityTable {
     ///   - limit: at most as many.
     /// - Complexity: O(n log n) over the rows; for the operator.
     public func list(function: FunctionKey? = nil, container: ContainerID? = nil, limit: Int = .max) -> [AffinityRow] {
-        let rows = container.map { self.rows(of: $0) } ?? entries.compactMap { entry in entry.flatMap { $0.isGone ? nil : $0.row } }
+        let rows = container.map { self.rows(of: $0) } ?? self.rows(inSlots: entries.indices)
         return Array(
             rows.filter { function == nil || $0.key.scope.function == function }
                 .sorted { ($1.lastUsed, $0.key.value) < ($0.lastUsed, $1.key.value) }

@@ -12,7 +12,9 @@ import NIOCore
 ///
 /// Source: Smithy, "Amazon Event Stream Specification"; the checksum is CRC-32 as in zlib.
 enum EventStreamMessage {
-    private static let framingByteCount = 16
+    static let framingByteCount = 16
+    /// The only type of header there is here.
+    static let textType: UInt8 = 7
 
     /// `PayloadChunk`: the next bytes of the result.
     static func payloadChunk(_ bytes: ByteBuffer) -> ByteBuffer { message(payloadChunkHeaders, bytes) }
@@ -28,7 +30,7 @@ enum EventStreamMessage {
         for (name, value) in [(":message-type", "event"), (":event-type", event), (":content-type", contentType)] {
             buffer.writeInteger(UInt8(name.utf8.count))
             buffer.writeString(name)
-            buffer.writeInteger(UInt8(7))
+            buffer.writeInteger(textType)
             buffer.writeInteger(UInt16(value.utf8.count))
             buffer.writeString(value)
         }
@@ -48,7 +50,7 @@ enum EventStreamMessage {
         return message
     }
 
-    private static func checksum(_ buffer: ByteBuffer) -> UInt32 {
+    static func checksum(_ buffer: ByteBuffer) -> UInt32 {
         buffer.withUnsafeReadableBytes { bytes in
             // A result of crc32 has 32 bits, whatever the type it comes in.
             UInt32(truncatingIfNeeded: crc32_z(0, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count))

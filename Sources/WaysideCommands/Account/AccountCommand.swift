@@ -44,10 +44,9 @@ struct AccountCreate: AsyncParsableCommand {
 
     func run() async throws {
         let account = try AccountCommand.account(id)
-        if !AccountCommand.hasCatalog(node.dataFolder) {
-            FileHandle.standardError.write(Data("there was no catalog in \(node.dataFolder); made a new one\n".utf8))
-        }
+        let isNew = !AccountCommand.hasCatalog(node.dataFolder)
         let catalog = try Catalog(directory: node.dataFolder.string)
+        if isNew { Terminal.note("there was no catalog in \(node.dataFolder); made a new one") }
         if !(try catalog.accounts().contains { $0.id == account }) { try catalog.createAccount(account, name: name) }
         let key = try catalog.createAccessKey(account: account)
         if node.output == .json {

@@ -40,6 +40,9 @@ struct CertInit: AsyncParsableCommand {
 
     func validate() throws {
         guard (1...3650).contains(days) else { throw ValidationError("--days is \(days); give 1 to 3650.") }
+        if let name = nodes.first(where: { !NodeName.isValid($0) }) {
+            throw ValidationError("--node is '\(name)'; give 1 to 63 of a-z, 0-9 and -, not - first or last.")
+        }
     }
 
     func run() async throws {

@@ -5,6 +5,8 @@ internal import EngineCore
 struct TimeArgument: ExpressibleByArgument {
     let seconds: Int
 
+    var defaultValueDescription: String { "\(seconds)s" }
+
     init(seconds: Int) { self.seconds = seconds }
 
     init?(argument: String) {

@@ -14,28 +14,10 @@ extension InvocationTimeline {
                 score.region, RegionDescription.milliseconds(score.total), RegionDescription.milliseconds(score.roundTrip),
                 RegionDescription.milliseconds(score.queueing), RegionDescription.milliseconds(score.start), time(score.lastReceived),
                 Units.count(score.idleContainers), "\(Int((score.load * 100).rounded()))%", time(score.reportAge),
-                score.exclusion.map(words) ?? "",
+                score.exclusion.map(DecisionWords.exclusion) ?? "",
             ]
         }
         let lines = table.render(width: width.map { $0 - 2 }).split(separator: "\n")
-        return ["region chosen \(words(choice.basis)):"] + lines.map { "  \($0)" }
-    }
-
-    static func words(_ basis: RegionBasis) -> String {
-        switch basis {
-        case .warmth: "by way, queue and warmth"
-        case .distance: "by way and queue, for none has seen the function"
-        case .stale: "by way and queue, for reports are stale or missing"
-        case .onlyOne: "for no other could take the call"
-        }
-    }
-
-    private static func words(_ exclusion: RegionExclusion) -> String {
-        switch exclusion {
-        case .unreachable: "out of reach"
-        case .saturated: "full"
-        case .versionNotHeld: "lacks the version"
-        case .tried: "tried"
-        }
+        return ["region chosen \(DecisionWords.basis(choice.basis)):"] + lines.map { "  \($0)" }
     }
 }

@@ -11,22 +11,27 @@ struct InvocationTimeline {
     /// Where the texts begin.
     private static let labelWidth = 11
 
+    /// What came of it, where and why; then what went wrong on the way, then what it was decided with, and where the time went.
     func render() -> String {
         var text = Paragraph(width: columns - 2, labelWidth: Self.labelWidth)
+        let total = RegionDescription.milliseconds(record.spans.total)
+        text.add("called", "\(Units.moment(record.arrivalEpochSeconds)) at \(record.node), over after \(total)")
+        text.add("end", end)
         text.add(
             record.decision.rawValue,
-            "at \(record.site ?? "-"), because \(record.reason.rawValue)" + (record.startLevel.map { ", start \($0.rawValue)" } ?? ""))
-        text.add("end", "\(record.outcome.rawValue), by \(record.endingParty.rawValue)" + (record.errorType.map { " (\($0))" } ?? ""))
-        if let sender = record.forwardedBy {
-            text.add("from", each: record.origin.map { Self.origin($0, from: sender) } ?? [sender])
-            text.add("hop", "\(record.hops)")
+            (record.site.map { "at \($0), " } ?? "") + "because \(record.reason.rawValue): \(DecisionWords.reason(record.reason))"
+                + (record.startLevel.map { "; start \($0.rawValue)" } ?? ""))
+        if let revision = record.staleRevision {
+            text.add("stale", "ran \(record.version) as of revision \(revision), for the code of the newest was at hand nowhere")
         }
-        if let placement = record.placement { text.add("decided", each: Self.inputs(placement)) }
-        if let tries = record.tries { text.add("tried", each: tries.map(Self.attempt)) }
-        if let capacity = record.capacity { text.add("capacity", each: Self.capacity(capacity)) }
+        if let tries = record.tries { text.add("tried", each: tries.map(Self.attempt) + [Self.doubt(record)].compactMap { $0 }) }
         if let remote = record.remote {
-            text.add("there", each: ["\(remote.node), because \(remote.reason.rawValue)"] + (remote.capacity.map(Self.capacity) ?? []))
+            let why = "\(remote.node), because \(remote.reason.rawValue): \(DecisionWords.reason(remote.reason))"
+            text.add("there", each: [why] + (remote.capacity.map(Self.capacity) ?? []))
         }
+        if let capacity = record.capacity { text.add("capacity", each: Self.capacity(capacity)) }
+        if let sender = record.forwardedBy { text.add("from", each: record.origin.map { Self.origin($0, from: sender) } ?? [sender]) }
+        if let placement = record.placement { text.add("decided", each: Self.inputs(placement)) }
         let peak = record.memoryPeak.map { "\($0) of " } ?? ""
         text.add(
             "size",
@@ -35,6 +40,12 @@ struct InvocationTimeline {
         let regions = record.regions.map { Self.regions($0, width: tableColumns.map { $0 - 2 }) } ?? []
         let body = text.lines + regions + SpanChart(record).render(width: columns - 2)
         return (["\(record.requestID)  \(record.functionARN):\(record.version)"] + body.map { "  \($0)" }).joined(separator: "\n")
+    }
+
+    private var end: String {
+        let error = record.errorType.map { " (\(Terminal.printable($0)))" } ?? ""
+        let log = record.outcome == .functionError ? "; what it wrote: wayside logs \(record.requestID)" : ""
+        return "\(record.outcome.rawValue), by \(record.endingParty.rawValue)\(error)\(log)"
     }
 
     /// How it came by its container, or why it did not, in sentences.

@@ -31,13 +31,15 @@ struct OperatorClient {
             guard error as? HTTPClientError != .deadlineExceeded else {
                 throw CommandFailure("The node did not answer within \(timeout.nanoseconds / 1_000_000_000) s.")
             }
-            throw CommandFailure("No node answers at \(socket) (\(error)). Is `wayside serve` running, and is this its --data?")
+            let reason = ToolClient.reason(error)
+            throw CommandFailure("No node answers at \(socket): \(reason). Is `wayside serve` running, and is this its --data?")
         }
         let body = try await response.body.collect(upTo: Self.answerMax)
         let data = Data(body.readableBytesView)
         guard response.status == .ok else {
             let message = (try? JSONDecoder().decode([String: String].self, from: data))?["message"]
-            throw CommandFailure(message ?? "The node answered \(response.status.code).")
+            let status = "\(response.status.code) \(response.status.reasonPhrase)"
+            throw CommandFailure(message ?? "The node answered \(status) and says no more.")
         }
         return data
     }

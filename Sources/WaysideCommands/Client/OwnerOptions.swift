@@ -18,7 +18,9 @@ struct OwnerOptions: ParsableArguments {
         }
         let region = region ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
         let endpoint = endpoint ?? environment["AWS_ENDPOINT_URL"] ?? "http://127.0.0.1:9000"
-        guard let url = URL(string: endpoint), url.host != nil else {
+        guard let url = URL(string: endpoint), url.host?.isEmpty == false, ["http", "https"].contains(url.scheme),
+            ["", "/"].contains(url.path)
+        else {
             throw CommandFailure("'\(endpoint)' is not an address. Give http://HOST:PORT.")
         }
         return LambdaClient(endpoint: url, accessKeyID: id, secret: secret, region: region)

@@ -20,8 +20,10 @@ enum Terminal {
         return (max(Int(size.ws_col), 20), max(Int(size.ws_row), 4))
     }
 
-    /// Says something to the person that is not the result.
-    static func note(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
+    /// Says something to the person that is not the result. Where nobody listens, it is not said.
+    static func note(_ text: String) { note(Data("\(text)\n".utf8)) }
+
+    static func note(_ text: Data) { do { try FileHandle.standardError.write(contentsOf: text) } catch { return } }
 
     /// The text on one line, without what a terminal would obey: strangers choose names and routing values.
     static func printable(_ text: String) -> String {

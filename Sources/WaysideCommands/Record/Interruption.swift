@@ -27,6 +27,6 @@ extension Terminal {
     static func progress(_ text: String?) {
         guard isatty(STDERR_FILENO) == 1 else { return }
         let line = text.map { "\r\u{1B}[K\($0)" } ?? "\r\u{1B}[K"
-        FileHandle.standardError.write(Data(line.utf8))
+        note(Data(line.utf8))
     }
 }

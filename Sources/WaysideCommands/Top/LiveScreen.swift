@@ -92,5 +92,5 @@ final class LiveScreen {
     }
 
     /// Writes all of it; a terminal that is gone ends the program by SIGHUP, not here.
-    private static func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+    private static func write(_ text: String) { do { try StandardOutput.write(text.utf8) } catch { return } }
 }

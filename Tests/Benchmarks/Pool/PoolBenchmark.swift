@@ -33,6 +33,11 @@ import Placement
             let (warm, rare) = (bench.decideWarm(200_000), bench.decideRare(200_000))
             print("\(pad(idle, 6))  \(pad(warm, 14))  \(pad(rare, 12))  \(bench.decideFull(20_000))")
         }
+        print("\nidle    a listing's page of all: containers  routing values  sub-pools  check of the books, then a call   microseconds")
+        for idle in [100, 1000, 10_000] {
+            var bench = Bench(containers: idle, usesMarket: true, hasValues: true)
+            print("\(pad(idle, 6))  \(bench.listings())")
+        }
     }
 
     /// The most this process has held so far, by the kernel.
@@ -55,7 +60,7 @@ private struct Bench {
     private var random = SystemRandomNumberGenerator()
 
     /// A node that is full of idle containers: those of the first functions, as many as fit.
-    init(containers: Int, usesMarket: Bool, hasRegions: Bool = false) {
+    init(containers: Int, usesMarket: Bool, hasRegions: Bool = false, hasValues: Bool = false) {
         let memory = ByteCount.mebibytes(128)
         var configuration = PoolConfiguration(
             memory: ByteCount(containers * memory.bytes), containersMax: containers + 8, startsMax: 64, keepAlive: .seconds(36_000))
@@ -73,7 +78,9 @@ private struct Bench {
         var held: [ContainerID] = []
         for number in 0..<containers {
             now = now + .microseconds(10)
-            guard case .start(let plan) = pool.lease(CapacityRequest(kinds[number % kinds.count]), now: now).0 else { continue }
+            let value = hasValues ? AffinityDemand(value: "value-\(number)", source: .literal) : nil
+            let request = CapacityRequest(kinds[number % kinds.count], affinity: value)
+            guard case .start(let plan) = pool.lease(request, now: now).0 else { continue }
             _ = pool.containerStarted(plan.container, now: now)
             held.append(plan.container)
         }
@@ -201,6 +208,32 @@ private struct Bench {
         _ = pool.decide(Self.request(kind), makesRoom: false, now: now)
         guard let function = pool.forwardedBegan(kind, now: now) else { return }
         pool.forwardedEnded(function, ran: .milliseconds(1), now: now)
+    }
+
+    /// What a page of a listing takes, as `ContainerPool` asks for it, on the average, and all of it at once; what a check of the books
+    /// takes, and what the call after one pays for having been copied from.
+    mutating func listings() -> String {
+        let ids = pool.instanceIDs.sorted { $0.number < $1.number }
+        let containers = pages(of: 16, ids.count) { pool, page in _ = pool.inventory(of: ids[page], now: EngineInstant(nanoseconds: 1)) }
+        let values = pages(of: 256, pool.affinitySlotCount) { pool, page in _ = pool.affinityRows(inSlots: page) }
+        let pools = Self.microseconds { _ = pool.report(at: WallMoment(epochMilliseconds: 0, instant: now)) }
+        let copy = pool
+        let next = Self.microseconds { _ = request(1) }
+        return "\(containers)  \(values)  \(pools)  \(Self.microseconds { _ = copy.brokenInvariant() }), then \(next)"
+    }
+
+    private func pages(of length: Int, _ count: Int, _ look: (PoolStateMachine, Range<Int>) -> Void) -> String {
+        let whole = Self.microseconds { look(pool, 0..<count) }
+        let paged = Self.microseconds {
+            for first in stride(from: 0, to: count, by: length) { look(pool, first..<min(first + length, count)) }
+        }
+        return "\(paged * length / max(count, 1)) of \(whole)"
+    }
+
+    private static func microseconds(_ body: () -> Void) -> Int {
+        let begun = EngineInstant.now()
+        body()
+        return Int((EngineInstant.now() - begun).wholeNanoseconds) / 1000
     }
 
     /// A pool that has seen a million functions, a tenth of them so often that they would be remembered.

@@ -179,6 +179,7 @@ class Relay:
                 answer = {"error": f"{type(error).__name__}: {error}"}
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
+        writer.close()
 
 
 async def main(path):
