@@ -11,7 +11,7 @@ extension ContainerPool {
     }
 
     /// Instances, and slots of routing values, that are looked at while calls wait: some tens of microseconds.
-    private static let pageLength = 16
+    private static let pageLength = 4
     private static let affinityPageLength = 256
 
     /// Every instance with its containers, in the order of their making. Calls go on between the pages, so that what is said of two

@@ -32,7 +32,18 @@ struct Invoke: AsyncParsableCommand {
     @OptionGroup var node: OperatorOptions
 
     func run() async throws {
-        let client = try owner.client()
+        do {
+            try await invoke(try owner.client())
+        } catch let failure as CommandFailure {
+            // Of a call that was refused before it was one there is no record.
+            if explain, let id = failure.requestID, let record = try? await node.client().record(id) {
+                print(InvocationTimeline(record: record).render())
+            }
+            throw failure
+        }
+    }
+
+    private func invoke(_ client: LambdaClient) async throws {
         let body = try EventArgument.bytes(payload)
         let headers = (log ? [("x-amz-log-type", "Tail")] : []) + container.headers
         guard stream else {
@@ -44,6 +55,8 @@ struct Invoke: AsyncParsableCommand {
         }
         let response = try await client.open(.post, path("2021-11-15", "response-streaming-invocations"), headers: headers, body: body)
         let end = try await StreamedResult(response: response).write()
+        // What follows on standard output begins a line of its own.
+        if explain { print() }
         try await finish(response.headers, log: end.LogResult)
         guard let error = end.ErrorCode else { return }
         let failure = CommandFailure("\(error): \(end.ErrorDetails ?? "")", code: error)

@@ -34,9 +34,12 @@ struct CommandFailure: Error, CustomStringConvertible {
     let description: String
     /// The API's name of the error, when it is one of the API's.
     let code: String?
+    /// The call's, where the API gave it one.
+    let requestID: String?
 
-    init(_ description: String, code: String? = nil) {
+    init(_ description: String, code: String? = nil, requestID: String? = nil) {
         self.description = description
         self.code = code
+        self.requestID = requestID
     }
 }

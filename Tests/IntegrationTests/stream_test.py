@@ -85,6 +85,19 @@ while True:
 """
 
 
+@contextlib.contextmanager
+def command(account, name, event, *options):
+    """`wayside invoke --stream` under way."""
+    process = subprocess.Popen(
+        [account.node.binary, "invoke", name, "--stream", "--payload", json.dumps(event), *options], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=os.environ | account.environment | {"WAYSIDE_DATA": str(account.node.data)})
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 class StreamCases:
     """What holds wherever the function runs. A subclass says which nodes there are."""
 
@@ -237,21 +250,9 @@ class StreamCases:
             self.assertEqual((whole, complete["ErrorCode"]), (b"one,", code))
         self.ended()
 
-    @contextlib.contextmanager
-    def command(self, name, event):
-        """`wayside invoke --stream` under way."""
-        process = subprocess.Popen(
-            [self.account.node.binary, "invoke", name, "--stream", "--payload", json.dumps(event)], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=os.environ | self.account.environment)
-        with process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
     def test_the_command_line_prints_the_result_while_it_is_made(self):
         """PLACE-21: invoke --stream prints the result's bytes as they come, and all of them."""
-        with self.command("parts", {"then": "sleep"}) as process:
+        with command(self.account, "parts", {"then": "sleep"}) as process:
             self.assertEqual(process.stdout.read(5), b"first")
             self.assertEqual(self.runner.pools()["containersBusy"], 1)
             # Nobody reads any more: that ends the call, although nothing more is made that could not be written.
@@ -259,7 +260,7 @@ class StreamCases:
             self.assertEqual(process.wait(30), 1)
             self.assertIn(b"Standard output was closed", process.stderr.read())
         self.ended()
-        with self.command("parts", {"mebibytes": 16}) as process:
+        with command(self.account, "parts", {"mebibytes": 16}) as process:
             whole, said = process.communicate(timeout=60)
         digest = hashlib.sha256(whole[5:5 + 16 * MEBIBYTE]).hexdigest().encode()
         self.assertEqual((process.returncode, said, whole[5 + 16 * MEBIBYTE:].split()[0]), (0, b"", digest))
@@ -271,7 +272,7 @@ class StreamCases:
                 ("parts", {"then": "exit"}, b"first", 2, (b"Runtime.ExitError",)),
                 ("parts", {"fails": True}, b"", 2, (b"before the first part",)),
                 ("plain", 7, b'{"got": 7}', 0, ()), ("nobody", 7, b"", 1, (b"ResourceNotFoundException",))):
-            with self.subTest(name=name, event=event), self.command(name, event) as process:
+            with self.subTest(name=name, event=event), command(self.account, name, event) as process:
                 whole, said = process.communicate(timeout=60)
                 self.assertEqual((whole, process.returncode), (result, code), said)
                 for word in words:
@@ -359,6 +360,20 @@ class Uploads(FleetTest):
         before = peak(self.fleet.region)
         at_once(10)
         self.assertLess(peak(self.fleet.region) - before, 64 * MEBIBYTE)
+
+
+class LossesOnTheCommandLine(FleetTest):
+    pop = {"placement": RARE, "capacity": {"warming": []}}
+
+    def test_a_region_that_dies_midway_is_told_after_what_came(self):
+        """PLACE-16: what is not the function's failure ends invoke --stream with 1; --explain says what became of the call."""
+        self.account.must_create("parts", {"app.py": PARTS}, Timeout=60)
+        with command(self.account, "parts", {"then": "sleep"}, "--explain") as process:
+            self.assertEqual(process.stdout.read(5), b"first")
+            self.fleet.region.kill()
+            said, error = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, error.startswith(b"Error: region_failed")), (1, True), error)
+        self.assertIn("has run, its result was cut off", " ".join(said.decode().split()))
 
 
 class CutLinks(BedTest):

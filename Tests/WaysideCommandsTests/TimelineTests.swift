@@ -97,7 +97,7 @@ import Testing
 
     @Test(arguments: [
         (ForwardStage.overtaken, InvocationRecord.Outcome.success, "may have run 2 times; its owner permits that (--idempotent)"),
-        (.afterSend, .success, "may have run 2 times"), (.midResult, .engineError, "may have run, and was not answered"),
+        (.afterSend, .success, "may have run 2 times"), (.midResult, .engineError, "may have run, and its result did not come whole"),
     ])
     func `where a call may have run more or less than once, it is said`(
         stage: ForwardStage, outcome: InvocationRecord.Outcome, words: String

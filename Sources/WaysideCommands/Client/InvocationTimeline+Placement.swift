@@ -9,13 +9,13 @@ extension InvocationTimeline {
         }
         let calls =
             basis.callsPerHalfLife.map { "\(Units.number($0)) calls in a half-life" }
-            ?? basis.timesSeen.map { "seen about \($0) times lately" }
+            ?? basis.timesSeen.map { "calls seen lately: about \($0)" }
         let price = basis.price.map { String(format: "a MiB·s costs %.3g ms", $0 * 1000) }
         return [
             ["by \(basis.policy.rawValue)", basis.isFrequent ? "frequent" : "not frequent", calls, "latency \(basis.latency.rawValue)"],
             [
                 time("cold start", basis.coldStart), time("round trip", basis.roundTrip), time("run here", basis.runHere),
-                time("run there", basis.runThere), time("a container here would win", basis.gain),
+                time("run there", basis.runThere), basis.gain == 0 ? nil : time("a container here would win", basis.gain),
             ],
             [
                 "needs \(basis.memory), free \(basis.freeMemory)", "\(basis.freeSlots) slots free",
@@ -55,6 +55,6 @@ extension InvocationTimeline {
         if record.site != nil, record.outcome == .success || record.outcome == .functionError {
             return "the call may have run \(lost + 1) times; its owner permits that (--idempotent)"
         }
-        return lost == 1 ? "the call may have run, and was not answered" : "the call may have run \(lost) times, and was not answered"
+        return "the call may have run\(lost == 1 ? "" : " \(lost) times"), and its result did not come whole"
     }
 }

@@ -65,8 +65,8 @@ struct LambdaClient {
             let fields = (try? JSONDecoder().decode([String: String].self, from: data)) ?? [:]
             let said = fields["message"] ?? fields["Message"] ?? String(decoding: data.prefix(500), as: UTF8.self)
             let text = said.isEmpty ? "the node refused the request and says no more (\(response.status.reasonPhrase))" : said
-            let id = response.headers.first(name: "x-amzn-requestid").map { " (request \($0))" } ?? ""
-            throw CommandFailure("\(name): \(text)\(id)", code: name)
+            let id = response.headers.first(name: "x-amzn-requestid")
+            throw CommandFailure("\(name): \(text)\(id.map { " (request \($0))" } ?? "")", code: name, requestID: id)
         }
         return response
     }

@@ -214,7 +214,7 @@ private struct Bench {
     /// takes, and what the call after one pays for having been copied from.
     mutating func listings() -> String {
         let ids = pool.instanceIDs.sorted { $0.number < $1.number }
-        let containers = pages(of: 16, ids.count) { pool, page in _ = pool.inventory(of: ids[page], now: EngineInstant(nanoseconds: 1)) }
+        let containers = pages(of: 4, ids.count) { pool, page in _ = pool.inventory(of: ids[page], now: EngineInstant(nanoseconds: 1)) }
         let values = pages(of: 256, pool.affinitySlotCount) { pool, page in _ = pool.affinityRows(inSlots: page) }
         let pools = Self.microseconds { _ = pool.report(at: WallMoment(epochMilliseconds: 0, instant: now)) }
         let copy = pool
