@@ -8,7 +8,8 @@ public struct PoolConfiguration: Hashable, Sendable {
     public var containersMax: Int
     /// Containers in one instance. Reached: the account gets one more instance.
     public var containersPerInstanceMax: Int
-    /// Starts under way at once, so that a storm of cold calls leaves the processors to the warm ones. Reached: callers wait.
+    /// Starts under way at once, so that a storm of cold calls leaves the processors to the warm ones. Reached: callers wait, and idle
+    /// containers end for the first ``startsMax`` of them meanwhile.
     public var startsMax: Int
     /// Callers waiting for capacity, ``waitersPerAccountMax`` of them of one account. Reached: refused, as who cannot wait.
     public var waitersMax: Int

@@ -40,6 +40,7 @@ extension PoolStateMachine {
                 accounts[classes[kind].account].waiters < configuration.waitersPerAccountMax
             {
                 answer = enqueue(request, kind, what, at: container, until: until, now: now)
+                makeRoomAhead(now: now, actions: &actions)
             } else {
                 answer = refuse(refusal(what), request, kind)
             }

@@ -120,6 +120,18 @@ extension PoolStateMachine {
         return false
     }
 
+    /// Has idle containers of what all share give way to those at the head of the oldest line, to as many as may start at once: their
+    /// places come free while others start, and not only then begin to. O(lines), plus the containers evicted.
+    mutating func makeRoomAhead(now: EngineInstant, actions: inout [PoolAction]) {
+        guard let head = waiters.first(), reach(of: head.request.permission).sharesCommon,
+            let way = ways(head.kind, in: Self.common, mayAddInstance: true, home: nil).first
+        else { return }
+        let others = min(waiters.count(inLineOf: head), configuration.startsMax) - 1
+        _ = makeRoom(
+            way.bytes + others * head.request.kind.memory.bytes, slots: way.slots + others, in: Self.common, for: head.kind, now: now,
+            actions: &actions)
+    }
+
     /// The ways to start a container of this class in one part of the node, the best first.
     private func ways(_ kind: Int, in part: Int, mayAddInstance: Bool, home: ObjectIdentifier?) -> [Way] {
         let entry = classes[kind]

@@ -169,6 +169,7 @@ extension PoolStateMachine {
             let first = ofClass.map { $0.places.contains(.line) ? $0 : next } ?? next
             if serve(first, now: now, actions: &actions) { round.pass(next) }
         }
+        makeRoomAhead(now: now, actions: &actions)
     }
 
     private mutating func serveBidders(now: EngineInstant, actions: inout [PoolAction]) {

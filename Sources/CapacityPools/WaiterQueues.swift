@@ -81,6 +81,7 @@ struct WaiterQueues: Sendable {
     subscript(_ id: WaiterID) -> Waiter? { waiting[id] }
 
     func hasAny(of kind: Int) -> Bool { !classes.isEmpty && classes[kind] != nil }
+    func count(inLineOf waiter: Waiter) -> Int { lines[waiter.line]?.live ?? 0 }
     func count(at container: ContainerID) -> Int { containers.isEmpty ? 0 : containers[container]?.live ?? 0 }
     func hasAny(ofAccount account: Int) -> Bool { !accounts.isEmpty && accounts[account] != nil }
 

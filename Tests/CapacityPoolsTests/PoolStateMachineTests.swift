@@ -118,4 +118,24 @@ import Testing
         #expect(model.waiting.isEmpty)
         #expect(model.leased.count == 1)
     }
+
+    @Test func `while as many start as may, idle containers end for as many of those who wait`() throws {
+        var model = PoolModel(PoolConfiguration(memory: .mebibytes(8 * 128), startsMax: 2))
+        model.startsByHand = true
+        for function in 0..<8 {
+            model.lease(try PoolModel.kind(0, function))
+            model.take(model.pool.containerStarted(model.starting.removeFirst(), now: model.now))
+        }
+        model.releaseAll()
+        for function in 8..<13 { model.lease(try PoolModel.kind(0, function)) }
+        #expect(model.actions.count == 2, "one for each start at once, and no more")
+        model.performAll()
+        #expect(model.starting.count == 2)
+        #expect(model.waiting.count == 3)
+        #expect(model.pool.counts.idle == 4, "the next two have made room while these start")
+        model.take(model.pool.containerStarted(model.starting.removeFirst(), now: model.now))
+        #expect(model.starting.count == 2, "the room was there when the start was")
+        #expect(model.waiting.count == 2)
+        model.expectRightBooks()
+    }
 }
