@@ -133,14 +133,14 @@ import Testing
                     time.sleep(event)
                     return context.get_remaining_time_in_millis() > 100
                 """,
-                timeout: .seconds(1))
-            for _ in 1...3 {
-                let answer = await container.invoke(TestHost.request("0.6"))
+                timeout: .seconds(3))
+            for _ in 1...2 {
+                let answer = await container.invoke(TestHost.request("1.6"))
                 #expect(answer.result == "true")
             }
             let answer = await container.invoke(TestHost.request("30"))
             #expect(answer.endingParty == .timeout)
-            #expect(answer.run >= .seconds(1) && answer.run < .seconds(2))
+            #expect(answer.run >= .seconds(3) && answer.run < .seconds(5))
         }
     }
 

@@ -112,6 +112,7 @@ import Testing
     @Test func `a region that does not answer in the call's time may have run it; the run is cancelled`() async throws {
         var impatient = Fleet.patient
         impatient.answerMargin = .milliseconds(50)
+        impatient.connectionsMax = 1
         let (started, cancelled) = (Signal(), Signal())
         let endless = Self.endless(started: started, cancelled: cancelled)
         let handler: TestRegion.Handler = { request throws(InvocationError) in
