@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "Hosts"))
@@ -193,6 +194,8 @@ class CurrencyTest(ReplicationTest):
         wait_for(lambda: self.bed["pop-1"].pools()["containersIdle"] == 0, f"no container of {name} is left")
         self.package("pop-1", made).unlink()
         shutil.rmtree(self.bundle("pop-1", made))
+        # For a second a node believes what it has seen on its disk.
+        time.sleep(1.5)
 
     def test_PLACE_09_code_that_is_not_here_is_fetched_behind_calls_that_are_forwarded(self):
         """PLACE-09"""
