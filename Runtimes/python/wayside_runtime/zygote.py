@@ -48,10 +48,11 @@ def run(preimport_file, needed, frames_fd):
     `needed`: names of the modules that serving needs, which all of `sys.modules` was before this one was imported.
     """
     gc.disable()  # a collection now would only scatter the heap that the children share
+    library = _load(os.environ[LIBRARY_VARIABLE])
+    _keep_together(library)
     speculative = _preimport(preimport_file, needed)
     fork_hooks.end()
     ssl.RAND_bytes(1)  # OpenSSL's generators are set up by their first use, 1.4 ms which every child would pay
-    library = _load(os.environ[LIBRARY_VARIABLE])
     python = ctypes.pythonapi
     control = int(os.environ[FD_VARIABLE])
     _forget_runtime()
@@ -75,6 +76,7 @@ def run(preimport_file, needed, frames_fd):
     # What lives now lives on in every child. Frozen, it is never visited by their collectors, so its pages stay shared.
     gc.freeze()
     gc.enable()
+    library.ws_zygote_gather()
     if library.ws_zygote_ready(control) < 0:
         os._exit(EXIT_ENTER_FAILED)
     while library.ws_zygote_receive(control) == 0:
@@ -130,6 +132,19 @@ def _preimport(file, needed):
                 __import__(name)
     speculative = {name.partition(".")[0] for name in set(sys.modules) - needed}
     return speculative - {name.partition(".")[0] for name in needed}
+
+
+class _ArenaAllocator(ctypes.Structure):
+    """PyObjectArenaAllocator of CPython's cpython/pymem.h."""
+
+    _fields_ = [("context", ctypes.c_void_p), ("allocate", ctypes.c_void_p), ("free", ctypes.c_void_p)]
+
+
+def _keep_together(library):
+    """Have the interpreter's small objects lie where the library can make huge pages of them, which a fork copies as one entry each."""
+    functions = (library.ws_zygote_arena_allocate, library.ws_zygote_arena_free)
+    allocator = _ArenaAllocator(None, *(ctypes.cast(function, ctypes.c_void_p) for function in functions))
+    ctypes.pythonapi.PyObject_SetArenaAllocator(ctypes.byref(allocator))  # which copies it
 
 
 def _forget_runtime():
@@ -208,6 +223,7 @@ def _load(path):
     for name, arguments in signatures.items():
         function = getattr(library, name)
         function.argtypes, function.restype = arguments, ctypes.c_int
+    library.ws_zygote_gather.argtypes, library.ws_zygote_gather.restype = [], None
     for name in ("PyOS_BeforeFork", "PyOS_AfterFork_Parent", "PyOS_AfterFork_Child"):
         function = getattr(ctypes.pythonapi, name)
         function.argtypes, function.restype = [], None

@@ -1,6 +1,6 @@
 /* libwayside-zygote: what a booted interpreter calls (Python: ctypes.PyDLL) to be forked into containers.
  *
- *     ws_zygote_ready(control)
+ *     (boot, with ws_zygote_arena_allocate);  ws_zygote_gather();  ws_zygote_ready(control)
  *     while ws_zygote_receive(control) == 0:
  *         PyOS_BeforeFork(); pid = ws_zygote_fork()
  *         if pid == 0:  PyOS_AfterFork_Child(); if ws_zygote_enter() != 0: _exit(70); serve fd 3
@@ -10,6 +10,15 @@
  * locks would stay locked in the child. `control` is the number in the environment variable WAYSIDE_ZYGOTE_FD. */
 #ifndef WAYSIDE_ZYGOTE_H
 #define WAYSIDE_ZYGOTE_H
+
+#include <stddef.h>
+
+/* An allocator of what the interpreter keeps its small objects in (Python: PyObject_SetArenaAllocator): `size` bytes, or NULL. */
+void *ws_zygote_arena_allocate(void *context, size_t size);
+void ws_zygote_arena_free(void *context, void *address, size_t size);
+
+/* Once, before the first fork and after all that is to be shared was made: has forks copy less. */
+void ws_zygote_gather(void);
 
 /* Tells the worker that the interpreter is booted. 0, or -1 with errno. */
 int ws_zygote_ready(int control_fd);

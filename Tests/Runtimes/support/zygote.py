@@ -15,10 +15,12 @@ from .daemon import BOOTED, READY
 
 
 def build_library(folder):
-    """Compile the stub into `folder`; its path."""
+    """Compile the stub, with the real arenas, into `folder`; its path."""
     library = pathlib.Path(folder, "zygote_stub.so")
-    source = pathlib.Path(__file__).with_name("zygote_stub.c")
-    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library, source], check=True)
+    real = pathlib.Path(__file__).resolve().parents[3] / "Sandbox/Zygote"
+    sources = [pathlib.Path(__file__).with_name("zygote_stub.c"), real / "arenas.c"]
+    flags = ["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", f"-I{real / 'include'}", "-shared", "-fPIC"]
+    subprocess.run(["cc", *flags, "-o", library, *sources], check=True)
     return library
 
 

@@ -4,7 +4,6 @@
  * namespace of its own by a raw clone, as from the real library: the C library's fork handlers do not run, and all
  * children have process id 1. That is what makes randomness after the fork worth testing.
  */
-#define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
