@@ -15,10 +15,11 @@ private struct Pop {
         configuration.rareCalls = 3
         // Wide, so that ageing does not happen to meet a counter of the few functions here.
         configuration.functionsCounted = 1 << 20
+        var market = CapacityMarket.Configuration(capacity: 1000)
+        // What comes by the clock needs nothing behind a call, for it is started ahead of the next.
+        market.prewarms = false
         model = PoolModel(
-            configuration,
-            retention: MarketRetention(
-                configuration: CapacityMarket.Configuration(capacity: 1000), rule: KeepAliveRule(base: 36_000), seed: 1))
+            configuration, retention: MarketRetention(configuration: market, rule: KeepAliveRule(base: 36_000), seed: 1))
         policy = PlacementPolicy(
             configuration: try PlacementConfiguration(policy: .market, largestFunctionMemory: .mebibytes(4096)))
     }
@@ -62,9 +63,8 @@ struct PlacementTableTests {
     /// What a decision rests on, each at its base.
     struct Situation: Sendable {
         var calls = 20
-        /// Seconds between the function's calls, and of the last of them.
+        /// Seconds between the function's calls.
         var gap = 10
-        var lastGaps: [Int] = []
         var coldStart = Duration.milliseconds(5)
         var runHere = Duration.milliseconds(10)
         var runThere = Duration.milliseconds(10)
@@ -85,33 +85,63 @@ struct PlacementTableTests {
         let change: @Sendable (inout Situation) -> Void
         var testDescription: String { "\(input): \(before.rawValue) → \(after.rawValue)" }
 
+        // Where the edges lie. w, r, c: weight, way, cold start; κ = 0.05, what a second of starting is worth; the rent of 128 MiB is below
+        // 0.2 ms to the second here, so it moves the edges of starts, which take milliseconds, by less than a hundredth of one.
+        //
+        //     here            w (r + there − here) − w c > κ c       c < 28.6 ms at r = 30, 29.3 at w = 2; r > 5.25 ms at c = 5
+        //     behind          c ≥ r + there − here, and something is won at all
+        //     neither         between the two: not worth its start
+        //     profile         runs take so much longer here that no way is left: here − there ≥ 30 ms
+        //     makes room      w (r − c − κ c) + (w c + κ c) > 1.05 × what a resident is worth, 30 + 0.05 × 200 ms: w r > 42 ms
+        //
+        // All call every second where the node is full. Chances of a return are not quite 1 and a second of keeping is not quite free, so
+        // the last edge is known to a tenth only, the others to the digit.
         static let all = [
-            Flip(input: "frequency", before: .frequent, after: .uncommon) { $0.calls = 1 },
-            Flip(input: "frequency, where memory is dear", before: .startedBehind, after: .uncommon, base: slowInAFullNode) {
-                $0.gap = 400
+            Flip(input: "frequency", before: .frequent, after: .uncommon, base: { $0.calls = 3 }) { $0.calls = 2 },
+            Flip(input: "cold start", before: .frequent, after: .uncommon, base: cold(28)) { $0.coldStart = .milliseconds(29) },
+            Flip(input: "cold start, as long as the way", before: .uncommon, after: .startedBehind, base: cold(29)) {
+                $0.coldStart = .milliseconds(30)
             },
-            Flip(input: "trend", before: .startedBehind, after: .uncommon, base: slowInAFullNode) {
-                $0.lastGaps = .init(repeating: 400, count: 80)
+            Flip(input: "round trip", before: .frequent, after: .uncommon, base: { $0.roundTrip = .microseconds(5300) }) {
+                $0.roundTrip = .microseconds(5200)
             },
-            Flip(input: "cold start", before: .frequent, after: .startedBehind) { $0.coldStart = .milliseconds(200) },
-            Flip(input: "run time here", before: .frequent, after: .profile) { $0.runHere = .seconds(7200) },
-            Flip(input: "run time there", before: .startedBehind, after: .frequent, base: { $0.coldStart = .milliseconds(60) }) {
-                $0.runThere = .milliseconds(110)
+            Flip(input: "run time here", before: .frequent, after: .uncommon, base: { $0.runHere = .microseconds(34_700) }) {
+                $0.runHere = .microseconds(34_800)
             },
-            Flip(input: "latency sensitivity", before: .noCapacity, after: .frequent, base: { $0.others = 3 }) {
+            Flip(input: "run time here, no way left", before: .frequent, after: .profile) { $0.runHere = .microseconds(40_100) },
+            Flip(input: "run time there", before: .uncommon, after: .frequent, base: slow(there: 42)) { $0.runThere = .milliseconds(44) },
+            Flip(input: "run time there, as long as the start", before: .startedBehind, after: .uncommon, base: slow(there: 39)) {
+                $0.runThere = .milliseconds(41)
+            },
+            Flip(input: "latency sensitivity", before: .uncommon, after: .frequent, base: cold(29)) {
                 $0.weight = PlacementRule.Latency.high.weight
             },
-            Flip(input: "round trip", before: .frequent, after: .startedBehind) { $0.roundTrip = .milliseconds(4) },
-            Flip(input: "memory", before: .frequent, after: .noCapacity) { $0.mebibytes = 1100 },
-            Flip(input: "memory over the limit", before: .frequent, after: .profile) { $0.mebibytes = 5000 },
+            Flip(input: "latency sensitivity in a full node", before: .noCapacity, after: .frequent, base: full(roundTrip: 30)) {
+                $0.weight = PlacementRule.Latency.high.weight
+            },
+            Flip(input: "round trip in a full node", before: .noCapacity, after: .frequent, base: full(roundTrip: 38)) {
+                $0.roundTrip = .milliseconds(47)
+            },
+            Flip(input: "memory", before: .frequent, after: .noCapacity, base: { $0.mebibytes = 1000 }) { $0.mebibytes = 1001 },
+            Flip(input: "memory over the limit", before: .noCapacity, after: .profile, base: { $0.mebibytes = 4096 }) {
+                $0.mebibytes = 4097
+            },
             Flip(input: "code", before: .frequent, after: .codeNotCurrent) { $0.isCodeHere = false },
-            Flip(input: "free capacity", before: .frequent, after: .noCapacity) { $0.others = 1 },
+            Flip(input: "free capacity", before: .frequent, after: .noCapacity, base: { $0.gap = 1 }) { $0.others = 1 },
             Flip(input: "permission", before: .frequent, after: .noPermission) { $0.mayGrow = false },
         ]
 
-        @Sendable static func slowInAFullNode(_ situation: inout Situation) {
-            situation.coldStart = .milliseconds(200)
-            situation.others = 150
+        static func cold(_ milliseconds: Int) -> @Sendable (inout Situation) -> Void {
+            { $0.coldStart = .milliseconds(milliseconds) }
+        }
+
+        /// Starts that take 60 ms.
+        static func slow(there milliseconds: Int) -> @Sendable (inout Situation) -> Void {
+            { ($0.coldStart, $0.runThere) = (.milliseconds(60), .milliseconds(milliseconds)) }
+        }
+
+        static func full(roundTrip milliseconds: Int) -> @Sendable (inout Situation) -> Void {
+            { ($0.others, $0.gap, $0.roundTrip) = (1, 1, .milliseconds(milliseconds)) }
         }
     }
 
@@ -130,12 +160,10 @@ struct PlacementTableTests {
         var request = CapacityRequest(
             try PoolModel.kind(0, 0, mebibytes: situation.mebibytes, usesSpares: false), coldStart: situation.coldStart,
             roundTrip: situation.roundTrip, weight: situation.weight)
-        let gaps = [Int](repeating: situation.gap, count: situation.calls) + situation.lastGaps
-        let length = gaps.reduce(0, +)
+        let length = situation.calls * situation.gap
         // The others may need longer to show their habits; all end together.
         let end = max(length, 20 * (situation.others ?? 0))
-        let times = gaps.dropLast().reduce(into: [end - length]) { $0.append(($0.last ?? 0) + $1) }
-        var schedule: [(at: Int, other: Int?)] = times.map { ($0, nil) }
+        var schedule: [(at: Int, other: Int?)] = (0..<situation.calls).map { (end - length + $0 * situation.gap, nil) }
         if let gap = situation.others {
             for other in 0..<7 { schedule += stride(from: other * gap / 7, to: end, by: gap).map { ($0, other) } }
         }

@@ -23,13 +23,13 @@ extension CapacityMarket {
 
     /// Whether a call should use the idle container that is there. A minute's run does not deserve a POP's memory for 30 ms. O(1).
     public func usesIdle(_ entry: Entry) -> Bool {
-        let function = functions[entry]
-        return !configuration.hasRegions || rent(function) * function.duration.mean < way(function)
+        !configuration.hasRegions || rent(entry) * functions[entry].duration.mean < way(entry)
     }
 
     /// Seconds of waiting, weighed, that a forwarded call costs: the way, and what the run takes longer there.
-    func way(_ function: Function) -> Double {
-        function.costs.weight * max(0, function.costs.roundTrip + function.there.excess(over: function.here))
+    func way(_ entry: Entry) -> Double {
+        let costs = functions[entry].costs
+        return costs.weight * max(0, costs.roundTrip + functions[entry].there.excess(over: functions[entry].here))
     }
 
     /// What becomes of a call that finds nothing warm.
@@ -41,54 +41,83 @@ extension CapacityMarket {
     public mutating func decideMiss(
         _ entry: Entry, missing: Missing, makesRoom: Bool = true, now: Double
     ) -> Decision {
-        let function = functions[entry]
-        let costs = function.costs
+        let costs = functions[entry].costs
         let missing = makesRoom ? missing : Missing(memory: 0)
         guard configuration.hasRegions else {
             guard let victims = makeRoom(missing, gain: .infinity, now: now) else { return Decision(choice: .refuse, worth: .noRoom) }
             return Decision(choice: .startHere, worth: .start, victims: victims)
         }
-        let rent = rent(function)
+        let rent = rent(entry)
         let startCost = configuration.startPrice * costs.coldStart
-        let later = netValue(entry, function.containers, age: 0, value: value(function) + startCost, rent: rent)
-        let way = way(function)
+        let later = futureValue(entry, now: now)
+        let way = way(entry)
         if costs.weight * costs.coldStart < way {
-            let duration = function.duration.known ?? 1
+            let duration = functions[entry].duration.known ?? 1
             let gain = way - costs.weight * costs.coldStart - rent * (costs.coldStart + duration) - startCost
-            guard gain > 0 else { return declined(function, gain, isFull: !makesRoom || missing.isAny) }
+            guard gain > 0 else { return declined(entry, gain, isFull: !makesRoom || missing.isAny) }
             guard let victims = makeRoom(missing, gain: gain + later, now: now) else {
                 return Decision(choice: .forward, worth: .noRoom, gain: gain)
             }
             return Decision(choice: .startHere, worth: .start, gain: gain, victims: victims)
         }
         let gain = later - startCost - rent * costs.coldStart
-        guard gain > 0 else { return declined(function, gain, isFull: !makesRoom || missing.isAny) }
+        guard gain > 0 else { return declined(entry, gain, isFull: !makesRoom || missing.isAny) }
         guard let victims = makeRoom(missing, gain: gain, now: now) else { return Decision(choice: .forward, worth: .noRoom, gain: gain) }
         return Decision(choice: .forwardAndStart, worth: .startBehind, gain: gain, victims: victims)
     }
 
     /// Why one more container would be a loss. What has one here is not uncommon: where memory is short, that is what it lacks.
-    private func declined(_ function: Function, _ gain: Double, isFull: Bool) -> Decision {
-        let isTooLong = function.duration.known.map { rent(function) * $0 >= way(function) } ?? false
+    private func declined(_ entry: Entry, _ gain: Double, isFull: Bool) -> Decision {
+        let isTooLong = functions[entry].duration.known.map { rent(entry) * $0 >= way(entry) } ?? false
         return Decision(
-            choice: .forward, worth: isTooLong ? .tooLong : function.containers > 0 && isFull ? .noRoom : .uncommon, gain: gain)
+            choice: .forward, worth: isTooLong ? .tooLong : functions[entry].containers > 0 && isFull ? .noRoom : .uncommon, gain: gain)
     }
 
     /// Seconds of latency that holding a function's memory for one second costs.
-    func rent(_ function: Function) -> Double { price.value * function.costs.memory }
+    func rent(_ entry: Entry) -> Double { price.value * functions[entry].costs.memory }
 
     /// What finding it warm saves once, after the run has paid for the memory it occupies.
-    func value(_ function: Function) -> Double {
-        guard configuration.hasRegions else { return function.costs.weight * function.costs.coldStart }
-        return max(0, min(function.costs.weight * function.costs.coldStart, way(function) - rent(function) * function.duration.mean))
+    func value(_ entry: Entry) -> Double {
+        let costs = functions[entry].costs
+        guard configuration.hasRegions else { return costs.weight * costs.coldStart }
+        return max(0, min(costs.weight * costs.coldStart, way(entry) - rent(entry) * functions[entry].duration.mean))
     }
 
     /// What a container in that slot is worth: seconds of latency saved per mebibyte-second.
     mutating func index(_ entry: Entry, _ number: Int, now: Double) -> Double {
         let number = slot(entry, number)
-        let age = functions[entry].slots[number].endedAt.map { now - $0 } ?? 0
-        return value(functions[entry]) * density(entry, number, age: age).density / functions[entry].costs.memory
+        var density = density(entry, number, age: age(entry, number, now: now)).density
+        var worth = value(entry)
+        if number == 0, let call = expected(entry, now: now) {
+            density = max(density, call.density(now: now))
+            if let parting = partingCost(entry, call, now: now) { worth = min(worth, parting) }
+        }
+        return worth * density / functions[entry].costs.memory
     }
+
+    /// What is lost with an idle container of that slot, in seconds.
+    private mutating func loss(_ entry: Entry, _ number: Int, now: Double) -> Double {
+        let number = slot(entry, number)
+        let rent = rent(entry)
+        let worth = value(entry) + configuration.startPrice * functions[entry].costs.coldStart
+        let lost = netValue(entry, number, age: age(entry, number, now: now), value: worth, rent: rent)
+        guard number == 0, let call = expected(entry, now: now) else { return lost }
+        return min(max(lost, call.netValue(now: now, value: worth, rent: rent)), partingCost(entry, call, now: now) ?? .infinity)
+    }
+
+    /// What one more container will be worth once it is idle, in seconds.
+    private mutating func futureValue(_ entry: Entry, now: Double) -> Double {
+        let rent = rent(entry)
+        let worth = value(entry) + configuration.startPrice * functions[entry].costs.coldStart
+        let later = netValue(entry, functions[entry].containers, age: 0, value: worth, rent: rent)
+        guard functions[entry].containers == 0, functions[entry].inFlight == 0, let call = expected(entry, now: now),
+            let parting = partingCost(entry, call, now: now)
+        else { return later }
+        return min(max(later, call.netValue(now: now, value: worth, rent: rent)), parting)
+    }
+
+    /// Seconds since the slot's last call; 0 while one is under way.
+    private func age(_ entry: Entry, _ number: Int, now: Double) -> Double { functions[entry].slots[number].endedAt.map { now - $0 } ?? 0 }
 
     mutating func density(_ entry: Entry, _ number: Int, age: Double) -> SlotHistory.Cache {
         let cached = functions[entry].slots[number].cache
@@ -103,9 +132,8 @@ extension CapacityMarket {
         return cache
     }
 
-    mutating func netValue(_ entry: Entry, _ number: Int, age: Double, value: Double, rent: Double) -> Double {
-        let number = slot(entry, number)
-        return HitDensity(functions[entry].slots[number], classes: classes, store: store)
+    func netValue(_ entry: Entry, _ number: Int, age: Double, value: Double, rent: Double) -> Double {
+        HitDensity(functions[entry].slots[slot(entry, number)], classes: classes, store: store)
             .netValue(age: age, value: value, rent: rent)
     }
 
@@ -151,7 +179,7 @@ extension CapacityMarket {
         while left.isAny {
             guard let next = candidates.popLast() else { return nil }
             if gain.isFinite {
-                lost += loss(next, now: now)
+                lost += loss(next.entry, functions[next.entry].busy + next.depth, now: now)
                 guard lost * configuration.hysteresis <= gain else { return nil }
             }
             victims.append(next.entry)
@@ -166,15 +194,8 @@ extension CapacityMarket {
         return victims
     }
 
-    private mutating func loss(_ candidate: Candidate, now: Double) -> Double {
-        let function = functions[candidate.entry]
-        let number = slot(candidate.entry, function.busy + candidate.depth)
-        let age = functions[candidate.entry].slots[number].endedAt.map { now - $0 } ?? 0
-        let value = value(function) + configuration.startPrice * function.costs.coldStart
-        return netValue(candidate.entry, number, age: age, value: value, rent: rent(function))
-    }
-
-    /// Some functions with idle containers, each once: the lowest of the last time and random ones.
+    /// Some functions with idle containers, each once: the lowest of the last time, those that the last round of the price found lowest,
+    /// those that will come by the clock and were called just now, and random ones.
     private mutating func sample() -> [Entry] {
         if withIdle.count <= configuration.sampleSize {
             for place in stride(from: withIdle.count - 1, through: 0, by: -1) where functions[withIdle[place]].idle == 0 {
@@ -182,19 +203,29 @@ extension CapacityMarket {
             }
             return withIdle
         }
-        var chosen = carried.filter { functions[$0].idle > 0 }
+        samples += 1
+        var chosen: [Entry] = []
+        chosen.reserveCapacity(configuration.sampleSize + configuration.carriedOver + 2 * configuration.recommended)
+        for entry in carried { choose(entry, &chosen) }
+        while let last = lowest.last, functions[last].idle == 0 { lowest.removeLast() }
+        while let last = dispensable.last, functions[last].idle == 0 { dispensable.removeLast() }
+        for entry in lowest.suffix(configuration.recommended) { choose(entry, &chosen) }
+        for entry in dispensable.suffix(configuration.recommended) { choose(entry, &chosen) }
         let wanted = min(configuration.sampleSize + chosen.count, withIdle.count)
         var tries = 0
         while chosen.count < wanted, tries < 4 * configuration.sampleSize, !withIdle.isEmpty {
             tries += 1
             let entry = withIdle[Int.random(in: 0..<withIdle.count, using: &random)]
-            if functions[entry].idle == 0 {
-                unlist(entry)
-            } else if !chosen.contains(entry) {
-                chosen.append(entry)
-            }
+            if functions[entry].idle == 0 { unlist(entry) } else { choose(entry, &chosen) }
         }
         return chosen
+    }
+
+    /// Takes a function into the sample, unless it is in it or has nothing idle.
+    private mutating func choose(_ entry: Entry, _ chosen: inout [Entry]) {
+        guard functions[entry].idle > 0, functions[entry].sampled != samples else { return }
+        functions[entry].sampled = samples
+        chosen.append(entry)
     }
 
     mutating func unlist(_ entry: Entry) {

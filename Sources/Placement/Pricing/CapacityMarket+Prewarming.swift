@@ -18,7 +18,10 @@ extension CapacityMarket {
             guard function.containers == 0, function.inFlight == 0, let endedAt = function.slots[0].endedAt else { continue }
             let startCost = configuration.startPrice * function.costs.coldStart
             let age = now - endedAt + function.costs.coldStart + Self.prewarmLead
-            let worth = netValue(timer.entry, 0, age: age, value: value(function) + startCost, rent: rent(function)) - startCost
+            let (value, rent) = (value(timer.entry) + startCost, rent(timer.entry))
+            let byHabit = netValue(timer.entry, 0, age: age, value: value, rent: rent)
+            let byClock = expected(timer.entry, now: now)?.netValue(now: now, value: value, rent: rent) ?? 0
+            let worth = max(byHabit, byClock) - startCost
             if worth > 0, let victims = makeRoom(
                 Missing(memory: function.costs.memory - free, slots: slots), gain: worth, now: now) {
                 return (timer.entry, victims)
@@ -30,13 +33,20 @@ extension CapacityMarket {
 
     /// The function has nothing here: looks for the moment at which its next call is likeliest.
     mutating func planPrewarm(_ entry: Entry, now: Double) {
+        guard configuration.prewarms, functions[entry].planned != functions[entry].calls else { return }
+        if let call = expected(entry, now: now), startByClock(entry, call) > now {
+            functions[entry].planned = functions[entry].calls
+            functions[entry].isPromised = true
+            timers.set(entry, at: startByClock(entry, call))
+            return
+        }
         let function = functions[entry]
         let history = function.slots[0]
-        guard configuration.prewarms, let histogram = history.histogram, history.weight >= Self.returnsForPrewarming,
-            let endedAt = history.endedAt, function.planned != function.calls
+        guard let histogram = history.histogram, history.weight >= Self.returnsForPrewarming,
+            let endedAt = history.endedAt
         else { return }
         let first = GapBins.bin(of: now - endedAt) + 1
-        let value = value(function)
+        let value = value(entry)
         let startCost = configuration.startPrice * function.costs.coldStart
         let bins = store.range(of: histogram).lowerBound
         var tail: Double = 0

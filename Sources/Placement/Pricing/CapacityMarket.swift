@@ -11,7 +11,11 @@ internal import EngineCore
 //                                else forward, and start behind the forwarded call if the container will be worth it
 //     room is needed             of a sample of functions with idle containers, and the lowest of the last time, those of the least
 //                                hit density go first; each costs its net value, and 1.05 × their sum must stay below the gain
-//     the last container goes    a timer is set shortly before the moment at which the next call is likeliest, if any is likely enough
+//     the last container goes    a timer is set shortly before the moment at which the next call is likeliest, if any is likely enough;
+//                                to the second where calls come by the clock (``ArrivalRhythm``)
+//
+// What comes by the clock can be given up after each call for no more than the next start, for it will be there again in time: so its
+// idle container is worth that, not what a miss costs, and makes room for those whose calls nobody can foresee.
 //
 // A start costs processor time too, which is priced at `startPrice` seconds of latency to the second; that also stops flapping.
 //
@@ -37,6 +41,8 @@ public struct CapacityMarket: Sendable {
         public var sampleSize = 24
         /// The lowest of a sample that are looked at again next time.
         public var carriedOver = 8
+        /// Of those that were lowest when the price was reckoned, and of those that come by the clock, so many each are looked at too.
+        public var recommended = 8
         /// Seconds of latency that a second of starting is worth.
         public var startPrice = 0.05
         /// How much a newcomer's gain must exceed the loss of those who make room.
@@ -91,6 +97,11 @@ public struct CapacityMarket: Sendable {
         /// The count of calls at which a pre-warming was planned last.
         var planned: UInt32?
         var slots: [SlotHistory] = [SlotHistory()]
+        var rhythm = ArrivalRhythm()
+        /// A start ahead of the next call was planned by the clock.
+        var isPromised = false
+        /// The number of the sample it is in.
+        var sampled: UInt64 = 0
         /// Where it is in the list of functions with idle containers.
         var place: Int?
     }
@@ -101,11 +112,15 @@ public struct CapacityMarket: Sendable {
     var classes = [GapClass](repeating: GapClass(), count: GapClass.count)
     var store: HistogramStore
     var price = MemoryPrice()
-    /// Of an adjustment under way: the functions before this place have not been looked at, and what the others have idle.
-    var priceRound: (place: Int, idle: Double)?
+    var priceRound: PriceRound?
     /// Functions with idle containers, and some that had until a while ago.
     var withIdle: [Entry] = []
     var carried: [Entry] = []
+    /// The functions whose idle containers were worth least when the price was reckoned, the least worthy last.
+    var lowest: [Entry] = []
+    /// Functions that will come by the clock, and had just been called.
+    var dispensable: [Entry] = []
+    var samples: UInt64 = 0
     var timers = PrewarmTimers()
     var meanSize = 100.0
     var random: SplitMix
@@ -161,10 +176,12 @@ public struct CapacityMarket: Sendable {
     public mutating func arrived(_ entry: Entry, free: Double, now: Double) {
         functions[entry].calls &+= 1
         timers.cancel(entry)
+        notePromise(entry)
         meanSize += 0.01 * (functions[entry].costs.memory - meanSize)
         if priceRound != nil || price.isDue(at: now) { stepPrice(free: free, now: now) }
-        let slot = slot(entry, functions[entry].inFlight)
-        endGap(entry, slot, now: now)
+        functions[entry].rhythm.recordStart(at: now)
+        openSlots(entry, now: now)
+        endGap(entry, slot(entry, functions[entry].inFlight), now: now)
     }
 
     /// A call for an entry that is one container, and begins at once. Neither the mean size nor the price hears of it. O(1).
@@ -193,7 +210,8 @@ public struct CapacityMarket: Sendable {
         functions[entry].slots[number].classIndex = classIndex
         functions[entry].slots[number].cache.to = 0
         classes[classIndex].starts += 1
-        if number == 0, functions[entry].containers == 0 { planPrewarm(entry, now: now) }
+        guard number == 0 else { return }
+        if functions[entry].containers == 0 { planPrewarm(entry, now: now) } else { noteDispensable(entry, now: now) }
     }
 
     /// How long a run took, in seconds, from its answer.
@@ -242,11 +260,16 @@ public struct CapacityMarket: Sendable {
 
     // MARK: Slots
 
-    /// The slot of a function's `number`-th call at once, made if it is the first.
-    mutating func slot(_ entry: Entry, _ number: Int) -> Int {
-        let number = min(number, configuration.slotsMax - 1)
-        while functions[entry].slots.count <= number { functions[entry].slots.append(SlotHistory()) }
-        return number
+    /// The slot of a function's `number`-th call at once; the last one that is open if it never had so many.
+    func slot(_ entry: Entry, _ number: Int) -> Int { min(number, functions[entry].slots.count - 1) }
+
+    /// Opens the slot above the one that a call takes, if it is the highest so far: its gap begins now, so that a container that was
+    /// never needed there ages like any other.
+    private mutating func openSlots(_ entry: Entry, now: Double) {
+        while functions[entry].slots.count < min(functions[entry].inFlight + 2, configuration.slotsMax) {
+            functions[entry].slots.append(SlotHistory(endedAt: now))
+            classes[GapClass.unknownLater].starts += 1
+        }
     }
 
     private mutating func endGap(_ entry: Entry, _ number: Int, now: Double) {

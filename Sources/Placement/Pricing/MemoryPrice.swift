@@ -21,8 +21,10 @@ struct MemoryPrice: Hashable, Sendable {
     static let errorMax = 0.5
 
     /// Seconds per mebibyte-second.
-    private(set) var value = 1e-6
+    private(set) var value: Double
     private var nextAdjustment = 0.0
+
+    init(value: Double = 1e-6) { self.value = value }
 
     func isDue(at now: Double) -> Bool { now >= nextAdjustment }
 
