@@ -119,11 +119,12 @@ def run(fleet, account, witness, name="told", rate=200, callers=40, before=3.0, 
     return calls, killed
 
 
-def recovery(calls, killed, window=20):
+def recovery(calls, killed, window=40):
     """Seconds from the kill to the last answer that shows it, by when answers came: it failed, or is slow.
 
-    Slow is an answer when the median of so many up to it took more than twice the median before the kill. Of single answers a few in a
-    hundred take that long on any machine that has something else to do, before the kill too (`slow_share`).
+    Slow is an answer when the median of so many up to it, at 200 a second those of a fifth of a second, took more than twice the median
+    before the kill. Of single answers a few in a hundred take that long on any machine that has something else to do, before the kill too
+    (`slow_share`), and so do all when it stands still for a moment.
     """
     usual = usual_time(calls, killed)
     after = sorted((call for call in calls if call.ended > killed), key=lambda call: call.ended)

@@ -27,12 +27,12 @@ class Recovery(unittest.TestCase):
 
     def test_slow_answers_count_to_the_last_of_them_and_a_hiccup_does_not(self):
         calls = steady(0, 3) + steady(3, 4, took=0.09) + steady(4, 8)
-        self.assertAlmostEqual(region_kill.recovery(calls, 3), 1.05, delta=0.06)
-        calls = steady(0, 8) + [Answer(6, took=0.02) for _ in range(5)]
+        self.assertAlmostEqual(region_kill.recovery(calls, 3), 1.1, delta=0.06)
+        calls = steady(0, 8) + [Answer(6, took=0.02) for _ in range(15)]
         self.assertEqual(region_kill.recovery(calls, 3), 0)
         before, after = region_kill.slow_share(calls, 3)
         self.assertEqual(before, 0)
-        self.assertAlmostEqual(after, 5 / 1005, delta=0.001)
+        self.assertAlmostEqual(after, 15 / 1015, delta=0.001)
 
 
 if __name__ == "__main__":
