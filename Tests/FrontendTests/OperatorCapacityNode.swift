@@ -1,12 +1,8 @@
-import AsyncHTTPClient
 import EngineCore
 import Foundation
 import Frontend
 import FunctionCatalog
-import Logging
-import NIOCore
 import NIOHTTP1
-import NIOPosix
 import Synchronization
 import Testing
 
@@ -14,8 +10,6 @@ import Testing
 struct OperatorCapacityNode {
     static let account = "123456789012"
     static let other = "210987654321"
-
-    typealias Answer = (status: UInt, text: String)
 
     /// What the engine was told, a line each.
     final class Log: Sendable {
@@ -26,7 +20,7 @@ struct OperatorCapacityNode {
 
     let catalog: Catalog
     let log: Log
-    let ask: (_ method: HTTPMethod, _ target: String, _ body: String) async throws -> Answer
+    let ask: (_ method: HTTPMethod, _ target: String, _ body: String) async throws -> OperatorSocket.Answer
 
     /// Serves a catalog in which one account has `one` (published once) and `both`, and another `both`.
     ///
@@ -85,30 +79,10 @@ struct OperatorCapacityNode {
                 }
             },
             coldStarts: { key in key.name == "one" ? coldStarts : [] })
-        let path = "/tmp/wayside-\(UInt32.random(in: 0 ... .max)).sock"
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let (running, bound) = AsyncStream<Void>.makeStream()
-        let server = OperatorServer(
-            socketPath: path,
-            services: OperatorServices(
-                record: { _ in nil }, newest: { _, _ in [] }, pools: { ["old": 1] }, status: { 0 },
-                capacity: hasCapacity ? capacity : nil),
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            onRunning: { bound.yield() })
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.run() }
-            defer { group.cancelAll() }
-            var iterator = running.makeAsyncIterator()
-            _ = await iterator.next()
-            let url = try #require(URL(httpURLWithSocketPath: path))
-            try await body(
-                OperatorCapacityNode(catalog: catalog, log: log) { method, target, text in
-                    var request = HTTPClientRequest(url: url.absoluteString + target)
-                    request.method = method
-                    if !text.isEmpty { request.body = .bytes(ByteBuffer(string: text)) }
-                    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-                    return (response.status.code, String(buffer: try await response.body.collect(upTo: 1 << 20)))
-                })
+        let services = OperatorServices(
+            record: { _ in nil }, newest: { _, _ in [] }, pools: { ["old": 1] }, status: { 0 }, capacity: hasCapacity ? capacity : nil)
+        try await OperatorSocket.with(services) { socket in
+            try await body(OperatorCapacityNode(catalog: catalog, log: log) { try await socket.ask($0, $1, $2) })
         }
     }
 

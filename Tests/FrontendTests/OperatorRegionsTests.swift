@@ -1,11 +1,7 @@
-import AsyncHTTPClient
 import EngineCore
 import Foundation
 import Frontend
-import Logging
 import NIOCore
-import NIOHTTP1
-import NIOPosix
 import RegionForwarding
 import Telemetry
 import Testing
@@ -15,26 +11,9 @@ import Testing
     private func with(
         _ directory: RegionDirectory?, _ body: (_ get: (String) async throws -> (status: UInt, text: String)) async throws -> Void
     ) async throws {
-        // A short path: the name of a Unix socket has at most 107 bytes.
-        let path = "/tmp/wayside-\(UInt32.random(in: 0 ... .max)).sock"
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let running = Signal()
-        let server = OperatorServer(
-            socketPath: path,
-            services: OperatorServices(
-                record: { _ in nil }, newest: { _, _ in [] }, pools: { ["idle": 0] }, status: { ["node": "pop-1"] }, regions: directory),
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: Fleet.logger, onRunning: { running.fire() })
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.run() }
-            defer { group.cancelAll() }
-            await running.wait()
-            let url = try #require(URL(httpURLWithSocketPath: path))
-            try await body { target in
-                let request = HTTPClientRequest(url: url.absoluteString + target)
-                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-                return (response.status.code, String(buffer: try await response.body.collect(upTo: 1 << 20)))
-            }
-        }
+        let services = OperatorServices(
+            record: { _ in nil }, newest: { _, _ in [] }, pools: { ["idle": 0] }, status: { ["node": "pop-1"] }, regions: directory)
+        try await OperatorSocket.with(services) { try await body($0.get) }
     }
 
     @Test func `regions are listed with their state, and one is shown with its versions`() async throws {

@@ -1,12 +1,9 @@
-import AsyncHTTPClient
 import EngineCore
 import Foundation
 @testable import Frontend
 import FunctionCatalog
-import Logging
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import Synchronization
 import Testing
 
@@ -53,30 +50,9 @@ import Testing
                 events.add(given)
                 return LearnedProfile(systemCalls: ["read", "write"], invocations: given.count, permittedByRuntime: 200)
             })
-        let path = "/tmp/wayside-\(UInt32.random(in: 0 ... .max)).sock"
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let (running, bound) = AsyncStream<Void>.makeStream()
-        let server = OperatorServer(
-            socketPath: path,
-            services: OperatorServices(
-                record: { _ in nil }, newest: { _, _ in [] }, pools: { 0 }, status: { 0 }, sandbox: isComplete ? sandbox : nil),
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            onRunning: { bound.yield() })
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.run() }
-            defer { group.cancelAll() }
-            var iterator = running.makeAsyncIterator()
-            _ = await iterator.next()
-            let url = try #require(URL(httpURLWithSocketPath: path))
-            let ask: Ask = { method, target, text in
-                var request = HTTPClientRequest(url: url.absoluteString + target)
-                request.method = method
-                if !text.isEmpty { request.body = .bytes(ByteBuffer(string: text)) }
-                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-                return (response.status.code, String(buffer: try await response.body.collect(upTo: 1 << 20)))
-            }
-            try await body(ask, catalog, events)
-        }
+        let services = OperatorServices(
+            record: { _ in nil }, newest: { _, _ in [] }, pools: { 0 }, status: { 0 }, sandbox: isComplete ? sandbox : nil)
+        try await OperatorSocket.with(services) { socket in try await body({ try await socket.ask($0, $1, $2) }, catalog, events) }
     }
 
     @Test func `a sandbox is explained with what was asked of it and what the kernel says`() async throws {

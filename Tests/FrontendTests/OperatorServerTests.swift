@@ -1,10 +1,8 @@
-import AsyncHTTPClient
 import EngineCore
 import Foundation
 import Frontend
 import Logging
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 import Telemetry
 import Testing
@@ -15,7 +13,7 @@ import Testing
     /// Serves a record store with two invocations, and asks it.
     private func with(
         _ ids: [RequestID],
-        _ body: (_ get: @escaping (String) async throws -> (status: UInt, text: String), _ path: String) async throws -> Void
+        _ body: (_ get: (String) async throws -> (status: UInt, text: String), _ path: String) async throws -> Void
     ) async throws {
         let records = RecordStore(countMax: 10, logBytesMax: .mebibytes(1))
         let calls = [("first", "123456789012"), ("second", "123456789012"), ("first", "210987654321")]
@@ -27,31 +25,10 @@ import Testing
                 memoryLimit: .mebibytes(128), requestByteCount: 2)
             records.add(.init(record: record, log: InvocationLog(text: ByteBuffer(string: "log of \(name)"), droppedByteCount: 3)))
         }
-        // A short path: the name of a Unix socket has at most 107 bytes.
-        let path = "/tmp/wayside-\(UInt32.random(in: 0 ... .max)).sock"
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let (running, bound) = AsyncStream<Void>.makeStream()
-        let server = OperatorServer(
-            socketPath: path,
-            services: OperatorServices(
-                record: { records.entry($0) },
-                newest: { limit, filter in records.newest(limit, where: filter.includes) },
-                pools: { Pools(idle: 2) }, status: { ["node": "pop-1"] }),
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            onRunning: { bound.yield() })
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.run() }
-            defer { group.cancelAll() }
-            var iterator = running.makeAsyncIterator()
-            _ = await iterator.next()
-            let url = try #require(URL(httpURLWithSocketPath: path))
-            let get = { (target: String) async throws -> (status: UInt, text: String) in
-                let request = HTTPClientRequest(url: url.absoluteString + target)
-                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-                return (response.status.code, String(buffer: try await response.body.collect(upTo: 1 << 20)))
-            }
-            try await body(get, path)
-        }
+        let services = OperatorServices(
+            record: { records.entry($0) }, newest: { limit, filter in records.newest(limit, where: filter.includes) },
+            pools: { Pools(idle: 2) }, status: { ["node": "pop-1"] })
+        try await OperatorSocket.with(services) { try await body($0.get, $0.path) }
     }
 
     @Test func `records, logs, pools and status are answered over a Unix socket`() async throws {
