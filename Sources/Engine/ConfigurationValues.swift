@@ -224,7 +224,7 @@ struct ConfigurationValues {
             memory: memory == 0 ? ByteCount(Int(clamping: information.physicalMemory / 2)) : .mebibytes(memory),
             containersMax: try integer("capacity.containersMax", in: 1...100_000),
             containersPerInstanceMax: try integer("capacity.containersPerInstanceMax", in: 1...1_000),
-            startsMax: starts == 0 ? information.activeProcessorCount : starts,
+            startsMax: starts == 0 ? max(1, information.activeProcessorCount - 1) : starts,
             waitersMax: try integer("capacity.waitersMax", in: 0...1_000_000),
             keepAlive: .seconds(try integer("capacity.keepAliveSeconds", in: 0...86_400)),
             spareMemory: .mebibytes(try integer("capacity.spareMebibytes", in: 1...1_024)),

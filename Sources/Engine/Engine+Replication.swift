@@ -27,9 +27,8 @@ extension Engine {
                 }), logger: logger)
     }
 
-    static func codePresence(_ bundles: BundleStore, _ replicator: Replicator?, _ stale: StaleVersions) -> CodePresence {
-        let seen = SeenBundles(bundles)
-        return CodePresence(
+    static func codePresence(_ seen: SeenBundles, _ replicator: Replicator?, _ stale: StaleVersions) -> CodePresence {
+        CodePresence(
             isHere: { seen.contains($0.codeDigest) }, want: { replicator?.want($0) }, stale: { stale.version(for: $0) },
             forwarded: { replicator?.forwarded($0) })
     }

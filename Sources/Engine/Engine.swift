@@ -68,6 +68,7 @@ public struct Engine: Sendable {
         let packageThreads = NIOThreadPool(numberOfThreads: Self.packageThreadsMax)
         packageThreads.start()
         defer { packageThreads.shutdownGracefully { _ in } }
+        let seen = SeenBundles(bundles)
         let egressLog = EgressLog(logger: logger)
         let egress = ProxiedEgress(limits: configuration.egress) { egressLog.add($0) }
         let host = try SandboxHost(
@@ -82,7 +83,7 @@ public struct Engine: Sendable {
         let pool = try configuration.capacity.pool(
             host: host, history: sizing.read(),
             surroundings: ContainerPool.Surroundings(
-                bundle: Self.bundlePath(bundles), permission: { catalog.permission(of: $0) },
+                bundle: Self.bundlePath(bundles, seen), permission: { catalog.permission(of: $0) },
                 concurrencyMax: { catalog.reservedConcurrency(of: $0) }), weighsCalls: configuration.weighsCalls, logger: logger)
         relay.pool = pool
         pool.awaitAdoption()
@@ -103,10 +104,10 @@ public struct Engine: Sendable {
         let router = InvocationRouter(
             node: configuration.nodeName, role: configuration.role, policy: PlacementPolicy(configuration: configuration.placement),
             pool: pool, regions: regions, site: site, hedging: configuration.peers?.hedging,
-            code: Self.codePresence(bundles, replicator, stale), records: records, logger: logger)
+            code: Self.codePresence(seen, replicator, stale), records: records, logger: logger)
         let sweeper = BundleSweeper(pool: pool, interval: configuration.sweepInterval) { stale.digests }
         let parts = Parts(
-            catalog: catalog, bundles: bundles, host: host, pool: pool, router: router, records: records, sweeper: sweeper,
+            catalog: catalog, bundles: bundles, seen: seen, host: host, pool: pool, router: router, records: records, sweeper: sweeper,
             packageThreads: packageThreads, regions: regions, reports: reports(pool, router), replicator: replicator, stale: stale)
         if let feed = parts.reports { try Self.tellHeld(catalog, bundles, feed) }
         let lambda = try lambdaServer(parts)
@@ -157,6 +158,7 @@ extension Engine {
     private struct Parts {
         let catalog: Catalog
         let bundles: BundleStore
+        let seen: SeenBundles
         let host: SandboxHost
         let pool: ContainerPool
         let router: InvocationRouter
@@ -234,7 +236,7 @@ extension Engine {
         _ listen: EngineConfiguration.Listener, _ identity: NodeIdentity, _ parts: Parts
     ) -> any Service {
         let (catalog, bundles, pool, router, sweeper) = (parts.catalog, parts.bundles, parts.pool, parts.router, parts.sweeper)
-        let seen = SeenBundles(bundles)
+        let seen = parts.seen
         let threads = parts.packageThreads
         var limits = PeerLimits()
         limits.hopsMax = configuration.placement.hopLimit
@@ -343,7 +345,7 @@ extension Engine {
                         node: configuration.nodeName, role: configuration.role.rawValue, draining: router.isDraining,
                         underWay: router.underWayCount, brokenInvariant: pool.brokenInvariant(),
                         brokenInvariants: pool.brokenInvariants.count)
-                }, sandbox: SandboxServices(parts.catalog, parts.host, bundle: Self.bundlePath(parts.bundles)),
+                }, sandbox: SandboxServices(parts.catalog, parts.host, bundle: Self.bundlePath(parts.bundles, parts.seen)),
                 capacity: CapacityServices(parts.catalog, pool),
                 regions: parts.regions, arrivals: ArrivalServices(records)),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
@@ -369,12 +371,15 @@ extension Engine {
     }
 
     /// Where a version's unpacked bundle is, relative to the content folder. It is unpacked again if only its package is there.
-    private static func bundlePath(_ bundles: BundleStore) -> @Sendable (PinnedVersion) async throws(InvocationError) -> String {
+    private static func bundlePath(
+        _ bundles: BundleStore, _ seen: SeenBundles
+    ) -> @Sendable (PinnedVersion) async throws(InvocationError) -> String {
         { (version) async throws(InvocationError) in
             if !bundles.contains(version.codeDigest) {
                 do throws(InvocationError) {
                     try await blocking(.codeUnavailable) { try bundles.restore(version.codeDigest) }
                 } catch {
+                    seen.forget(version.codeDigest)
                     throw InvocationError(.codeUnavailable, "The code of \(version.arn) is not on this node. Deploy it again.")
                 }
             }

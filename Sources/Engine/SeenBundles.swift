@@ -2,8 +2,8 @@ internal import ContentDistribution
 internal import EngineCore
 internal import Synchronization
 
-/// Whether bundles are unpacked here, for who asks at every call: what was seen on the disk is believed for a moment. A bundle that has
-/// gone meanwhile is noticed where it is used.
+/// Whether bundles are unpacked here, for who asks at every call: what was seen on the disk is believed for a moment. Who misses one that
+/// was believed in says so.
 final class SeenBundles: Sendable {
     /// How long it is believed.
     private static let period = Duration.seconds(1)
@@ -26,4 +26,7 @@ final class SeenBundles: Sendable {
         }
         return isHere
     }
+
+    /// It is not here, whatever was seen.
+    func forget(_ digest: ContentDigest) { seen.withLock { $0[digest] = nil } }
 }

@@ -27,6 +27,8 @@ final class InPlaceCall: Sendable {
         var isCancelled = false
     }
 
+    private static let clientHasGone = InvocationError(.aborted, "The client has gone.")
+
     private let router: InvocationRouter
     private let completion: @Sendable (Result<InvocationResult, InvocationError>) -> Void
     private let state = Mutex(State())
@@ -70,6 +72,9 @@ final class InPlaceCall: Sendable {
     }
 
     private func advance(_ course: InvocationCourse) {
+        guard !isCancelled else {
+            return end(course, .failure(router.leave(course.record, Self.clientHasGone, course.request)))
+        }
         var course = course
         let next: InvocationCourse.Step
         do throws(InvocationError) { next = try router.next(&course) } catch { return end(course, .failure(error)) }
@@ -93,6 +98,9 @@ final class InPlaceCall: Sendable {
                 let result = router.conclude(&course.record, answer, sentAt: sent, course.request)
                 router.noteForwarded(course.request, to: client.name)
                 end(course, .success(result))
+            case .failure(let error) where error.code == .versionNotHeld && course.selection?.suppliesIfMissing ?? true:
+                // It is sent there, and then the call again.
+                handOver(course, .forward(region: client.name))
             case .failure(let error):
                 do throws(InvocationError) {
                     try router.settle(error, after: .forward(region: client.name), &course, isCancelled: isCancelled)

@@ -81,6 +81,11 @@ extension InvocationRouter {
         case .run where error.code == .startFailed && course.restarts < Self.restartsMax && !isCancelled:
             course.restarts += 1
             course.record.note(error, at: node, since: course.began, course.request)
+        case .run where error.code == .codeUnavailable && course.weighed?.basis?.isCodeHere == true:
+            // It was believed to be here. A region may have it.
+            course.weighed?.basis?.isCodeHere = false
+            course.record.placement?.isCodeHere = false
+            course.record.note(error, at: node, since: course.began, course.request)
         case .forward(let region):
             course.record.note(error, at: region, since: course.began, course.request)
             guard !isCancelled, mayGoElsewhere(course.request, after: error, course.record) else { fallthrough }

@@ -73,7 +73,7 @@ extension PlacementBasis {
         guard let policy = try document.optional(.policy, { Policy(rawValue: $0) }) else { return nil }
         self.init(
             policy: policy, callsPerHalfLife: try document.fraction(.callsPerHalfLife), timesSeen: try document.number(.timesSeen),
-            gain: try document.fraction(.gain), isFrequent: try document.flag(.isFrequent) ?? false,
+            gain: try document.fraction(.gain, in: -1e12...1e12), isFrequent: try document.flag(.isFrequent) ?? false,
             latency: try document.required(.latency) { PlacementRule.Latency(rawValue: $0) },
             coldStart: try document.fraction(.coldStart), roundTrip: try document.fraction(.roundTrip),
             runHere: try document.fraction(.runHere), runThere: try document.fraction(.runThere),

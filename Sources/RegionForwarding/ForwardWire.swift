@@ -26,8 +26,7 @@ public import HTTPTypes
 /// `since`, those that changed first first, at most 128 of them and at most 64 KiB; `more` says that the next line follows at once. A
 /// row is the latest state of one version, so what changed twice is told once. Without `epoch`, or with another process's, all rows
 /// are told. Times are told as milliseconds ago, so that no two clocks need agree. A node that takes no new work says `draining` in a
-/// last line. Two streams are open to one peer at most, a third is answered 503 `overloaded`; a node without reports answers 404
-/// `not_found`.
+/// last line. Two streams are open to one peer at most, a third ends the oldest; a node without reports answers 404 `not_found`.
 ///
 /// ```
 /// {"node":"region-1","epoch":"9f0c…","sequence":42,"more":false,"load":0.25,"saturated":false,"draining":false,

@@ -37,7 +37,8 @@ extension RegionClient {
     /// Runs the invocation in the region without a task: from an event loop the shortest way, for it changes no thread. A region that
     /// lacks the version ends it with `version_not_held`.
     ///
-    /// - Parameter completion: called once, on an event loop or before this returns. The errors are those of the other way.
+    /// - Parameter completion: called once, on an event loop, before this returns, or by who ends the call. The errors are those of the
+    ///   other way.
     /// - Precondition: the result is wanted whole.
     /// - Returns: what ends the call when its client goes away.
     public func forward(

@@ -106,10 +106,13 @@ struct DocumentReader<Tag: DocumentTag> {
         try value(tag, byteCount: 8) { buffer.getInteger(at: $0, as: Int64.self).flatMap { Int(exactly: $0) } }
     }
 
-    /// - Throws: the fault's code also when it is no finite number.
-    func fraction(_ tag: Tag) throws(ForwardingError) -> Double? {
+    /// No time and no measure is larger: 31 years in milliseconds, the year 33658 in seconds.
+    static var fractionMax: Double { 1e12 }
+
+    /// - Throws: the fault's code also when it is not in the range, which no number is that is none.
+    func fraction(_ tag: Tag, in range: ClosedRange<Double> = 0...fractionMax) throws(ForwardingError) -> Double? {
         try value(tag, byteCount: 8) { at in
-            buffer.getInteger(at: at, as: UInt64.self).map { Double(bitPattern: $0) }.flatMap { $0.isFinite ? $0 : nil }
+            buffer.getInteger(at: at, as: UInt64.self).map { Double(bitPattern: $0) }.flatMap { range.contains($0) ? $0 : nil }
         }
     }
 

@@ -99,11 +99,12 @@ import Testing
         }
     }
 
-    @Test func `a client that goes away ends its call`() async throws {
+    @Test(arguments: [false, true])
+    func `a client that goes away ends its call, whether it closes its connection or resets it`(isReset: Bool) async throws {
         let calls = Calls()
         try await LambdaNode.with(invoke: Self.slow, begin: calls.begin) { node in
             try await node.create("hello")
-            try await RawConnection.with(port: node.port) { connection in
+            try await RawConnection.with(port: node.port, isReset: isReset) { connection in
                 var arrivals = calls.arrivals.stream.makeAsyncIterator()
                 try await connection.send(try request(node, "1"))
                 _ = await arrivals.next()

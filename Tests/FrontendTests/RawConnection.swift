@@ -12,8 +12,11 @@ final class RawConnection {
         self.writer = writer
     }
 
-    static func with(port: Int, _ body: (RawConnection) async throws -> Void) async throws {
+    /// - Parameter isReset: whether it is reset in the end instead of closed.
+    static func with(port: Int, isReset: Bool = false, _ body: (RawConnection) async throws -> Void) async throws {
+        let linger = linger(l_onoff: isReset ? 1 : 0, l_linger: 0)
         let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .channelOption(.socketOption(.so_linger), value: linger)
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)

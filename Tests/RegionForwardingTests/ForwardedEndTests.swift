@@ -60,6 +60,14 @@ import Testing
             less[tag] = nil
             #expect(throws: ForwardingError.self, "without \(tag)") { try ForwardedEnd(document: less.bytes) }
         }
+        // Spans, in them the total: no time is that long, none is negative, and some numbers are none.
+        for number in [1e25, -1, Double.infinity, .nan] {
+            var wrong = try RawDocument(end)
+            var spans = try RawDocument(try #require(wrong[22]))
+            spans[9] = ByteBuffer(integer: number.bitPattern)
+            wrong[22] = spans.bytes
+            #expect(throws: ForwardingError.self, "\(number)") { try ForwardedEnd(document: wrong.bytes) }
+        }
         var odd = try RawDocument(end)
         odd[21] = ByteBuffer(string: "one")
         #expect(throws: ForwardingError.self) { try ForwardedEnd(document: odd.bytes) }

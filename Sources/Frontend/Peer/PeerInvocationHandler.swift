@@ -10,31 +10,31 @@ import RegionForwarding
 ///          │                                           └── not at hand, not in order ──┐
 ///          └──any other head──► passing ◄────────────── all that came of it ───────────┘
 ///
-/// Streams that are not its own pass through it, to the multiplexer, which makes a channel for each. What is handed on is given to
-/// the multiplexer frame by frame and event by event in the order in which it came.
+/// Streams that are not its own pass through it, to the multiplexer, which makes a channel for each. A stream that is handed on comes
+/// there as its head, one frame of all that came of its body, and what follows.
 final class PeerInvocationHandler: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
     typealias InboundOut = HTTP2Frame
     typealias OutboundOut = HTTP2Frame
 
-    private enum Came {
-        case frame(HTTP2Frame)
-        case event(Any)
-    }
-
     private struct Stream {
         let arrival: EngineInstant
-        var came: [Came]
+        let head: HTTP2Frame
+        var created: NIOHTTP2StreamCreatedEvent?
         var body = ByteBuffer()
         var isRunning = false
         /// Ends the call that runs.
         var cancel: (@Sendable () -> Void)?
     }
 
+    /// Bytes of bodies that one connection may have here before they are whole. Beyond, they are handed on as they come.
+    private static let collectedBytesMax = 16 << 20
+
     private let path: PeerInvocations
     private var streams: [HTTP2StreamID: Stream] = [:]
     /// Of the node at the other end; `nil` until its first request.
     private var certificate: NIOSSLCertificate?
+    private var collectedBytes = 0
     private var isReading = false
     private var isFlushScheduled = false
 
@@ -46,8 +46,10 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         isReading = true
         let frame = unwrapInboundIn(data)
         guard streams[frame.streamID] == nil else { return took(frame, context) }
-        if case .headers(let content) = frame.payload, !content.endStream, path.isCandidate(content.headers) {
-            streams[frame.streamID] = Stream(arrival: .now(), came: [.frame(frame)])
+        if case .headers(let content) = frame.payload, !content.endStream, let shown = shown(context),
+            path.isCandidate(content.headers, from: shown)
+        {
+            streams[frame.streamID] = Stream(arrival: .now(), head: frame)
         } else {
             context.fireChannelRead(data)
         }
@@ -56,21 +58,29 @@ final class PeerInvocationHandler: ChannelInboundHandler {
     private func took(_ frame: HTTP2Frame, _ context: ChannelHandlerContext) {
         // Nothing that comes while it runs is for anybody.
         guard streams[frame.streamID]?.isRunning == false else { return }
-        guard case .data(let content) = frame.payload, case .byteBuffer(let part) = content.data else {
-            streams[frame.streamID]?.came.append(.frame(frame))
-            if case .headers(let trailers) = frame.payload, trailers.endStream {
-                handOn(frame.streamID, context)
+        switch frame.payload {
+        case .data(let content):
+            guard case .byteBuffer(let part) = content.data else { return }
+            collectedBytes += part.readableBytes
+            if streams[frame.streamID]?.body.readableBytes == 0 {
+                streams[frame.streamID]?.body = part
+            } else {
+                streams[frame.streamID]?.body.writeImmutableBuffer(part)
             }
-            return
+            if content.endStream {
+                begin(frame.streamID, context)
+            } else if collectedBytes > Self.collectedBytesMax {
+                handOn(frame.streamID, isWhole: false, context)
+            }
+        case .headers(let trailers) where trailers.endStream:
+            handOn(frame.streamID, isWhole: false, context)
+            context.fireChannelRead(wrapInboundOut(frame))
+        default: break
         }
-        streams[frame.streamID]?.came.append(.frame(frame))
-        if streams[frame.streamID]?.body.readableBytes == 0 {
-            streams[frame.streamID]?.body = part
-        } else {
-            streams[frame.streamID]?.body.writeImmutableBuffer(part)
-        }
-        if content.endStream { begin(frame.streamID, context) }
     }
+
+    /// The stream's body is here no longer.
+    private func release(_ stream: Stream) { collectedBytes -= stream.body.readableBytes }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         let number: HTTP2StreamID? =
@@ -83,11 +93,13 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         guard let number, streams[number] != nil else { return context.fireUserInboundEventTriggered(event) }
         if event is StreamClosedEvent {
             // The answer has been written, or the sender has gone.
-            streams.removeValue(forKey: number)?.cancel?()
-        } else if event is NIOHTTP2StreamCreatedEvent {
-            streams[number]?.came.append(.event(event))
+            guard let stream = streams.removeValue(forKey: number) else { return }
+            release(stream)
+            stream.cancel?()
+        } else if let event = event as? NIOHTTP2StreamCreatedEvent {
+            streams[number]?.created = event
         }
-        // Of windows nobody is told: a stream is handed on when it has come to its end, where none is to be opened any more.
+        // Of windows nobody is told here: who is handed a stream that has not come to its end hears of them with what follows.
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -116,10 +128,10 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         var body = stream.body
         guard let begin = path.services.begin, let shown = shown(context), let invocation = path.call(&body, from: shown),
             let prepared = path.prepare(invocation, payload: body, arrival: stream.arrival)
-        else { return handOn(number, context) }
+        else { return handOn(number, isWhole: true, context) }
         // Before it begins: it may be over before `begin` returns.
         streams[number]?.isRunning = true
-        streams[number]?.came = []
+        release(stream)
         streams[number]?.body = ByteBuffer()
         let eventLoop = context.eventLoop
         let me = NIOLoopBound((self, context, prepared), eventLoop: eventLoop)
@@ -160,14 +172,14 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         }
     }
 
-    private func handOn(_ number: HTTP2StreamID, _ context: ChannelHandlerContext) {
+    /// Gives a stream to the multiplexer, with all that came of it.
+    private func handOn(_ number: HTTP2StreamID, isWhole: Bool, _ context: ChannelHandlerContext) {
         guard let stream = streams.removeValue(forKey: number) else { return }
-        for came in stream.came {
-            switch came {
-            case .frame(let frame): context.fireChannelRead(wrapInboundOut(frame))
-            case .event(let event): context.fireUserInboundEventTriggered(event)
-            }
-        }
+        release(stream)
+        context.fireChannelRead(wrapInboundOut(stream.head))
+        if let created = stream.created { context.fireUserInboundEventTriggered(created) }
+        let body = HTTP2Frame.FramePayload.Data(data: .byteBuffer(stream.body), endStream: isWhole)
+        context.fireChannelRead(wrapInboundOut(HTTP2Frame(streamID: number, payload: .data(body))))
         if !isReading { context.fireChannelReadComplete() }
     }
 }

@@ -24,11 +24,13 @@ struct PeerInvocations: Sendable {
     let identities: PeerIdentities
     let logger: Logger
 
-    /// Whether the head is that of an invocation with a small payload.
-    func isCandidate(_ head: HPACKHeaders) -> Bool {
+    /// Whether the head is that of an invocation with a small payload, of a node that may forward some.
+    /// - Parameter shown: the sender's certificate.
+    func isCandidate(_ head: HPACKHeaders, from shown: NIOSSLCertificate) -> Bool {
         guard head.first(name: ":path") == ForwardWire.invocationsPath, head.first(name: ":method") == "POST",
             head.first(name: "wayside-protocol") == ForwardWire.protocolVersion,
-            let length = head.first(name: "content-length").flatMap({ Int($0) })
+            let length = head.first(name: "content-length").flatMap({ Int($0) }), let peer = try? identities.certificate(shown, logger),
+            peer.forwarding != .none, head.first(name: "wayside-origin") == peer.node
         else { return false }
         return (1...Self.payloadBytesMax + ForwardWire.callBytesMax).contains(length)
     }

@@ -48,6 +48,7 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     init(_ responder: LambdaResponder) { self.responder = responder }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isGone else { return }
         let part = unwrapInboundIn(data)
         if case .running = state { waiting.append(part) } else { take(part, context) }
     }
@@ -67,13 +68,18 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelInactive()
     }
 
+    /// The framework's guard before this handler does not tell it of a connection that was reset or has closed; its end it cannot keep.
+    func handlerRemoved(context: ChannelHandlerContext) { clientHasGone() }
+
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed? = event as? ChannelEvent { clientHasGone() }
         context.fireUserInboundEventTriggered(event)
     }
 
+    /// Ends the call that runs; what waits behind it is for nobody.
     private func clientHasGone() {
         isGone = true
+        waiting = []
         cancel?()
     }
 

@@ -141,7 +141,6 @@ final class LambdaResponder: Sendable {
     func respond(
         _ result: Result<InvocationResult, InvocationError>, to prepared: PreparedInvocation
     ) -> (head: HTTPResponse, body: ByteBuffer) {
-        if case .failure(let error) = result { warn(of: LambdaError(error), prepared.request.id, path: prepared.request.invokedARN) }
         var answer = answer(result, to: prepared)
         let head = complete(&answer, prepared.request.id, now: services.clock.epochSeconds())
         return (head, answer.content)

@@ -8,13 +8,13 @@ extension PeerTransport {
     ///
     /// - Parameters:
     ///   - answerBytesMax: a longer answer counts as `lost`.
-    ///   - completion: called once, on the event loop of the connection, or before this returns. `exchange` can be failed until then.
+    ///   - completion: called once, on the event loop of the connection, before this returns, or by who fails the exchange.
     func send(
         _ exchange: PeerExchange, answerBytesMax: Int, deadline: EngineInstant,
         completion: @escaping @Sendable (Result<RegionClient.Exchange, Failure>) -> Void
     ) {
         begin(exchange, deadline: .now() + TimeAmount(deadline - .now()))
-        Self.collect(exchange, ByteBuffer(), bytesMax: answerBytesMax, completion)
+        Self.collect(exchange, [], bytesMax: answerBytesMax, completion)
     }
 
     /// As ``send(_:answerBytesMax:deadline:completion:)``, for a task, whose cancellation fails the exchange.
@@ -33,30 +33,39 @@ extension PeerTransport {
 
     /// Takes what has come, and what will, until the answer is whole.
     private static func collect(
-        _ exchange: PeerExchange, _ taken: ByteBuffer, bytesMax: Int,
+        _ exchange: PeerExchange, _ taken: [ByteBuffer], bytesMax: Int,
         _ completion: @escaping @Sendable (Result<RegionClient.Exchange, Failure>) -> Void
     ) {
         exchange.when(.bulk(byteCount: streamWindowBytes / 2)) {
-            var whole = taken
+            // Joined once, at the end: a part that is added to what another closure holds would copy all of that.
+            var parts = taken
             do throws(Failure) {
                 while true {
                     let (part, isEnded) = try exchange.take()
                     if let part {
-                        guard whole.readableBytes + part.readableBytes <= bytesMax else {
+                        parts.append(part)
+                        guard parts.reduce(0, { $0 + $1.readableBytes }) <= bytesMax else {
                             let error = ForwardingError(.invalidAnswer, "The answer has more than \(bytesMax) bytes.")
                             exchange.fail(.lost(error))
                             throw .lost(error)
                         }
-                        if whole.readableBytes == 0 { whole = part } else { whole.writeImmutableBuffer(part) }
                     }
-                    if isEnded { return completion(.success(RegionClient.Exchange(status: try exchange.status() ?? 0, body: whole))) }
+                    if isEnded { return completion(.success(RegionClient.Exchange(status: try exchange.status() ?? 0, body: join(parts)))) }
                     if part == nil { break }
                 }
             } catch {
                 return completion(.failure(exchange.hasHead ? error.midAnswer : error))
             }
-            collect(exchange, whole, bytesMax: bytesMax, completion)
+            collect(exchange, parts, bytesMax: bytesMax, completion)
         }
+    }
+
+    private static func join(_ parts: [ByteBuffer]) -> ByteBuffer {
+        guard parts.count != 1 else { return parts[0] }
+        var whole = ByteBuffer()
+        whole.reserveCapacity(parts.reduce(0) { $0 + $1.readableBytes })
+        for part in parts { whole.writeImmutableBuffer(part) }
+        return whole
     }
 
     /// Sends one request and hands its answer to `use`, which may read the body as slowly as it likes.
