@@ -11,7 +11,8 @@ struct SlotHistory {
     var histogram: Int32?
     /// The sum of its histogram.
     var weight: Float = 0
-    /// When the last call in this slot ended, or the slot was opened, in seconds; `nil` while a call is under way, and before the first.
+    /// When the last call in this slot ended, or the slot was opened, in seconds; `nil` while a call is under way, and before the first
+    /// of all.
     var endedAt: Double?
     /// The decayed mean gap in seconds; 0 before the first return.
     var meanGap: Double = 0
