@@ -5,7 +5,9 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import threading
+import time
 import unittest
 
 from support import ECHO, FEW, SLEEP, FleetTest
@@ -103,6 +105,27 @@ class DecisionTest(FleetTest):
         for node in (self.fleet.pop, self.fleet.region):
             record = json.loads(node.tool("explain", "--function", "long", "--output", "json").stdout)[0]
             self.assertEqual((record["outcome"], record["endingParty"]), ("aborted", "client"), node.name)
+
+
+class LostCodeTest(FleetTest):
+    pop = {"placement": {"policy": "frequency", "frequentCalls": 1e12, "uncommonCalls": 1e11}, "capacity": {"warming": []}}
+    region = {"capacity": {"warming": [], "keepAliveSeconds": 1}}
+
+    def test_PLACE_09_the_only_region_is_sent_again_what_it_has_lost_and_runs_the_call(self):
+        """PLACE-09: the POP believes that the region holds the version, and learns from the call that it does not."""
+        self.account.must_create("lost", {"app.py": ECHO})
+        _, record = self.call("lost", {"n": 1})
+        self.assertEqual((record["decision"], record["site"]), ("forward", "region-1"))
+        wait_for(lambda: self.fleet.region.pools()["containers"] == 0, "the container has ended")
+        for folder in ("sha256", "bundles"):
+            content = self.fleet.region.data / "content" / folder
+            for part in content.iterdir():
+                shutil.rmtree(part)
+        # For a second a node believes what it has seen on its disk.
+        time.sleep(1.5)
+        answer, record = self.call("lost", {"n": 2})
+        self.assertEqual((answer.status, answer.json()), (200, {"n": 2}), answer.body)
+        self.assertEqual((record["decision"], record["site"]), ("forward", "region-1"))
 
 
 class ProfileTest(FleetTest):

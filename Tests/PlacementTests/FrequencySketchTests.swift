@@ -40,7 +40,8 @@ import Testing
             if round % 100 == 0 { sketch.see("alive") }
         }
         #expect(sketch.estimate("old") < 8)
-        #expect(sketch.estimate("alive") >= 60)
+        // Seen 82 times between two halvings, it stays above what is left of that after one.
+        #expect(sketch.estimate("alive") >= 30)
     }
 
     @Test func `counts stop at their limit`() {
