@@ -14,14 +14,15 @@ final class RawConnection {
 
     /// - Parameter isReset: whether it is reset in the end instead of closed.
     static func with(port: Int, isReset: Bool = false, _ body: (RawConnection) async throws -> Void) async throws {
-        let linger = linger(l_onoff: isReset ? 1 : 0, l_linger: 0)
         let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .channelOption(.socketOption(.so_linger), value: linger)
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
+        if isReset, let options = channel.channel as? any SocketOptionProvider {
+            try await options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        }
         try await channel.executeThenClose { inbound, outbound in
             try await body(RawConnection(inbound.makeAsyncIterator(), outbound))
         }
