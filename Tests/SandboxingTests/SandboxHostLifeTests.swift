@@ -336,12 +336,21 @@ import Glibc
     }
 
     /// Process ids, ascending, of those with `argument` on their command line.
+    /// Parents before their children, whose numbers may be smaller: the kernel's begin anew some time.
     static func processes(withArgument argument: String) -> [Int32] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        return names.compactMap { Int32($0) }.filter { pid in
+        let found = names.compactMap { Int32($0) }.filter { pid in
             let data = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") ?? Data()
             return data.split(separator: 0).contains { $0.elementsEqual(argument.utf8) }
         }.sorted()
+        let isChild = { pid in parent(of: pid).map { found.contains($0) } ?? false }
+        return found.filter { !isChild($0) } + found.filter { isChild($0) }
+    }
+
+    private static func parent(of pid: Int32) -> Int32? {
+        let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("PPid:") }
+        return line.flatMap { Int32($0.dropFirst(5).trimmingCharacters(in: .whitespaces)) }
     }
 }
 
