@@ -335,8 +335,8 @@ import Glibc
         func set(_ value: String) { self.value = value }
     }
 
-    /// Process ids, ascending, of those with `argument` on their command line.
-    /// Parents before their children, whose numbers may be smaller: the kernel's begin anew some time.
+    /// Process ids of those with `argument` on their command line, parents before their children, whose numbers may be smaller: the
+    /// kernel's begin anew some time.
     static func processes(withArgument argument: String) -> [Int32] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         let found = names.compactMap { Int32($0) }.filter { pid in
