@@ -67,11 +67,11 @@ struct ForwardedEnd {
         return document.buffer
     }
 
-    /// Those that are not 0.
+    /// Those that are not 0. A time that cannot be is none: no call fails for want of an explanation.
     private static func document(_ spans: InvocationRecord.Spans) -> DocumentWriter<SpanTag> {
         var document = DocumentWriter<SpanTag>(capacity: 128)
         func add(_ tag: SpanTag, _ time: Double) {
-            if time != 0 { document.add(tag, time) }
+            if (0...DocumentReader<SpanTag>.fractionMax).contains(time), time != 0 { document.add(tag, time) }
         }
         add(.decide, spans.decide)
         add(.wait, spans.wait)

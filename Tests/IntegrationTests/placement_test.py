@@ -128,6 +128,23 @@ class LostCodeTest(FleetTest):
         self.assertEqual((record["decision"], record["site"]), ("forward", "region-1"))
 
 
+class GoneCodeTest(FleetTest):
+    pop = {"placement": FEW, "capacity": {"memoryMebibytes": 1024, "warming": []}}
+
+    def test_PLACE_09_code_that_was_believed_to_be_here_and_is_not_sends_the_call_to_a_region(self):
+        """PLACE-09: what was seen on the disk a moment ago has gone when a container of another version is to be started from it."""
+        self.account.must_create("gone", {"app.py": ECHO})
+        self.until_local("gone")
+        self.account.request("POST", "/2015-03-31/functions/gone/versions", b"{}")
+        for folder in ("sha256", "bundles"):
+            for part in (self.fleet.pop.data / "content" / folder).iterdir():
+                shutil.rmtree(part)
+        answer = self.account.invoke("gone:1", {"n": 1})
+        record = self.fleet.pop.record_of(answer)
+        self.assertEqual((answer.status, answer.json()), (200, {"n": 1}), answer.body)
+        self.assertEqual((record["decision"], record["reason"], record["site"]), ("forward", "code_not_current", "region-1"))
+
+
 class ProfileTest(FleetTest):
     pop = {"placement": FEW | {"longestRunSeconds": 1}}
 

@@ -19,6 +19,7 @@ final class PeerInvocationHandler: ChannelInboundHandler {
 
     private struct Stream {
         let arrival: EngineInstant
+        let sender: NodeCertificate
         let head: HTTP2Frame
         var created: NIOHTTP2StreamCreatedEvent?
         var body = ByteBuffer()
@@ -46,10 +47,10 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         isReading = true
         let frame = unwrapInboundIn(data)
         guard streams[frame.streamID] == nil else { return took(frame, context) }
-        if case .headers(let content) = frame.payload, !content.endStream, let shown = shown(context),
-            path.isCandidate(content.headers, from: shown)
+        if case .headers(let content) = frame.payload, !content.endStream, let sender = shown(context).flatMap(path.sender),
+            path.isCandidate(content.headers, from: sender)
         {
-            streams[frame.streamID] = Stream(arrival: .now(), head: frame)
+            streams[frame.streamID] = Stream(arrival: .now(), sender: sender, head: frame)
         } else {
             context.fireChannelRead(data)
         }
@@ -126,7 +127,7 @@ final class PeerInvocationHandler: ChannelInboundHandler {
     private func begin(_ number: HTTP2StreamID, _ context: ChannelHandlerContext) {
         guard let stream = streams[number] else { return }
         var body = stream.body
-        guard let begin = path.services.begin, let shown = shown(context), let invocation = path.call(&body, from: shown),
+        guard let begin = path.services.begin, let invocation = path.call(&body, from: stream.sender),
             let prepared = path.prepare(invocation, payload: body, arrival: stream.arrival)
         else { return handOn(number, isWhole: true, context) }
         // Before it begins: it may be over before `begin` returns.

@@ -24,24 +24,26 @@ struct PeerInvocations: Sendable {
     let identities: PeerIdentities
     let logger: Logger
 
-    /// Whether the head is that of an invocation with a small payload, of a node that may forward some.
-    /// - Parameter shown: the sender's certificate.
-    func isCandidate(_ head: HPACKHeaders, from shown: NIOSSLCertificate) -> Bool {
+    /// The node that has shown this certificate; `nil` unless it may forward some calls now.
+    func sender(_ shown: NIOSSLCertificate) -> NodeCertificate? {
+        guard let peer = try? identities.certificate(shown, logger), peer.forwarding != .none else { return nil }
+        return peer
+    }
+
+    /// Whether the head is that of an invocation with a small payload, and names its sender.
+    func isCandidate(_ head: HPACKHeaders, from sender: NodeCertificate) -> Bool {
         guard head.first(name: ":path") == ForwardWire.invocationsPath, head.first(name: ":method") == "POST",
-            head.first(name: "wayside-protocol") == ForwardWire.protocolVersion,
-            let length = head.first(name: "content-length").flatMap({ Int($0) }), let peer = try? identities.certificate(shown, logger),
-            peer.forwarding != .none, head.first(name: "wayside-origin") == peer.node
+            head.first(name: "wayside-protocol") == ForwardWire.protocolVersion, head.first(name: "wayside-origin") == sender.node,
+            let length = head.first(name: "content-length").flatMap({ Int($0) })
         else { return false }
         return (1...Self.payloadBytesMax + ForwardWire.callBytesMax).contains(length)
     }
 
-    /// - Parameters:
-    ///   - body: of a request with such a head, whole; the call is taken off it, and the payload remains.
-    ///   - shown: the sender's certificate.
+    /// - Parameter body: of a request with such a head, whole; the call is taken off it, and the payload remains.
     /// - Returns: `nil` unless the sender may forward the call and any container will do.
-    func call(_ body: inout ByteBuffer, from shown: NIOSSLCertificate) -> ForwardedInvocation? {
-        guard let peer = try? identities.certificate(shown, logger),
-            let invocation = try? ForwardedInvocation(opening: &body, from: peer.node), peer.forwarding.permits(invocation.function.account)
+    func call(_ body: inout ByteBuffer, from sender: NodeCertificate) -> ForwardedInvocation? {
+        guard let invocation = try? ForwardedInvocation(opening: &body, from: sender.node),
+            sender.forwarding.permits(invocation.function.account)
         else { return nil }
         // A call that wants a particular container may have to wait for it, and a stream has no length.
         return invocation.affinity == nil && invocation.streamBytesMax == nil ? invocation : nil
