@@ -59,18 +59,19 @@ static const struct limit_file {
     uint32_t controller;
     const char *file;
     enum limit_value value;
+    const char *none; /* what lifts the limit */
     bool optional;
 } limit_files[] = {
-    {1, WS_CONTROLLER_MEMORY, "memory.limit_in_bytes", MEMORY_BYTES, false},
-    {1, WS_CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes", MEMORY_BYTES, true},
-    {1, WS_CONTROLLER_CPU, "cpu.cfs_quota_us", CPU_QUOTA_MICROSECONDS, false},
-    {1, WS_CONTROLLER_CPU, "cpu.shares", CPU_SHARES, false},
-    {1, WS_CONTROLLER_PIDS, "pids.max", PIDS_COUNT, false},
-    {2, WS_CONTROLLER_MEMORY, "memory.max", MEMORY_BYTES, false},
-    {2, WS_CONTROLLER_MEMORY, "memory.swap.max", ZERO, true},
-    {2, WS_CONTROLLER_CPU, "cpu.max", CPU_MAX_LINE, false},
-    {2, WS_CONTROLLER_CPU, "cpu.weight", CPU_WEIGHT, false},
-    {2, WS_CONTROLLER_PIDS, "pids.max", PIDS_COUNT, false},
+    {1, WS_CONTROLLER_MEMORY, "memory.limit_in_bytes", MEMORY_BYTES, "-1", false},
+    {1, WS_CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes", MEMORY_BYTES, "-1", true},
+    {1, WS_CONTROLLER_CPU, "cpu.cfs_quota_us", CPU_QUOTA_MICROSECONDS, "-1", false},
+    {1, WS_CONTROLLER_CPU, "cpu.shares", CPU_SHARES, "1024", false},
+    {1, WS_CONTROLLER_PIDS, "pids.max", PIDS_COUNT, "max", false},
+    {2, WS_CONTROLLER_MEMORY, "memory.max", MEMORY_BYTES, "max", false},
+    {2, WS_CONTROLLER_MEMORY, "memory.swap.max", ZERO, "max", true},
+    {2, WS_CONTROLLER_CPU, "cpu.max", CPU_MAX_LINE, "max", false},
+    {2, WS_CONTROLLER_CPU, "cpu.weight", CPU_WEIGHT, "100", false},
+    {2, WS_CONTROLLER_PIDS, "pids.max", PIDS_COUNT, "max", false},
 };
 
 /* The kernel's default period is 100 ms, so a thousandth of a core is 100 µs of quota. */
@@ -79,7 +80,7 @@ static const struct limit_file {
 #define CPU_SHARES_MAXIMUM 262144u /* more than an instance's containers can add up to in v2 units, so sums keep their ratio */
 #define CPU_WEIGHT_MAXIMUM 10000u
 
-/* Writes nothing for a limit that is 0 (none): false. */
+/* False for a limit that is 0 (none). */
 static bool limit_text(enum limit_value value, const struct ws_limits *limits, char *text, size_t capacity) {
     uint64_t quota = (uint64_t)limits->cpu_millis * (CPU_PERIOD_MICROSECONDS / 1000);
     if (quota < CPU_QUOTA_MINIMUM) quota = CPU_QUOTA_MINIMUM;
@@ -110,23 +111,26 @@ static bool limit_text(enum limit_value value, const struct ws_limits *limits, c
 }
 
 static int write_limit(const struct ws_cgroups *cgroups, const char *name, const struct limit_file *entry,
-                       const struct ws_limits *limits) {
+                       const struct ws_limits *before, const struct ws_limits *limits) {
     const struct ws_hierarchy *hierarchy = hierarchy_of(cgroups, entry->controller);
-    char text[64];
+    char text[64], old[64];
     if (entry->version != cgroups->version || hierarchy == NULL) return 0;
-    if (!limit_text(entry->value, limits, text, sizeof text)) return 0;
-    if (write_file(hierarchy, name, entry->file, text) == 0) return 0;
+    bool had = before != NULL && limit_text(entry->value, before, old, sizeof old);
+    bool has = limit_text(entry->value, limits, text, sizeof text);
+    if (!has && !had) return 0;
+    if (has && had && strcmp(text, old) == 0) return 0;
+    if (write_file(hierarchy, name, entry->file, has ? text : entry->none) == 0) return 0;
     return entry->optional && errno == ENOENT ? 0 : -1;
 }
 
-int ws_cgroup_limit(const struct ws_cgroups *cgroups, const char *name, const struct ws_limits *limits) {
+int ws_cgroup_limit(const struct ws_cgroups *cgroups, const char *name, const struct ws_limits *before, const struct ws_limits *limits) {
     const size_t count = sizeof limit_files / sizeof limit_files[0];
     bool raised = false;
     for (size_t i = 0; i < count; i++) {
-        if (write_limit(cgroups, name, &limit_files[i], limits) == 0) continue;
+        if (write_limit(cgroups, name, &limit_files[i], before, limits) == 0) continue;
         /* Raising both v1 limits must go the other way round: memory may never exceed memory+swap. */
         if (errno != EINVAL || limit_files[i].value != MEMORY_BYTES || raised) return -1;
-        if (i + 1 >= count || write_limit(cgroups, name, &limit_files[i + 1], limits) < 0) return -1;
+        if (i + 1 >= count || write_limit(cgroups, name, &limit_files[i + 1], before, limits) < 0) return -1;
         raised = true;
         i--;
     }
@@ -183,6 +187,40 @@ void ws_cgroup_usage(const struct ws_cgroups *cgroups, const char *name, struct 
     if (cpu != NULL)
         usage->cpu_nanoseconds = unified ? read_number(cpu, name, "cpu.stat", "usage_usec") * 1000
                                          : read_number(cpu, name, "cpuacct.usage", "");
+}
+
+int64_t ws_cgroup_tasks(const struct ws_cgroups *cgroups, const char *name) {
+    const struct ws_hierarchy *hierarchy = hierarchy_of(cgroups, WS_CONTROLLER_PIDS);
+    char text[32];
+    WS_AUTO_CLOSE int fd = hierarchy == NULL ? -1 : open_file(hierarchy, name, "pids.current", O_RDONLY);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (length <= 0) return -1;
+    text[length] = '\0';
+    return strtoll(text, NULL, 10);
+}
+
+/* What dead processes leave charged: the kernel counts in batches for each processor, and frees caches late. */
+#define RENEWED_BYTES_MAX (2ull * 1024 * 1024)
+
+/* Files that are counters since they were last written to. */
+static const struct {
+    uint32_t controller;
+    const char *file;
+} counters[] = {
+    {WS_CONTROLLER_MEMORY, "memory.max_usage_in_bytes"},
+    {WS_CONTROLLER_CPUACCT, "cpuacct.usage"},
+};
+
+int ws_cgroup_renew(const struct ws_cgroups *cgroups, const char *name) {
+    if (ws_cgroup_tasks(cgroups, name) != 0) return -1;
+    if (cgroups->version != 1) return ws_cgroup_remove(cgroups, name) < 0 ? -1 : ws_cgroup_create(cgroups, name, false);
+    const struct ws_hierarchy *memory = hierarchy_of(cgroups, WS_CONTROLLER_MEMORY);
+    if (memory != NULL && read_number(memory, name, "memory.usage_in_bytes", "") > RENEWED_BYTES_MAX) return -1;
+    for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
+        const struct ws_hierarchy *hierarchy = hierarchy_of(cgroups, counters[i].controller);
+        if (hierarchy != NULL && write_file(hierarchy, name, counters[i].file, "0") < 0) return -1;
+    }
+    return 0;
 }
 
 int ws_cgroup_open(const struct ws_cgroups *cgroups, const char *name, enum ws_cgroup_file file) {

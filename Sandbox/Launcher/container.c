@@ -75,15 +75,10 @@ static int order_init(struct container *container) {
     return 0;
 }
 
-enum ws_step container_make_blank(struct worker *worker, struct instance *instance, struct container **made) {
-    struct container *container = *made = take_slot(worker, instance);
-    if (container == NULL) {
-        errno = EAGAIN;
-        return WS_STEP_LIMIT;
-    }
+void container_be_blank(struct worker *worker, struct container *container) {
     *container = (struct container){
         .state = CONTAINER_BLANK,
-        .instance = instance,
+        .instance = container->instance,
         .next = container->next,
         .token = new_token(worker, (uint32_t)(container - worker->containers)),
         .deadline_ms = wake_at(worker, now_ms() + STEP_TIMEOUT_MS),
@@ -96,6 +91,22 @@ enum ws_step container_make_blank(struct worker *worker, struct instance *instan
         .log = -1,
     };
     for (size_t i = 0; i < REPLY_SLOTS; i++) container->reply_fds[i] = -1;
+    container->instance->blanks++;
+    worker->blanks++;
+}
+
+static void be_blank_no_more(struct worker *worker, struct container *container) {
+    container->instance->blanks--;
+    worker->blanks--;
+}
+
+enum ws_step container_make_blank(struct worker *worker, struct instance *instance, struct container **made) {
+    struct container *container = *made = take_slot(worker, instance);
+    if (container == NULL) {
+        errno = EAGAIN;
+        return WS_STEP_LIMIT;
+    }
+    container_be_blank(worker, container);
     instance->wants_blank = false;
     snprintf(container->cgroup, sizeof container->cgroup, "%.20s/c%llu", instance->cgroup,
              (unsigned long long)(container->token >> 16));
@@ -112,6 +123,7 @@ enum ws_step container_make_blank(struct worker *worker, struct instance *instan
 }
 
 static struct container *blank_of(const struct instance *instance) {
+    if (instance->blanks == 0) return NULL;
     struct container *container = instance->first;
     while (container != NULL && container->state != CONTAINER_BLANK) container = container->next;
     return container;
@@ -141,7 +153,8 @@ static void open_cgroup_files(const struct ws_cgroups *cgroups, struct container
 static int set_limits(struct worker *worker, struct container *container, const struct ws_limits *limits) {
     struct ws_limits own = *limits;
     if (own.cpu_weight > CPU_WEIGHT_MAX) own.cpu_weight = CPU_WEIGHT_MAX;
-    if (ws_cgroup_limit(&worker->host.cgroups, container->cgroup, &own) < 0) return -1;
+    if (ws_cgroup_limit(&worker->host.cgroups, container->cgroup, &container->limits, &own) < 0) return -1;
+    container->limits = own;
     return own.cpu_weight == 0 ? 0 : instance_weigh(worker, container, own.cpu_weight);
 }
 
@@ -206,6 +219,7 @@ static void start_new(struct worker *worker, const struct ws_container_start *me
         free(request);
         return refuse(worker, message, step, error);
     }
+    be_blank_no_more(worker, container);
     container->state = CONTAINER_PREPARING;
     container->runtime = runtime;
     container->id = message->container_id;
@@ -303,7 +317,10 @@ void container_started(struct worker *worker, struct container *container) {
 /* Everything that ends a container comes through here: from now on nothing new starts in it. */
 static void begin_ending(struct worker *worker, struct container *container) {
     if (container->state == CONTAINER_ENDING) return;
-    if (container->state != CONTAINER_BLANK) worker->containers_used--;
+    if (container->state == CONTAINER_BLANK)
+        be_blank_no_more(worker, container);
+    else
+        worker->containers_used--;
     container->state = CONTAINER_ENDING;
     forget_request(container);
     park_forget(worker, container);
@@ -327,7 +344,7 @@ void container_kill(struct worker *worker, struct container *container) {
     if (container->state == CONTAINER_ENDING) return;
     if (container->request_id != 0) link_reply(worker, container->request_id, WS_STEP_EXEC, ECANCELED);
     container->kill_asked = true;
-    begin_ending(worker, container);
+    if (!shell_clear(worker, container)) begin_ending(worker, container);
 }
 
 void container_init_gone(struct worker *worker, struct container *container) {
@@ -344,11 +361,12 @@ void container_reaped(struct worker *worker, struct container *container, int wa
     /* It may have said why, or have run and ended before we looked. */
     if (container->state == CONTAINER_STARTING && container->status >= 0) start_status_readable(worker, container);
     if (container->state == CONTAINER_STARTING) container_fail(worker, container, WS_STEP_EXEC, ECHILD);
+    if (container->state == CONTAINER_CLEARING && shell_keep(worker, container)) return;
     begin_ending(worker, container);
     container_try_finish(worker, container);
 }
 
-static void send_exit(struct worker *worker, const struct container *container, const struct ws_cgroup_usage *usage) {
+void container_send_exit(struct worker *worker, const struct container *container, const struct ws_cgroup_usage *usage) {
     bool signaled = container->pid != 0 && WIFSIGNALED(container->wait_status);
     struct ws_container_exit event = {
         .container_id = container->id,
@@ -384,7 +402,7 @@ void container_try_finish(struct worker *worker, struct container *container) {
     (void)instance_weigh(worker, container, 0);
     if (container->announced && instance->link_generation == worker->link_generation) {
         if (container->narrowing.learn != 0) learn_report(worker, container);
-        send_exit(worker, container, &usage);
+        container_send_exit(worker, container, &usage);
     }
     ws_close_quietly(&container->learning.listener);
     ws_close_quietly(&container->init_pidfd);
@@ -398,7 +416,7 @@ void container_try_finish(struct worker *worker, struct container *container) {
 }
 
 void container_expired(struct worker *worker, struct container *container) {
-    if (container->state != CONTAINER_ENDING) {
+    if (container->state != CONTAINER_CLEARING && container->state != CONTAINER_ENDING) {
         container->deadline_ms = NEVER;
         return container_fail(worker, container, WS_STEP_TIMEOUT, ETIMEDOUT);
     }

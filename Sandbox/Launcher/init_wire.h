@@ -4,7 +4,9 @@
  *     ── init_go ───────────────────────────►   the id maps are written
  *     ◄── init_answer, token 0 ──────────────   the instance is set up, or the step that failed
  *     ── init_order ────────────────────────►   a container is wanted
- *     ◄── init_answer + pidfd ───────────────   sent by the container's init itself */
+ *     ◄── init_answer + pidfd ───────────────   sent by the container's init itself
+ *     ── init_order + pidfd ────────────────►   the container with this init gets new mounts; nothing else lives in it
+ *     ◄── init_answer ───────────────────────   they are there, or the step that failed */
 #ifndef LAUNCHER_INIT_WIRE_H
 #define LAUNCHER_INIT_WIRE_H
 

@@ -114,16 +114,23 @@ static void announce(struct worker *worker, struct instance *instance) {
     instance->request_id = 0;
 }
 
+static int limit(struct worker *worker, struct instance *instance, struct ws_limits limits) {
+    if (ws_cgroup_limit(&worker->host.cgroups, instance->cgroup, &instance->limits, &limits) < 0) return -1;
+    instance->limits = limits;
+    return 0;
+}
+
 /* Makes a blank instance, or one that is just being set up, the daemon's. */
 static void adopt(struct worker *worker, struct instance *instance, const struct ws_instance_create *message) {
     instance->link_generation = worker->link_generation;
     instance->id = message->instance_id;
     instance->request_id = message->header.request_id;
-    instance->limits = message->limits;
+    struct ws_limits limits = message->limits;
     /* No instance may take the process numbers of the others. */
-    if (instance->limits.pids_max == 0) instance->limits.pids_max = worker->host.cgroups.processes_max / 4;
+    if (limits.pids_max == 0) limits.pids_max = worker->host.cgroups.processes_max / 4;
     index_add(&worker->instances_by_id, key_of(instance), (uint32_t)(instance - worker->instances));
-    if (ws_cgroup_limit(&worker->host.cgroups, instance->cgroup, &instance->limits) < 0)
+    instance->weights = limits.cpu_weight;
+    if (limit(worker, instance, limits) < 0)
         fail(worker, instance, WS_STEP_CGROUP_LIMITS, errno);
     else if (instance->state == INSTANCE_BLANK)
         announce(worker, instance);
@@ -246,10 +253,13 @@ void instance_expired(struct worker *worker, struct instance *instance) {
 int instance_weigh(struct worker *worker, struct container *container, uint32_t weight) {
     struct instance *instance = container->instance;
     if (weight == container->cpu_weight) return 0;
-    instance->limits.cpu_weight += weight - container->cpu_weight;
+    instance->weights += weight - (uint64_t)container->cpu_weight;
     container->cpu_weight = weight;
+    if (weight > instance->heaviest) instance->heaviest = weight;
     /* An instance that ends, or has no container left, competes with nobody. */
-    if (instance->state != INSTANCE_LIVE || instance->limits.cpu_weight == 0) return 0;
-    const struct ws_limits only_weight = {.cpu_weight = instance->limits.cpu_weight};
-    return ws_cgroup_limit(&worker->host.cgroups, instance->cgroup, &only_weight);
+    if (instance->state != INSTANCE_LIVE || instance->weights == 0) return 0;
+    uint64_t most = (uint64_t)instance->heaviest * worker->processors;
+    struct ws_limits limits = instance->limits;
+    limits.cpu_weight = (uint32_t)(instance->weights < most ? instance->weights : most);
+    return limit(worker, instance, limits);
 }

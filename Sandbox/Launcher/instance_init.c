@@ -4,13 +4,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "init_wire.h"
 #include "wayside_socket.h"
+#include "ws_cleanup.h"
 #include "ws_clone.h"
 #include "ws_kernel.h"
+#include "ws_mounts.h"
 #include "ws_namespaces.h"
 
 enum { CONTROL_FD = 0 };
@@ -80,6 +83,25 @@ static void make_container(const struct init_inheritance *inheritance, const str
     if (child < 0) answer(inheritance->control, order->token, WS_STEP_CLONE, errno);
 }
 
+/* Takes away what the last container had mounted, and gives the next a /tmp of its own. The mount underneath a mount point is the
+ * template's, locked or none: either ends with EINVAL. */
+static enum ws_step renew_mounts(const struct init_order *order) {
+    static const char *const points[] = {WS_TASK_DIRECTORY, WS_RUNTIME_DIRECTORY, "/tmp"};
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        while (umount2(points[i], MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
+        if (errno != EINVAL) return WS_STEP_RENEW;
+    }
+    return ws_mount_tmp(order->tmp_bytes, false) < 0 ? WS_STEP_MOUNT_TMP : WS_STEP_NONE;
+}
+
+static void renew_container(const struct init_inheritance *inheritance, const struct init_order *order, int container) {
+    WS_AUTO_CLOSE int home = ws_pidfd_open(getpid());
+    enum ws_step step = home < 0 || setns(container, CLONE_NEWNS) < 0 ? WS_STEP_JOIN_NAMESPACES : renew_mounts(order);
+    int error = errno;
+    if (home >= 0 && setns(home, CLONE_NEWNS) < 0) _exit(71); /* the next container would be cloned out of this one */
+    answer(inheritance->control, order->token, step, error);
+}
+
 _Noreturn void instance_init(const struct init_inheritance *inherited) {
     struct init_inheritance inheritance = *inherited;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -95,6 +117,10 @@ _Noreturn void instance_init(const struct init_inheritance *inherited) {
         size_t fds_count;
         ssize_t length = ws_socket_receive(CONTROL_FD, &order, sizeof order, fds, &fds_count);
         if (length != sizeof order) _exit(0); /* the worker is gone, and the kernel ends all below us */
-        make_container(&inheritance, &order);
+        if (fds_count == 0)
+            make_container(&inheritance, &order);
+        else
+            renew_container(&inheritance, &order, fds[0]);
+        for (size_t i = 0; i < fds_count; i++) close(fds[i]);
     }
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,11 @@ uint64_t wake_at(struct worker *worker, uint64_t at_ms) {
 int watch(struct worker *worker, int fd, enum event_kind kind, uint64_t token) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)kind << KIND_SHIFT | token};
     return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+int watch_as(struct worker *worker, int fd, enum event_kind kind, uint64_t token) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)kind << KIND_SHIFT | token};
+    return epoll_ctl(worker->epoll, EPOLL_CTL_MOD, fd, &event);
 }
 
 void epoll_forget(struct worker *worker, int fd) { epoll_ctl(worker->epoll, EPOLL_CTL_DEL, fd, NULL); }
@@ -135,8 +141,14 @@ static void shorten_slice(void) {
     (void)syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
+static uint32_t count_processors(void) {
+    cpu_set_t usable;
+    return sched_getaffinity(0, sizeof usable, &usable) < 0 ? 1 : (uint32_t)CPU_COUNT(&usable);
+}
+
 static int set_up(struct worker *worker) {
     shorten_slice();
+    worker->processors = count_processors();
     sigset_t handled;
     sigemptyset(&handled);
     sigaddset(&handled, SIGCHLD);
@@ -145,11 +157,12 @@ static int set_up(struct worker *worker) {
     sigaddset(&handled, SIGUSR1);
     worker->signals = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+    worker->self = ws_pidfd_open(getpid());
     worker->instances = calloc(worker->options->instances_max, sizeof *worker->instances);
     worker->container_slots = worker->options->containers_max + worker->options->instances_max;
     if (worker->container_slots > TOKEN_SLOTS_MAX) worker->container_slots = TOKEN_SLOTS_MAX;
     worker->containers = calloc(worker->container_slots, sizeof *worker->containers);
-    if (worker->signals < 0 || worker->epoll < 0 || worker->instances == NULL || worker->containers == NULL) return -1;
+    if (worker->signals < 0 || worker->epoll < 0 || worker->self < 0 || worker->instances == NULL || worker->containers == NULL) return -1;
     if (index_make(&worker->instances_by_id, worker->options->instances_max) < 0 ||
         index_make(&worker->containers_by_id, worker->container_slots) < 0 ||
         index_make(&worker->containers_by_pid, worker->container_slots) < 0)

@@ -1,7 +1,8 @@
 /* The worker: one thread, one epoll loop, no call that waits for a sandbox.
  *
  * Files: worker.c loop · link.c the daemon's connection · requests.c one function per message · instance.c, container.c
- * state machines · park.c what outlives a connection · start.c the runtime process · learn.c its system calls ·
+ * state machines · shell.c what a container leaves to the next · park.c what outlives a connection · start.c the runtime process ·
+ * learn.c its system calls ·
  * inspect.c a report on it · filters.c · zygote.c ·
  * reaper.c ends of children. */
 #ifndef LAUNCHER_WORKER_H
@@ -29,6 +30,7 @@
 #define SPARE_NETWORKS_MAX 4u /* of one instance */
 #define REFILL_AFTER_MS 10u
 #define REFILL_EVERY_MS 2u
+#define SHELLS_MAX 4u /* blank containers that one instance keeps of ended ones; shell.c */
 #define CPU_WEIGHT_MAX 10000u /* of one container; struct ws_limits */
 
 enum event_kind { EVENT_SIGNAL, EVENT_LISTENER, EVENT_LINK, EVENT_INSTANCE, EVENT_INIT, EVENT_STATUS, EVENT_ZYGOTE, EVENT_LEARN };
@@ -51,6 +53,7 @@ struct instance {
     pid_t pid; /* of its init; 0 once reaped */
     int control;
     uint32_t containers;
+    uint32_t blanks;         /* those of them that are blank */
     struct container *first; /* of its containers */
     bool announced;   /* the daemon heard that it started, so it will hear that it ended */
     bool wants_blank; /* a container was started here, so another may be */
@@ -58,15 +61,26 @@ struct instance {
     int shared_network; /* of its containers without a network of their own; -1 until the first */
     int spare_networks[SPARE_NETWORKS_MAX];
     uint32_t spare_networks_count;
-    struct ws_limits limits; /* cpu_weight: the sum of its containers' */
+    struct ws_limits limits; /* as they are in force */
+    uint64_t weights;        /* the sum of its containers' */
+    uint32_t heaviest;       /* of the containers it has had */
     char cgroup[WS_CGROUP_NAME_MAX];
 };
 
 /* FREE ─PREPARE─► PREPARING ─init ready─► STARTING ─runtime runs─► READY ─death or kill─► ENDING ─all gone─► FREE
  *   └─stock─► BLANK ─PREPARE─► PREPARING, or STARTING when its init is ready
  *                     └──(exec_late, PREPARE alone)────────────────► READY ─ASSIGN─► STARTING
+ *     READY ─kill, and its runtime is alone─► CLEARING ─reaped, nothing left─► BLANK, another container's (shell.c)
  * Any failure leads to ENDING as well. */
-enum container_state { CONTAINER_FREE, CONTAINER_BLANK, CONTAINER_PREPARING, CONTAINER_STARTING, CONTAINER_READY, CONTAINER_ENDING };
+enum container_state {
+    CONTAINER_FREE,
+    CONTAINER_BLANK,
+    CONTAINER_PREPARING,
+    CONTAINER_STARTING,
+    CONTAINER_READY,
+    CONTAINER_CLEARING,
+    CONTAINER_ENDING,
+};
 
 struct container {
     enum container_state state;
@@ -94,8 +108,9 @@ struct container {
     int log;
     int reply_fds[REPLY_SLOTS]; /* ours to hand to the daemon; while it is parked, the daemon's own */
     struct ws_container_park *parked; /* the message with its label; NULL: not parked. Its time is `deadline_ms` */
-    uint32_t cpu_weight;
-    pid_t pid;        /* of the runtime process; 0: none */
+    struct ws_limits limits; /* as its cgroup has them */
+    uint32_t cpu_weight;     /* its part in its instance's weight */
+    pid_t pid;               /* of the runtime process; 0: none */
     int wait_status;
     bool init_expected;   /* the init's answer is outstanding */
     bool zygote_expected; /* the zygote's answer is outstanding */
@@ -131,6 +146,7 @@ struct worker {
     struct ws_entry_host host;
     struct worker_views views;
     int epoll, signals, listener, link;
+    int self; /* pidfd: the way back to our own namespaces */
     struct family_filters filters[WS_FAMILY_COUNT];
     uint32_t link_generation;
     bool greeted, stopping;
@@ -146,6 +162,8 @@ struct worker {
     uint32_t networks_count;
     uint32_t container_slots; /* --containers-max, and a blank one for each instance */
     uint32_t containers_used; /* those that are not blank */
+    uint32_t blanks;
+    uint32_t processors; /* that this process may use */
     struct instance *instances;
     struct container *containers;
     struct container *free_containers;
@@ -167,6 +185,8 @@ uint64_t now_ms(void);
 uint64_t wake_at(struct worker *worker, uint64_t at_ms);
 /* Watches `fd`; events come with the kind and the slot's token, and are dropped when the slot has another one by then. */
 int watch(struct worker *worker, int fd, enum event_kind kind, uint64_t token);
+/* Events of a watched `fd` come with another token from now on. */
+int watch_as(struct worker *worker, int fd, enum event_kind kind, uint64_t token);
 void epoll_forget(struct worker *worker, int fd);
 uint64_t new_token(struct worker *worker, uint32_t slot);
 #define TOKEN_SLOTS_MAX 65536u
@@ -196,7 +216,8 @@ void instance_kill(struct worker *worker, struct instance *instance);
 void instance_reaped(struct worker *worker, struct instance *instance);
 void instance_try_finish(struct worker *worker, struct instance *instance);
 void instance_expired(struct worker *worker, struct instance *instance);
-/* A container's weight changes: an instance weighs as much as its containers together. 0, or -1 with errno. */
+/* A container's weight changes: an instance weighs as much as its containers together, but no more than one of them for each processor,
+ * for that many can run: an account's idle containers are no claim on a neighbour's time. 0, or -1 with errno. */
 int instance_weigh(struct worker *worker, struct container *container, uint32_t weight);
 
 /* container.c */
@@ -213,6 +234,16 @@ void container_try_finish(struct worker *worker, struct container *container);
 void container_expired(struct worker *worker, struct container *container);
 /* The runtime runs, or (exec_late) nothing has to yet: answers the daemon. */
 void container_started(struct worker *worker, struct container *container);
+
+/* What a blank container is but for its shell, and its entry in the counts. */
+void container_be_blank(struct worker *worker, struct container *container);
+void container_send_exit(struct worker *worker, const struct container *container, const struct ws_cgroup_usage *usage);
+
+/* shell.c */
+/* Ends a container's process alone, to keep its shell; false when that would not do. */
+bool shell_clear(struct worker *worker, struct container *container);
+/* The process is gone: makes a blank container of what is left; false when more than the shell is left. */
+bool shell_keep(struct worker *worker, struct container *container);
 
 /* park.c */
 void park_container(struct worker *worker, const struct ws_container_park *message, int *fds, size_t fds_count);

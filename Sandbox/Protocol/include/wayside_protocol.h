@@ -110,7 +110,8 @@ struct ws_header {
     X(EXEC, "exec")                                                                                                    \
     X(ZYGOTE, "zygote")                   /* the zygote is down or did not answer */                                  \
     X(TIMEOUT, "timeout")                 /* a step took longer than the launcher's bound */                          \
-    X(PARK, "park")                       /* the container cannot outlive the connection */
+    X(PARK, "park")                       /* the container cannot outlive the connection */                           \
+    X(RENEW, "renew")                     /* what an earlier container had mounted */
 
 enum ws_step {
 #define WS_STEP_ENUM(name, text) WS_STEP_##name,
