@@ -36,12 +36,21 @@ static struct container *take_slot(struct worker *worker, struct instance *insta
     return container;
 }
 
-static void give_slot_back(struct worker *worker, struct container *container) {
-    struct instance *instance = container->instance;
-    struct container **link = &instance->first;
+static void unlink_from_instance(const struct container *container) {
+    struct container **link = &container->instance->first;
     while (*link != container) link = &(*link)->next;
     *link = container->next;
-    instance->containers--;
+}
+
+void container_to_front(struct container *container) {
+    unlink_from_instance(container);
+    container->next = container->instance->first;
+    container->instance->first = container;
+}
+
+static void give_slot_back(struct worker *worker, struct container *container) {
+    unlink_from_instance(container);
+    container->instance->containers--;
     container->state = CONTAINER_FREE;
     container->next = worker->free_containers;
     worker->free_containers = container;

@@ -76,6 +76,7 @@ bool shell_keep(struct worker *worker, struct container *container) {
     worker->containers_used--;
     const struct container shell = *container;
     container_be_blank(worker, container);
+    container_to_front(container);
     container->init_pidfd = shell.init_pidfd;
     if (worker->host.cgroups.version == 1) container->limits = shell.limits;
     memcpy(container->cgroup, shell.cgroup, sizeof container->cgroup);

@@ -26,7 +26,7 @@ static bool refill_one(struct worker *worker) {
     for (uint32_t i = 0; i < worker->options->instances_max; i++) {
         struct instance *instance = &worker->instances[i];
         struct container *container;
-        if (instance->state == INSTANCE_LIVE && instance->wants_blank &&
+        if (instance->state == INSTANCE_LIVE && instance->wants_blank && instance->blanks == 0 &&
             container_make_blank(worker, instance, &container) == WS_STEP_NONE)
             return true;
     }

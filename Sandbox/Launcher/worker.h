@@ -237,6 +237,8 @@ void container_started(struct worker *worker, struct container *container);
 
 /* What a blank container is but for its shell, and its entry in the counts. */
 void container_be_blank(struct worker *worker, struct container *container);
+/* The first of its instance is the first to be looked at. */
+void container_to_front(struct container *container);
 void container_send_exit(struct worker *worker, const struct container *container, const struct ws_cgroup_usage *usage);
 
 /* shell.c */
