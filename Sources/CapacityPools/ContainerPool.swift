@@ -131,9 +131,14 @@ public final class ContainerPool: Sendable {
     /// Whether the call, or its account, has terms of its own for capacity: it may wait for a price, a period or dedicated containers.
     /// O(1).
     public func hasTerms(for request: InvocationRequest) -> Bool {
-        let key = request.function.key
-        return request.deferral != nil || surroundings.permission(key.account).bid != nil
-            || state.withLock { $0.machine.isDedicated(key, request.function.version) }
+        request.deferral != nil || surroundings.permission(request.function.key.account).bid != nil || keepsToDedicated(request.function)
+    }
+
+    /// Whether calls of the version wait for one of its dedicated containers, or are refused, while all are busy. O(1).
+    public func keepsToDedicated(_ version: PinnedVersion) -> Bool {
+        guard let kind = kind(of: version) else { return false }
+        let shortage = surroundings.permission(kind.account).shortage
+        return shortage != .spill && state.withLock { $0.machine.hasDedicated(kind) }
     }
 
     /// What the calls of a version's function have cost here; `nil`: none has run lately. O(1).

@@ -178,13 +178,18 @@ extension PoolStateMachine {
 
     /// What happens to a call whose function's dedicated containers are all busy (POOL-10); `nil`: it takes other capacity.
     private func dedicatedShortage(_ request: CapacityRequest, _ kind: Int) -> Outcome? {
-        let pool = functions[classes[kind].function].dedicated
-        guard pool >= 0, pools[pool].kind == kind, pools[pool].target > 0, !pools[pool].isDrained else { return nil }
+        guard dedicatedPool(of: kind) != nil else { return nil }
         switch request.permission.shortage {
         case .spill: return nil
         case .wait: return .lacks(.dedicated)
         case .reject: return .refused(.rejectedByPolicy)
         }
+    }
+
+    /// The sub-pool that keeps containers of this class ready for its function alone; `nil`: none does. O(1).
+    func dedicatedPool(of kind: Int) -> Int? {
+        let pool = functions[classes[kind].function].dedicated
+        return pool >= 0 && pools[pool].kind == kind && pools[pool].target > 0 && !pools[pool].isDrained ? pool : nil
     }
 
     // MARK: Refusals

@@ -19,9 +19,9 @@ extension PoolStateMachine {
         return (pools[pool].floor, pools[pool].ceiling)
     }
 
-    /// Whether containers are dedicated to a version. O(1).
-    public func isDedicated(_ key: FunctionKey, _ version: FunctionVersion) -> Bool {
-        functionIndices[AffinityScope(function: key, version: version)].map { functions[$0].dedicated >= 0 } ?? false
+    /// Whether there are containers that are dedicated to this class, or being started for it. O(1).
+    public func hasDedicated(_ kind: ContainerClass) -> Bool {
+        classIndex[kind].flatMap { dedicatedPool(of: $0) }.map { pools[$0].live > 0 } ?? false
     }
 
     /// The containers dedicated to a version.

@@ -97,7 +97,7 @@ extension InvocationRouter {
             hasAffinity: !isFull && isBoundHere(request), worth: weighed.worth, run: weighed.run,
             isCodeHere: weighed.basis?.isCodeHere ?? true, functionMemory: request.function.memory,
             freeMemory: here?.freeMemory ?? .zero, freeSlots: here?.freeSlots ?? 0, isPermitted: here?.isPermitted ?? true,
-            hasTerms: !isFull && pool.hasTerms(for: request), hasRegions: hasRegions, reachableRegions: selection?.reachable ?? [],
-            excludedRegions: selection?.declined ?? [])
+            hasTerms: !isFull && pool.hasTerms(for: request), keepsToDedicated: !isFull && pool.keepsToDedicated(request.function),
+            hasRegions: hasRegions, reachableRegions: selection?.reachable ?? [], excludedRegions: selection?.declined ?? [])
     }
 }

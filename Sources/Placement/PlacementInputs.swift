@@ -31,9 +31,11 @@ public struct PlacementInputs: Hashable, Sendable {
     public var freeSlots: Int
     /// The account may be given one more container here.
     public var isPermitted: Bool
-    /// The call or its account has terms of its own for capacity (a bid, a deferral, dedicated containers), so that the pool alone can say
+    /// The call or its account has terms of its own for capacity (a bid, a deferral, ``keepsToDedicated``), so that the pool alone can say
     /// whether it waits.
     public var hasTerms: Bool
+    /// The version has dedicated containers here, and while all are busy its calls are to wait for one, or to be refused: its owner's word.
+    public var keepsToDedicated: Bool
     /// Any region is configured, reachable or not.
     public var hasRegions: Bool
     /// Node names of the regions that answer and hold the pinned version, best first.
@@ -44,7 +46,8 @@ public struct PlacementInputs: Hashable, Sendable {
     public init(
         role: NodeRole, origin: InvocationRequest.Origin, hasWarmContainer: Bool, hasAffinity: Bool = false, worth: Worth,
         run: Double? = nil, isCodeHere: Bool = true, functionMemory: ByteCount, freeMemory: ByteCount, freeSlots: Int,
-        isPermitted: Bool = true, hasTerms: Bool = false, hasRegions: Bool, reachableRegions: [String], excludedRegions: Set<String> = []
+        isPermitted: Bool = true, hasTerms: Bool = false, keepsToDedicated: Bool = false, hasRegions: Bool, reachableRegions: [String],
+        excludedRegions: Set<String> = []
     ) {
         self.role = role
         self.origin = origin
@@ -58,6 +61,7 @@ public struct PlacementInputs: Hashable, Sendable {
         self.freeSlots = freeSlots
         self.isPermitted = isPermitted
         self.hasTerms = hasTerms
+        self.keepsToDedicated = keepsToDedicated
         self.hasRegions = hasRegions
         self.reachableRegions = reachableRegions
         self.excludedRegions = excludedRegions

@@ -9,8 +9,9 @@
 //     a container is idle here                  run      warm          costs no capacity, no start and no hop; unless runs take too long
 //     region, or forwarded to here: fits        run      region        nothing is ever forwarded twice
 //                                   does not    refuse   overloaded    the sender decides again without this node
-//     larger or longer than it may be here  ┐             profile
-//     no more for this account here         │             no_permission
+//     larger or longer than it may be here      forward  profile
+//     is to wait for its dedicated containers   run      frequent      or to be refused while they are busy: the pool does either
+//     no more for this account here         ┐             no_permission
 //     a run here is dearer than the way     │             profile
 //     not worth a container here            ├ forward     uncommon
 //     its code is not here                  │             code_not_current
@@ -66,6 +67,7 @@ public struct PlacementPolicy: Hashable, Sendable {
     private func reasonToForward(_ inputs: PlacementInputs) -> ForwardPlan.Reason? {
         if inputs.functionMemory > configuration.largestFunctionMemory { return .profile }
         if configuration.isTooLong(inputs.run) { return .profile }
+        if inputs.keepsToDedicated { return nil }
         if !inputs.isPermitted { return .noPermission }
         switch inputs.worth {
         case .tooLong: return .profile

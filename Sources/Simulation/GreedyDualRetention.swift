@@ -58,6 +58,6 @@ struct ForwardAllRetention: RetentionPolicy {
     func keepAlive(_ function: FunctionIndex, wasBusy: Bool, state: Double) -> Double { 0 }
     mutating func victims(memory: Double, slots: Int, gain: Double, now: Double) -> [RetentionVictim]? { nil }
     mutating func decideMiss(
-        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, now: Double
+        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, isSetAside: Bool, now: Double
     ) -> RetentionDecision { RetentionDecision(.forward, worth: .uncommon) }
 }

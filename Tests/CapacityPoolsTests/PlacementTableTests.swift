@@ -202,6 +202,53 @@ struct PlacementTableTests {
         #expect(reasons.dropFirst(4).allSatisfy { $0 == .warm })
     }
 
+    @Test func `PLACE-08 a long run is not too dear where its account has memory of its own`() throws {
+        // Ten minutes of 128 MiB at the price of an empty node are dearer than the way of 30 ms, but not where it is nobody else's.
+        func reason(_ permission: CapacityPermission, isTaken: Bool = false) throws -> DecisionReason {
+            var pop = try Pop(Situation())
+            pop.model.take(
+                try pop.model.pool.configure(.fixed("gold"), SubPoolSettings(memory: .mebibytes(256)), now: pop.model.now))
+            var request = CapacityRequest(
+                try PoolModel.kind(usesSpares: false), permission: permission, coldStart: .milliseconds(5), roundTrip: .milliseconds(30))
+            for _ in 0..<6 {
+                pop.forward(request, run: .seconds(600))
+                pop.model.now = pop.model.now + .seconds(600)
+            }
+            if isTaken {
+                request.permission = Self.gold(.fixed)
+                for _ in 0..<2 { pop.model.lease(request) }
+                request.permission = permission
+            }
+            return pop.decide(request)
+        }
+        #expect(try reason(.standard) == .profile)
+        #expect(try reason(Self.gold(.general, .fixed)) == .frequent)
+        #expect(try reason(Self.gold(.general, .fixed), isTaken: true) == .profile)
+        #expect(try reason(Self.gold(.fixed)) == .frequent)
+        #expect(try reason(Self.gold(.fixed), isTaken: true) == .noCapacity, "it may take nothing that anybody pays for")
+    }
+
+    @Test func `POOL-11 nobody gives way in common memory to a call that may not take it`() throws {
+        var pop = try Pop(Situation())
+        pop.model.take(try pop.model.pool.configure(.fixed("gold"), SubPoolSettings(memory: .mebibytes(256)), now: pop.model.now))
+        let other = CapacityRequest(
+            try PoolModel.kind(1, 0, mebibytes: 744, usesSpares: false), coldStart: .milliseconds(5), roundTrip: .milliseconds(30))
+        pop.run(other, run: .milliseconds(10), keep: true)
+        let own = CapacityRequest(
+            try PoolModel.kind(usesSpares: false), permission: Self.gold(.fixed), coldStart: .milliseconds(5),
+            roundTrip: .milliseconds(30), weight: PlacementRule.Latency.high.weight)
+        for _ in 0..<20 {
+            pop.model.now = pop.model.now + .seconds(1)
+            pop.forward(own, run: .milliseconds(10))
+        }
+        #expect(pop.decide(own) == .frequent)
+        #expect(pop.model.pool.hasWarm(other.kind))
+    }
+
+    private static func gold(_ kinds: SubPoolID.Kind...) -> CapacityPermission {
+        CapacityPermission(kinds: Set(kinds), named: ["gold"])
+    }
+
     @Test func `PLACE-05 a common function is forwarded while all memory is busy and runs here again when it is not`() throws {
         var pop = try Pop(Situation())
         let request = CapacityRequest(

@@ -153,6 +153,13 @@ struct PlacementPolicyTests {
             Flip(input: "affinity", base: rare, before: .uncommon, after: .affinity) { $0.hasAffinity = true },
             Flip(input: "permission", base: frequent, before: .frequent, after: .noPermission) { $0.isPermitted = false },
             Flip(input: "terms", base: frequent.with { $0.freeSlots = 0 }, before: .noCapacity, after: .frequent) { $0.hasTerms = true },
+            Flip(input: "own containers or none", base: rare, before: .uncommon, after: .frequent) { $0.keepsToDedicated = true },
+            Flip(input: "own containers or none, whatever a run is worth", base: frequent.with { $0.worth = .tooLong }, before: .profile,
+                after: .frequent) { $0.keepsToDedicated = true },
+            Flip(input: "own containers or none, whatever may be added", base: frequent.with { $0.isPermitted = false },
+                before: .noPermission, after: .frequent) { $0.keepsToDedicated = true },
+            Flip(input: "own containers or none, under the operator's limit", base: frequent.with { $0.keepsToDedicated = true },
+                before: .frequent, after: .profile) { $0.run = 11 },
             Flip(input: "regions configured", base: outage, before: .regionOutage, after: .noRegionConfigured) {
                 $0.hasRegions = false
             },
@@ -187,6 +194,7 @@ struct PlacementPolicyTests {
                 switch plan.reason {
                 case .warm: #expect(inputs.hasWarmContainer, "seed \(seed): \(inputs)")
                 case .affinity: #expect(inputs.hasAffinity, "seed \(seed): \(inputs)")
+                case .frequent where inputs.keepsToDedicated: break
                 default: #expect(inputs.isCodeHere && (fits || isForThePool), "seed \(seed): \(inputs)")
                 }
             case .forward(let plan):
@@ -218,6 +226,7 @@ struct PlacementPolicyTests {
             functionMemory: memory.randomElement(using: &random) ?? .zero,
             freeMemory: memory.randomElement(using: &random) ?? .zero, freeSlots: .random(in: 0...2, using: &random),
             isPermitted: Int.random(in: 0..<4, using: &random) > 0, hasTerms: Int.random(in: 0..<8, using: &random) == 0,
+            keepsToDedicated: Int.random(in: 0..<8, using: &random) == 0,
             hasRegions: hasRegions,
             reachableRegions: hasRegions ? names.filter { _ in Bool.random(using: &random) } : [],
             excludedRegions: Set(names.filter { _ in Bool.random(using: &random) }))

@@ -146,9 +146,10 @@ public struct MarketRetention: RetentionPolicy {
     public func usesIdle(_ function: FunctionIndex) -> Bool { market.usesIdle(entries[function]) }
 
     public mutating func decideMiss(
-        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, now: Double
+        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, isSetAside: Bool, now: Double
     ) -> RetentionDecision {
-        let decision = market.decideMiss(entries[function], missing: missing, makesRoom: makesRoom, now: now)
+        let decision = market.decideMiss(
+            entries[function], missing: missing, makesRoom: makesRoom, isSetAside: isSetAside, now: now)
         return RetentionDecision(decision.choice, worth: decision.worth, gain: decision.gain, victims: victims(decision.victims))
     }
 

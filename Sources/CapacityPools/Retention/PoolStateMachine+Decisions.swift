@@ -38,14 +38,24 @@ extension PoolStateMachine {
             decision.worth = .tooLong
             return decision
         }
+        // What is set aside has room, or not: nobody gives way there for what a call is worth.
+        let isSetAside = isSetAside(request)
         let missing = CapacityMarket.Missing(
-            memory: Self.mebibytes(request.kind.memory.bytes) - free, slots: missingSlots(hasSpare(kind) ? 0 : 1))
+            memory: isSetAside ? 0 : Self.mebibytes(request.kind.memory.bytes) - free,
+            slots: isSetAside ? 0 : missingSlots(hasSpare(kind) ? 0 : 1))
         // Nobody gives way to a call that will be throttled.
         let makesRoom = makesRoom && !isAtLimit(kind, request.concurrencyMax)
-        let answer = retention.decideMiss(function, missing: missing, makesRoom: makesRoom, now: time)
+        let answer = retention.decideMiss(function, missing: missing, makesRoom: makesRoom, isSetAside: isSetAside, now: time)
         for victim in answer.victims { evict(victim, for: kind, now: now, actions: &decision.actions) }
         (decision.choice, decision.worth, decision.gain) = (answer.choice, answer.worth, answer.gain)
         return decision
+    }
+
+    /// Whether a container for the call would take nothing from anybody else: its account has memory of its own with room for it, or only
+    /// memory of its own. O(fixed and variable sub-pools).
+    private func isSetAside(_ request: CapacityRequest) -> Bool {
+        let reach = reach(of: request.permission)
+        return !reach.sharesCommon || reach.fixed.contains { fits(request.kind.memory.bytes, slots: 1, in: pools[$0].area) }
     }
 
     /// Containers too many if so many more were started; may be negative.

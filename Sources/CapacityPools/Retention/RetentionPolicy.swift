@@ -89,8 +89,9 @@ public protocol RetentionPolicy: Sendable {
     /// - Parameters:
     ///   - missing: what one more container lacks.
     ///   - makesRoom: whether others may have to go for it; otherwise it is only asked what a container would be worth.
+    ///   - isSetAside: the container would lie in memory that is its account's alone.
     mutating func decideMiss(
-        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, now: Double
+        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, isSetAside: Bool, now: Double
     ) -> RetentionDecision
 
     /// Seconds that the function's runs take on average, here and in regions; `nil` where none was seen.
@@ -158,7 +159,7 @@ extension RetentionPolicy {
 
     /// Whatever fits starts here.
     public mutating func decideMiss(
-        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, now: Double
+        _ function: FunctionIndex, missing: CapacityMarket.Missing, makesRoom: Bool, isSetAside: Bool, now: Double
     ) -> RetentionDecision {
         guard makesRoom else { return RetentionDecision(.startHere, worth: .start) }
         guard let victims = victims(memory: missing.memory, slots: missing.slots, gain: .infinity, now: now) else {

@@ -37,9 +37,10 @@ extension CapacityMarket {
     /// - Parameters:
     ///   - missing: what one more container lacks.
     ///   - makesRoom: whether others may have to go; otherwise it is only said what it is worth.
+    ///   - isSetAside: it would lie in memory that is its account's alone, and so costs nobody anything.
     /// - Complexity: O(sample × bins) when somebody has to go; else O(bins).
     public mutating func decideMiss(
-        _ entry: Entry, missing: Missing, makesRoom: Bool = true, now: Double
+        _ entry: Entry, missing: Missing, makesRoom: Bool = true, isSetAside: Bool = false, now: Double
     ) -> Decision {
         let costs = functions[entry].costs
         let missing = makesRoom ? missing : Missing(memory: 0)
@@ -47,28 +48,28 @@ extension CapacityMarket {
             guard let victims = makeRoom(missing, gain: .infinity, now: now) else { return Decision(choice: .refuse, worth: .noRoom) }
             return Decision(choice: .startHere, worth: .start, victims: victims)
         }
-        let rent = rent(entry)
+        let rent = isSetAside ? 0 : rent(entry)
         let startCost = configuration.startPrice * costs.coldStart
-        let later = futureValue(entry, now: now)
+        let later = futureValue(entry, rent: rent, now: now)
         let way = way(entry)
         if costs.weight * costs.coldStart < way {
             let duration = functions[entry].duration.known ?? 1
             let gain = way - costs.weight * costs.coldStart - rent * (costs.coldStart + duration) - startCost
-            guard gain > 0 else { return declined(entry, gain, isFull: !makesRoom || missing.isAny) }
+            guard gain > 0 else { return declined(entry, gain, rent: rent, isFull: !makesRoom || missing.isAny) }
             guard let victims = makeRoom(missing, gain: gain + later, now: now) else {
                 return Decision(choice: .forward, worth: .noRoom, gain: gain)
             }
             return Decision(choice: .startHere, worth: .start, gain: gain, victims: victims)
         }
         let gain = later - startCost - rent * costs.coldStart
-        guard gain > 0 else { return declined(entry, gain, isFull: !makesRoom || missing.isAny) }
+        guard gain > 0 else { return declined(entry, gain, rent: rent, isFull: !makesRoom || missing.isAny) }
         guard let victims = makeRoom(missing, gain: gain, now: now) else { return Decision(choice: .forward, worth: .noRoom, gain: gain) }
         return Decision(choice: .forwardAndStart, worth: .startBehind, gain: gain, victims: victims)
     }
 
     /// Why one more container would be a loss. What has one here is not uncommon: where memory is short, that is what it lacks.
-    private func declined(_ entry: Entry, _ gain: Double, isFull: Bool) -> Decision {
-        let isTooLong = functions[entry].duration.known.map { rent(entry) * $0 >= way(entry) } ?? false
+    private func declined(_ entry: Entry, _ gain: Double, rent: Double, isFull: Bool) -> Decision {
+        let isTooLong = functions[entry].duration.known.map { rent * $0 >= way(entry) } ?? false
         return Decision(
             choice: .forward, worth: isTooLong ? .tooLong : functions[entry].containers > 0 && isFull ? .noRoom : .uncommon, gain: gain)
     }
@@ -77,10 +78,12 @@ extension CapacityMarket {
     func rent(_ entry: Entry) -> Double { price.value * functions[entry].costs.memory }
 
     /// What finding it warm saves once, after the run has paid for the memory it occupies.
-    func value(_ entry: Entry) -> Double {
+    func value(_ entry: Entry) -> Double { value(entry, rent: rent(entry)) }
+
+    private func value(_ entry: Entry, rent: Double) -> Double {
         let costs = functions[entry].costs
         guard configuration.hasRegions else { return costs.weight * costs.coldStart }
-        return max(0, min(costs.weight * costs.coldStart, way(entry) - rent(entry) * functions[entry].duration.mean))
+        return max(0, min(costs.weight * costs.coldStart, way(entry) - rent * functions[entry].duration.mean))
     }
 
     /// What a container in that slot is worth: seconds of latency saved per mebibyte-second.
@@ -106,9 +109,8 @@ extension CapacityMarket {
     }
 
     /// What one more container will be worth once it is idle, in seconds.
-    private mutating func futureValue(_ entry: Entry, now: Double) -> Double {
-        let rent = rent(entry)
-        let worth = value(entry) + configuration.startPrice * functions[entry].costs.coldStart
+    private mutating func futureValue(_ entry: Entry, rent: Double, now: Double) -> Double {
+        let worth = value(entry, rent: rent) + configuration.startPrice * functions[entry].costs.coldStart
         let later = netValue(entry, functions[entry].containers, age: 0, value: worth, rent: rent)
         guard functions[entry].containers == 0, functions[entry].inFlight == 0, let call = expected(entry, now: now),
             let parting = partingCost(entry, call, now: now)
