@@ -171,8 +171,8 @@ let package = Package(
             "FrontendTests",
             [
                 "EngineCore", "ContentDistribution", "Frontend", "FunctionCatalog", "Placement", "RegionForwarding", "Telemetry",
-                .asyncHTTPClient, .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1, .nioHTTP2,
-                .nioPosix, .nioSSL, .serviceLifecycle, .systemPackage,
+                .asyncHTTPClient, .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHPACK, .nioHTTP1,
+                .nioHTTP2, .nioPosix, .nioSSL, .serviceLifecycle, .systemPackage,
             ]),
         tests("EngineTests", ["EngineCore", "Engine", "FunctionCatalog", .configuration, .systemPackage, .yams]),
         tests("TidyTests", []),

@@ -1,23 +1,24 @@
 public import HTTPTypes
 
-/// What one node says to another: version 1 of the protocol between peers.
+/// What one node says to another: version 2 of the protocol between peers.
 ///
 /// HTTP/2 over TLS 1.3, both sides with certificates of the fleet's private authority. The path carries the version, and so
-/// does the field `wayside-protocol` of every request; a node that does not speak it answers 400 `unsupported_protocol`. The field
-/// `wayside-origin` is the sender's node name, which must be the one in its certificate.
+/// does the field `wayside-protocol` of every request; a node that does not speak it answers 400 `unsupported_protocol`, as every
+/// version does, before it looks at anything else, and whoever is answered so takes it for out of reach until it answers its health. The
+/// field `wayside-origin` is the sender's node name, which must be the one in its certificate.
 ///
 /// ```
-/// POST /wayside/v1/invocations          run one invocation; body: a section (below) `call`, then the payload, unchanged, to the end
+/// POST /wayside/v2/invocations          run one invocation; body: a section (below) `call`, then the payload, unchanged, to the end
 ///
-/// HEAD /wayside/v1/bundles/<digest>     200 when the package is held, 404 when not
-/// GET  /wayside/v1/bundles/<digest>     the package, to a node that names a version held here that has it by the fields
+/// HEAD /wayside/v2/bundles/<digest>     200 when the package is held, 404 when not
+/// GET  /wayside/v2/bundles/<digest>     the package, to a node that names a version held here that has it by the fields
 ///                                       wayside-account, -function-region, -function-name, -version and -revision; 404 else
-/// PUT  /wayside/v1/bundles/<digest>     body: the package (zip); taken only if that is its SHA-256; 204
-/// PUT  /wayside/v1/versions             body: JSON of a PinnedVersion whose package is held; 204
-/// DELETE /wayside/v1/versions           the version named by those fields need not be held any longer: 204, and 200 when it is kept,
+/// PUT  /wayside/v2/bundles/<digest>     body: the package (zip); taken only if that is its SHA-256; 204
+/// PUT  /wayside/v2/versions             body: JSON of a PinnedVersion whose package is held; 204
+/// DELETE /wayside/v2/versions           the version named by those fields need not be held any longer: 204, and 200 when it is kept,
 ///                                       for a call of it came within the last wayside-quiet-ms
-/// GET  /wayside/v1/health               JSON of a NodeHealth
-/// GET  /wayside/v1/reports?since=N&epoch=E
+/// GET  /wayside/v2/health               JSON of a NodeHealth
+/// GET  /wayside/v2/reports?since=N&epoch=E
 ///                                       lines of JSON, each a RegionReport and ended by \n, for as long as the reader stays
 /// ```
 ///
@@ -76,12 +77,13 @@ public import HTTPTypes
 /// or a ``ForwardingError``. The code decides. A peer that answers `version_not_held` is sent the package, unless it has it,
 /// and the version, and then the invocation again.
 public enum ForwardWire {
-    public static let protocolVersion = "1"
-    public static let invocationsPath = "/wayside/v1/invocations"
-    public static let bundlesPath = "/wayside/v1/bundles"
-    public static let versionsPath = "/wayside/v1/versions"
-    public static let healthPath = "/wayside/v1/health"
-    public static let reportsPath = "/wayside/v1/reports"
+    public static let protocolVersion = "2"
+    private static let root = "/wayside/v\(protocolVersion)"
+    public static let invocationsPath = root + "/invocations"
+    public static let bundlesPath = root + "/bundles"
+    public static let versionsPath = root + "/versions"
+    public static let healthPath = root + "/health"
+    public static let reportsPath = root + "/reports"
 
     /// The largest payload, of a request or an answer.
     public static let payloadBytesMax = 6_291_556

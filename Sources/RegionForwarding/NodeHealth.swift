@@ -1,4 +1,4 @@
-/// What a node says of itself to its peers (`GET /wayside/v1/health`).
+/// What a node says of itself to its peers (`GET /wayside/v2/health`).
 public struct NodeHealth: Hashable, Sendable, Codable {
     public enum Role: String, Sendable, Codable {
         case pop, region

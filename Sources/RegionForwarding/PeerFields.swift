@@ -8,8 +8,8 @@ public enum PeerFields {
         guard version == ForwardWire.protocolVersion else {
             throw ForwardingError(
                 .unsupportedProtocol,
-                "This node speaks version \(ForwardWire.protocolVersion) of the protocol, not \(version ?? "none"). Update the older node."
-            )
+                "The node that is asked speaks version \(ForwardWire.protocolVersion) of the peers' protocol, and not "
+                    + "\(version ?? "an unnamed one"), as the one that asks. Update the older of the two.")
         }
     }
 

@@ -218,6 +218,7 @@ extension RegionClient {
         case .versionNotHeld:
             noteSuccess()
             reports.withLock { $0.showMissing(revision) }
+        case nil where failure.code == ForwardingError.Code.unsupportedProtocol.rawValue: noteFailure(failure.message)
         default: noteSuccess()
         }
         if error.code.rawValue != failure.code {
@@ -291,7 +292,10 @@ extension RegionClient {
             let answer = try await exchange(
                 .get, ForwardWire.healthPath, fields: peerFields, body: nil, answerBytesMax: ForwardWire.documentBytesMax,
                 deadline: begin + configuration.probeTimeout)
-            guard answer.status == 200 else { return noteFailure("its health is answered with \(answer.status)") }
+            guard answer.status == 200 else {
+                let said = ForwardedFailure(status: answer.status, body: answer.body).map { ", \($0.code): \($0.message)" } ?? ""
+                return noteFailure("its health is answered with \(answer.status)\(said)")
+            }
             let said = try JSONDecoder().decode(NodeHealth.self, from: Data(answer.body.readableBytesView))
             noteRoundTrip(.now() - begin, connections: connections)
             status.withLock { status in

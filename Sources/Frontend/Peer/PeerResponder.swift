@@ -109,7 +109,10 @@ struct PeerResponder: HTTPResponder {
                 return try reports(from: place, to: peer, on: context.channel)
             }
         } catch let error as ForwardingError {
-            context.logger.warning("A peer's request was refused.", metadata: ["error": "\(error)", "path": "\(request.uri.path)"])
+            let sender = request.headers[.waysideOrigin] ?? "nobody"
+            context.logger.warning(
+                "A peer's request was refused.",
+                metadata: ["error": "\(error)", "path": "\(request.uri.path)", "sender": "\(sender.prefix(100))"])
             return Self.response(ForwardedFailure(error), to: request)
         } catch let error as InvocationError {
             return Self.response(ForwardedFailure(error), to: request)

@@ -102,6 +102,13 @@ extension Fleet {
     func withServer(
         _ configure: @escaping @Sendable (any Channel) throws -> Void, _ body: (RegionClient) async throws -> Void
     ) async throws {
+        try await withPort(of: configure) { port in try await withClient(port: port) { try await body($0) } }
+    }
+
+    /// Serves as `region-1` with a pipeline of the test's own above TLS.
+    func withPort(
+        of configure: @escaping @Sendable (any Channel) throws -> Void, _ body: (_ port: Int) async throws -> Void
+    ) async throws {
         var configuration = try identity("region-1").serverConfiguration
         configuration.applicationProtocols = ["h2"]
         let tls = try NIOSSLContext(configuration: configuration)
@@ -113,7 +120,7 @@ extension Fleet {
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        try await withClient(port: server.localAddress?.port ?? 0) { try await body($0) }
+        try await body(server.localAddress?.port ?? 0)
         try await server.close()
     }
 

@@ -15,7 +15,7 @@ import Testing
     struct Probe: Sendable {
         var method = "GET"
         var path = ForwardWire.healthPath
-        var fields: [(String, String)] = [("wayside-protocol", "1"), ("wayside-origin", "pop-1")]
+        var fields: [(String, String)] = [("wayside-protocol", ForwardWire.protocolVersion), ("wayside-origin", "pop-1")]
         var body: ByteBuffer?
         var http1 = false
     }
@@ -95,10 +95,17 @@ import Testing
     static let zip = ForwardWire.bundlesPath + "/" + String(repeating: "cd", count: 32)
 
     @Test(arguments: [
-        (Probe(fields: [("wayside-protocol", "1"), ("wayside-origin", "pop-2")]), 403, "forbidden"),
-        (Probe(fields: [("wayside-protocol", "1")]), 403, "forbidden"),
-        (Probe(fields: [("wayside-protocol", "2"), ("wayside-origin", "pop-1")]), 400, "unsupported_protocol"),
-        (Probe(path: "/wayside/v1/secrets"), 404, "not_found"),
+        (Probe(fields: [("wayside-protocol", ForwardWire.protocolVersion), ("wayside-origin", "pop-2")]), 403, "forbidden"),
+        (Probe(fields: [("wayside-protocol", ForwardWire.protocolVersion)]), 403, "forbidden"),
+        (Probe(fields: [("wayside-protocol", "1"), ("wayside-origin", "pop-1")]), 400, "unsupported_protocol"),
+        // As a node of version 1 asks.
+        (
+            Probe(method: "POST", path: "/wayside/v1/invocations", fields: [("wayside-protocol", "1"), ("wayside-origin", "pop-1")],
+                body: ByteBuffer(string: "{}")),
+            400, "unsupported_protocol"
+        ),
+        (Probe(fields: [("wayside-origin", "pop-1")]), 400, "unsupported_protocol"),
+        (Probe(path: "/wayside/v2/secrets"), 404, "not_found"),
         (Probe(method: "DELETE", path: zip), 404, "not_found"),
         (Probe(method: "PUT", path: ForwardWire.bundlesPath + "/../x"), 404, "not_found"),
         (Probe(method: "PUT", path: zip, body: ByteBuffer(repeating: 0, count: 1001)), 413, "body_too_large"),

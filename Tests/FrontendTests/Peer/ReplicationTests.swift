@@ -179,9 +179,10 @@ import Testing
 
     private func fields(_ version: PinnedVersion, _ more: [(String, String)] = []) -> [(String, String)] {
         [
-            ("wayside-protocol", "1"), ("wayside-origin", "pop-1"), ("wayside-account", version.key.account.description),
-            ("wayside-function-region", version.key.region), ("wayside-function-name", version.key.name),
-            ("wayside-version", version.version.description), ("wayside-revision", version.revision),
+            ("wayside-protocol", ForwardWire.protocolVersion), ("wayside-origin", "pop-1"),
+            ("wayside-account", version.key.account.description), ("wayside-function-region", version.key.region),
+            ("wayside-function-name", version.key.name), ("wayside-version", version.version.description),
+            ("wayside-revision", version.revision),
         ] + more
     }
 
