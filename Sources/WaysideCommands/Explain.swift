@@ -16,10 +16,16 @@ struct Explain: AsyncParsableCommand {
     @Option(help: "Only this account.")
     var account: String?
 
-    @Option(help: "How many of the newest.")
-    var limit = 20
+    @Option(help: "How many of the newest. Default: 20.")
+    var limit: Int?
 
     @OptionGroup var node: OperatorOptions
+
+    func validate() throws {
+        guard requestID == nil || function == nil && account == nil && limit == nil else {
+            throw ValidationError("A request id names one invocation. Leave out --function, --account and --limit.")
+        }
+    }
 
     func run() async throws {
         let client = node.client()
@@ -28,7 +34,7 @@ struct Explain: AsyncParsableCommand {
             print(node.output == .json ? try JSONText.of(record) : InvocationTimeline(record: record).render())
             return
         }
-        let records = try await client.records(limit: limit, function: function, account: account)
+        let records = try await client.records(limit: limit ?? 20, function: function, account: account)
         if node.output == .json {
             print(try JSONText.of(records))
         } else {

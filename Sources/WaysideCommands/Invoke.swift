@@ -29,7 +29,7 @@ struct Invoke: AsyncParsableCommand {
 
     @OptionGroup var container: ContainerChoiceOptions
     @OptionGroup var owner: OwnerOptions
-    @OptionGroup var node: OperatorOptions
+    @OptionGroup(title: "With --explain") var node: NodeOptions
 
     func run() async throws {
         do {

@@ -47,7 +47,11 @@ struct AccountCreate: AsyncParsableCommand {
         let isNew = !AccountCommand.hasCatalog(node.dataFolder)
         let catalog = try Catalog(directory: node.dataFolder.string)
         if isNew { Terminal.note("there was no catalog in \(node.dataFolder); made a new one") }
-        if !(try catalog.accounts().contains { $0.id == account }) { try catalog.createAccount(account, name: name) }
+        if !(try catalog.accounts().contains { $0.id == account }) {
+            try catalog.createAccount(account, name: name)
+        } else if !name.isEmpty {
+            throw CommandFailure("Account \(id) is there already and keeps its name. Leave out --name to make one more access key of it.")
+        }
         let key = try catalog.createAccessKey(account: account)
         if node.output == .json {
             let made = Made(account: id, accessKeyID: key.id, secretAccessKey: key.secret)

@@ -4,16 +4,25 @@ internal import Foundation
 internal import SystemPackage
 
 /// Which node a command asks: through the socket in the node's data folder, whose permissions are the access control.
-struct OperatorOptions: ParsableArguments {
+struct NodeOptions: ParsableArguments {
     @Option(help: "The node's data folder. Default: $WAYSIDE_DATA, else /var/lib/wayside.")
     var data: String?
-
-    @Option(help: "table for people, json for programs.")
-    var output: OutputFormat = .table
 
     var dataFolder: FilePath {
         FilePath(data ?? ProcessInfo.processInfo.environment["WAYSIDE_DATA"] ?? "/var/lib/wayside")
     }
+
+    func client() -> OperatorClient { OperatorClient(socket: EngineConfiguration.operatorSocket(data: dataFolder)) }
+}
+
+/// Which node a command asks, and for whom the answer is printed.
+struct OperatorOptions: ParsableArguments {
+    @OptionGroup var place: NodeOptions
+
+    @Option(help: "table for people, json for programs.")
+    var output: OutputFormat = .table
+
+    var dataFolder: FilePath { place.dataFolder }
 
     /// An answer to be written for people; `nil` when it is for programs, which it is printed for as it came.
     func readable<Answer: Decodable>(_ data: Data, as type: Answer.Type) throws -> Answer? {
@@ -24,7 +33,7 @@ struct OperatorOptions: ParsableArguments {
         return try OperatorClient.decode(data, as: type)
     }
 
-    func client() -> OperatorClient { OperatorClient(socket: EngineConfiguration.operatorSocket(data: dataFolder)) }
+    func client() -> OperatorClient { place.client() }
 }
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {

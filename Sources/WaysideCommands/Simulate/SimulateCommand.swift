@@ -70,6 +70,7 @@ struct SimulateCommand: AsyncParsableCommand {
         guard [coldStart, roundTrip, keepAlive ?? 0, wait].allSatisfy(day.contains), warmUp >= 0 else {
             throw ValidationError("times are seconds, from 0 to a day")
         }
+        guard wait == 0 || noRegions else { throw ValidationError("--wait is for nodes without regions: give --no-regions as well") }
         let pool = try warming.pool()
         let calls: Trace
         do { calls = try Trace(path: Self.stem(trace), coldStart: coldStart, roundTrip: roundTrip) } catch {

@@ -7,13 +7,17 @@ struct Top: AsyncParsableCommand {
         commandName: "top", abstract: "Shows the node's capacity and its busiest functions, live.",
         discussion: "q or Ctrl-C ends it. Where standard output is no terminal, everything is printed once.")
 
-    @Option(help: "How often it is drawn anew: 1s, 10s.")
-    var every = TimeArgument(seconds: 1)
+    @Option(help: "How often it is drawn anew: 1s, 10s. Default: 1s.")
+    var every: TimeArgument?
 
     @OptionGroup var node: OperatorOptions
 
     /// The newest invocations that the functions' figures are made of.
     private static let recordsMax = 500
+
+    func validate() throws {
+        guard node.output == .table || every == nil else { throw ValidationError("--output json is printed once. Leave out --every.") }
+    }
 
     func run() async throws {
         let client = node.client()
@@ -37,7 +41,7 @@ struct Top: AsyncParsableCommand {
                 guard let last else { throw failure }
                 screen.draw(last.render(width: size.columns, height: size.lines, trouble: failure.description))
             }
-        } while try await !screen.isEnded(within: .seconds(every.seconds))
+        } while try await !screen.isEnded(within: .seconds(every?.seconds ?? 1))
     }
 
     private static func moment(_ client: OperatorClient) async throws -> TopMoment {
