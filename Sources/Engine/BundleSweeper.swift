@@ -27,6 +27,7 @@ final class BundleSweeper: Sendable {
     /// - Parameter removeUnreferenced: removes those that the catalog still does not refer to. Blocks.
     func run(_ removeUnreferenced: @escaping @Sendable (Set<ContentDigest>) -> Void) async {
         while (try? await Task.sleep(for: interval)) != nil {
+            if doomed.withLock({ $0.isEmpty }) { continue }
             let inUse = pool.digestsInUse.union(kept())
             let free = doomed.withLock { digests in
                 let free = digests.subtracting(inUse)

@@ -17,6 +17,7 @@ enum ConfigurationKeys {
         "api.startAllowanceSeconds": 15,
         "api.streamedMebibytesMax": 200,
         "api.connectionsMax": 16384,
+        "api.bodyMebibytesMax": 0,
         "peers.listen": "",
         "peers.certificate": "",
         "peers.key": "",

@@ -216,6 +216,13 @@ struct ConfigurationValues {
         return limits
     }
 
+    /// By default an eighth of the machine's memory, and never too little for the half of it to take the largest package there may be.
+    func bodiesMax() throws(ConfigurationError) -> ByteCount {
+        let bodies = try integer("api.bodyMebibytesMax", in: 0...16_777_216)
+        guard bodies == 0 else { return .mebibytes(bodies) }
+        return max(.mebibytes(256), ByteCount(Int(clamping: ProcessInfo.processInfo.physicalMemory / 8)))
+    }
+
     func capacity() throws(ConfigurationError) -> PoolConfiguration {
         let memory = try integer("capacity.memoryMebibytes", in: 0...16_777_216)
         let starts = try integer("capacity.startsMax", in: 0...1_024)

@@ -108,7 +108,8 @@ public struct Engine: Sendable {
         let sweeper = BundleSweeper(pool: pool, interval: configuration.sweepInterval) { stale.digests }
         let parts = Parts(
             catalog: catalog, bundles: bundles, seen: seen, host: host, pool: pool, router: router, records: records, sweeper: sweeper,
-            packageThreads: packageThreads, regions: regions, reports: reports(pool, router), replicator: replicator, stale: stale)
+            packageThreads: packageThreads, regions: regions, reports: reports(pool, router), replicator: replicator, stale: stale,
+            bodies: BodyMemory(bytesMax: configuration.bodiesMax))
         if let feed = parts.reports { try Self.tellHeld(catalog, bundles, feed) }
         let lambda = try lambdaServer(parts)
 
@@ -169,6 +170,7 @@ extension Engine {
         let reports: ReportFeed?
         let replicator: Replicator?
         let stale: StaleVersions
+        let bodies: BodyMemory
     }
 
     /// What this node tells the peers that forward to it; `nil` when none can.
@@ -286,7 +288,7 @@ extension Engine {
                 },
                 begin: { request, completion in router.begin(request, completion: completion) },
                 isDraining: { router.isDraining }, load: { Self.load(pool.counts, memory) },
-                reports: parts.reports),
+                reports: parts.reports, bodies: parts.bodies),
             limits: limits, logger: logger)
     }
 
@@ -328,12 +330,13 @@ extension Engine {
                     sweeper.remove(change.unreferenced)
                 }, replicate: replicate, abandoned: { replicator?.abandoned($0) },
                 holders: { version in regions?.holders(revision: version.revision) ?? [] },
-                provisionedStatus: { ProvisionedStatus($0, $1, pool) }, threadPool: parts.packageThreads, affinityTokens: tokens),
+                provisionedStatus: { ProvisionedStatus($0, $1, pool) }, threadPool: parts.packageThreads, affinityTokens: tokens,
+                bodies: parts.bodies),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 
     private func operatorServer(_ parts: Parts) -> any Service {
-        let (configuration, pool, router, records) = (configuration, parts.pool, parts.router, parts.records)
+        let (configuration, pool, router, records, bodies) = (configuration, parts.pool, parts.router, parts.records, parts.bodies)
         return OperatorServer(
             socketPath: configuration.operatorSocket.string,
             services: OperatorServices(
@@ -343,7 +346,7 @@ extension Engine {
                 status: {
                     NodeStatus(
                         node: configuration.nodeName, role: configuration.role.rawValue, draining: router.isDraining,
-                        underWay: router.underWayCount, brokenInvariant: pool.brokenInvariant(),
+                        underWay: router.underWayCount, bodyBytesHeld: bodies.bytesHeld.bytes, brokenInvariant: pool.brokenInvariant(),
                         brokenInvariants: pool.brokenInvariants.count)
                 }, sandbox: SandboxServices(parts.catalog, parts.host, bundle: Self.bundlePath(parts.bundles, parts.seen)),
                 capacity: CapacityServices(parts.catalog, pool),

@@ -64,6 +64,8 @@ public struct EngineConfiguration: Sendable {
     /// What one streamed result may have; `nil`: any number of bytes.
     let streamedMax: ByteCount?
     public let apiConnectionsMax: Int
+    /// What the bodies of requests may hold together, clients' and other nodes'.
+    let bodiesMax: ByteCount
     /// `nil`: the node stands alone.
     public let peers: Peers?
     /// How often the files that may change are looked at; `nil`: only at SIGHUP.
@@ -132,6 +134,7 @@ public struct EngineConfiguration: Sendable {
         let streamed = try values.integer("api.streamedMebibytesMax", in: 0...1_048_576)
         streamedMax = streamed == 0 ? nil : ByteCount(streamed << 20)
         apiConnectionsMax = try values.integer("api.connectionsMax", in: 1...1_000_000)
+        bodiesMax = try values.bodiesMax()
         peers = try values.peers()
         let reload = try values.integer("peers.reloadMilliseconds", in: 0...3_600_000)
         reloadInterval = reload == 0 ? nil : .milliseconds(reload)

@@ -5,6 +5,8 @@ struct NodeStatus: Encodable, Sendable {
     let draining: Bool
     /// Invocations that are not answered yet.
     let underWay: Int
+    /// What the bodies of their requests hold.
+    let bodyBytesHeld: Int
     /// What is wrong with the pool's books; absent when nothing is.
     let brokenInvariant: String?
     /// How often the sampled checks of the books have found something since the node began.

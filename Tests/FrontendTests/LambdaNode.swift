@@ -50,7 +50,7 @@ struct LambdaNode: Sendable {
         provisionedStatus: @escaping @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus = { _, _ in .inProgress },
         replicate: (@Sendable ([PinnedVersion]) async throws(InvocationError) -> Void)? = nil,
         abandoned: @escaping @Sendable ([PinnedVersion]) -> Void = { _ in },
-        clock: LambdaClock = .system, identity: NodeIdentity? = nil, tokens: AffinityTokens? = nil,
+        clock: LambdaClock = .system, identity: NodeIdentity? = nil, tokens: AffinityTokens? = nil, bodies: BodyMemory = BodyMemory(),
         configure: (inout LambdaServerConfiguration) -> Void = { _ in },
         _ body: (LambdaNode) async throws -> Void
     ) async throws {
@@ -81,7 +81,8 @@ struct LambdaNode: Sendable {
                 KnownRuntime(identifier: "provided.al2023", needsHandler: false),
             ],
             invoke: invoke, begin: begin, functionChanged: { changes.add($0) },
-            replicate: replicate, abandoned: abandoned, provisionedStatus: provisionedStatus, clock: clock, affinityTokens: tokens)
+            replicate: replicate, abandoned: abandoned, provisionedStatus: provisionedStatus, clock: clock, affinityTokens: tokens,
+            bodies: bodies)
         let (ports, bound) = AsyncStream<Int>.makeStream()
         let server = LambdaServer(
             configuration: configuration, services: services, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,

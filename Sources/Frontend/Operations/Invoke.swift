@@ -55,10 +55,7 @@ extension LambdaResponder {
             var answer = answer(result, traceID: prepared.request.traceID, wantsLog: prepared.wantsLog)
             if prepared.request.affinity != nil { addAffinity(result.record, to: &answer, function: prepared.request.function) }
             return answer
-        case .failure(let error):
-            var answer = LambdaAnswer(LambdaError(error))
-            answer.add(.waysideError, error.code.rawValue)
-            return answer
+        case .failure(let error): return LambdaAnswer(error)
         }
     }
 

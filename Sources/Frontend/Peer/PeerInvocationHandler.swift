@@ -23,6 +23,7 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         let head: HTTP2Frame
         var created: NIOHTTP2StreamCreatedEvent?
         var body = ByteBuffer()
+        var held: HeldBody
         var isRunning = false
         /// Ends the call that runs.
         var cancel: (@Sendable () -> Void)?
@@ -50,7 +51,7 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         if case .headers(let content) = frame.payload, !content.endStream, let sender = shown(context).flatMap(path.sender),
             path.isCandidate(content.headers, from: sender)
         {
-            streams[frame.streamID] = Stream(arrival: .now(), sender: sender, head: frame)
+            streams[frame.streamID] = Stream(arrival: .now(), sender: sender, head: frame, held: HeldBody(path.services.bodies))
         } else {
             context.fireChannelRead(data)
         }
@@ -68,10 +69,10 @@ final class PeerInvocationHandler: ChannelInboundHandler {
             } else {
                 streams[frame.streamID]?.body.writeImmutableBuffer(part)
             }
-            if content.endStream {
+            if collectedBytes > Self.collectedBytesMax && !content.endStream || !hasRoom(frame.streamID) {
+                handOn(frame.streamID, isWhole: content.endStream, context)
+            } else if content.endStream {
                 begin(frame.streamID, context)
-            } else if collectedBytes > Self.collectedBytesMax {
-                handOn(frame.streamID, isWhole: false, context)
             }
         case .headers(let trailers) where trailers.endStream:
             handOn(frame.streamID, isWhole: false, context)
@@ -80,8 +81,15 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         }
     }
 
-    /// The stream's body is here no longer.
-    private func release(_ stream: Stream) { collectedBytes -= stream.body.readableBytes }
+    /// Where there is none, whoever the stream is handed to says so.
+    private func hasRoom(_ number: HTTP2StreamID) -> Bool {
+        guard let byteCount = streams[number]?.body.readableBytes else { return false }
+        do throws(InvocationError) { try streams[number]?.held.grow(to: byteCount) } catch { return false }
+        return true
+    }
+
+    /// The stream's body is collected here no longer.
+    private func uncollect(_ stream: Stream) { collectedBytes -= stream.body.readableBytes }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         let number: HTTP2StreamID? =
@@ -94,8 +102,9 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         guard let number, streams[number] != nil else { return context.fireUserInboundEventTriggered(event) }
         if event is StreamClosedEvent {
             // The answer has been written, or the sender has gone.
-            guard let stream = streams.removeValue(forKey: number) else { return }
-            release(stream)
+            guard var stream = streams.removeValue(forKey: number) else { return }
+            uncollect(stream)
+            stream.held.release()
             stream.cancel?()
         } else if let event = event as? NIOHTTP2StreamCreatedEvent {
             streams[number]?.created = event
@@ -112,7 +121,10 @@ final class PeerInvocationHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         let all = streams.values
         streams = [:]
-        for stream in all { stream.cancel?() }
+        for var stream in all {
+            stream.held.release()
+            stream.cancel?()
+        }
         context.fireChannelInactive()
     }
 
@@ -132,7 +144,7 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         else { return handOn(number, isWhole: true, context) }
         // Before it begins: it may be over before `begin` returns.
         streams[number]?.isRunning = true
-        release(stream)
+        uncollect(stream)
         streams[number]?.body = ByteBuffer()
         let eventLoop = context.eventLoop
         let me = NIOLoopBound((self, context, prepared), eventLoop: eventLoop)
@@ -155,6 +167,7 @@ final class PeerInvocationHandler: ChannelInboundHandler {
         guard streams[number]?.isRunning == true else { return }
         if case .success(let result) = result { path.services.reports?.answered(prepared.identity, result.record) }
         streams[number]?.cancel = nil
+        streams[number]?.held.release()
         let (head, body) = path.answer(result)
         let frames: [HTTP2Frame.FramePayload] = [
             .headers(.init(headers: head)), .data(.init(data: .byteBuffer(body), endStream: true)),
@@ -175,8 +188,10 @@ final class PeerInvocationHandler: ChannelInboundHandler {
 
     /// Gives a stream to the multiplexer, with all that came of it.
     private func handOn(_ number: HTTP2StreamID, isWhole: Bool, _ context: ChannelHandlerContext) {
-        guard let stream = streams.removeValue(forKey: number) else { return }
-        release(stream)
+        guard var stream = streams.removeValue(forKey: number) else { return }
+        uncollect(stream)
+        // Whoever takes it counts it anew.
+        stream.held.release()
         context.fireChannelRead(wrapInboundOut(stream.head))
         if let created = stream.created { context.fireUserInboundEventTriggered(created) }
         let body = HTTP2Frame.FramePayload.Data(data: .byteBuffer(stream.body), endStream: isWhole)

@@ -16,7 +16,9 @@ extension PeerResponder {
             throw error
         }
         defer { transfers.count.withLock { $0 -= 1 } }
-        let zip = try await collect(request.body, bytesMax: limits.bundleBytesMax)
+        var held = HeldBody(services.bodies)
+        defer { held.release() }
+        let zip = try await collect(request.body, bytesMax: limits.bundleBytesMax, &held)
         try await services.addBundle(Array(zip.readableBytesView), digest)
         return Response(status: .noContent)
     }
@@ -39,7 +41,9 @@ extension PeerResponder {
     }
 
     func hold(_ request: Request, of peer: NodeCertificate) async throws -> Response {
-        let document = try await collect(request.body, bytesMax: ForwardWire.documentBytesMax)
+        var held = HeldBody(services.bodies)
+        defer { held.release() }
+        let document = try await collect(request.body, bytesMax: ForwardWire.documentBytesMax, &held)
         let version: PinnedVersion
         do {
             version = try JSONDecoder().decode(PinnedVersion.self, from: Data(document.readableBytesView))

@@ -144,8 +144,10 @@ struct PeerResponder: HTTPResponder {
     private func invoke(
         _ request: Request, of peer: NodeCertificate, arrival: EngineInstant, on stream: any Channel
     ) async -> Response {
+        var held = HeldBody(services.bodies)
+        defer { held.release() }
         do {
-            var payload = try await collect(request.body, bytesMax: limits.payloadBytesMax + ForwardWire.callBytesMax)
+            var payload = try await collect(request.body, bytesMax: limits.payloadBytesMax + ForwardWire.callBytesMax, &held)
             let invocation = try ForwardedInvocation(opening: &payload, from: peer.node)
             try peer.admit(invocation.function.account)
             guard payload.readableBytes <= limits.payloadBytesMax else {
@@ -169,6 +171,12 @@ struct PeerResponder: HTTPResponder {
             let call = invocation.request(of: version, payload: payload, arrival: arrival)
             let body: ResponseBody
             if let results = call.results {
+                // It runs while the answer is sent, which ends with the stream.
+                stream.closeFuture.whenComplete { [held] _ in
+                    var held = held
+                    held.release()
+                }
+                held = HeldBody(services.bodies)
                 body = streamedBody(of: call, results, identity, on: stream)
             } else {
                 let result = try await services.invoke(call)
@@ -199,21 +207,28 @@ struct PeerResponder: HTTPResponder {
 
     // MARK: - Bodies
 
-    /// - Throws: `bodyTooLarge`, when the rest has been read and dropped.
-    func collect(_ body: RequestBody, bytesMax: Int) async throws -> ByteBuffer {
+    /// - Parameter held: released when the request has been answered.
+    /// - Throws: `bodyTooLarge`; `overloaded` when there is no room for it. The rest has been read and dropped then.
+    func collect(_ body: RequestBody, bytesMax: Int, _ held: inout HeldBody) async throws -> ByteBuffer {
         var whole = ByteBuffer()
         var byteCount = 0
+        var refusal: InvocationError?
         for try await part in body {
             byteCount += part.readableBytes
-            if byteCount <= bytesMax {
-                whole.writeImmutableBuffer(part)
-            } else {
-                whole = ByteBuffer()
+            if byteCount <= bytesMax, refusal == nil {
+                do throws(InvocationError) {
+                    try held.grow(to: byteCount)
+                    whole.writeImmutableBuffer(part)
+                    continue
+                } catch {
+                    refusal = error
+                }
             }
+            whole = ByteBuffer()
+            held.release()
         }
-        guard byteCount <= bytesMax else {
-            throw ForwardingError.tooLarge(byteCount, bytesMax)
-        }
+        guard byteCount <= bytesMax else { throw ForwardingError.tooLarge(byteCount, bytesMax) }
+        if let refusal { throw refusal }
         return whole
     }
 

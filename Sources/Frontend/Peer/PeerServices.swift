@@ -32,6 +32,8 @@ public struct PeerServices: Sendable {
     public var load: @Sendable () -> Double
     /// Told of every call and version that comes, and sent to the peers that ask for it; `nil`: this node has no reports.
     public var reports: ReportFeed?
+    /// Shared with the clients' server.
+    public var bodies: BodyMemory
 
     public init(
         node: String, role: NodeHealth.Role,
@@ -45,7 +47,8 @@ public struct PeerServices: Sendable {
         invoke: @escaping @Sendable (InvocationRequest) async throws(InvocationError) -> InvocationResult,
         versionAtHand: @escaping @Sendable (FunctionKey, FunctionVersion, _ revision: String) -> PinnedVersion? = { _, _, _ in nil },
         begin: InvocationStart? = nil,
-        isDraining: @escaping @Sendable () -> Bool, load: @escaping @Sendable () -> Double, reports: ReportFeed? = nil
+        isDraining: @escaping @Sendable () -> Bool, load: @escaping @Sendable () -> Double, reports: ReportFeed? = nil,
+        bodies: BodyMemory = BodyMemory()
     ) {
         self.node = node
         self.role = role
@@ -61,6 +64,7 @@ public struct PeerServices: Sendable {
         self.isDraining = isDraining
         self.load = load
         self.reports = reports
+        self.bodies = bodies
     }
 }
 

@@ -44,8 +44,13 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var waiting: [HTTPRequestPart] = []
     private var isReadWanted = false
     private var isGone = false
+    /// The body that is collected, or that of the call that runs.
+    private var held: HeldBody
 
-    init(_ responder: LambdaResponder) { self.responder = responder }
+    init(_ responder: LambdaResponder) {
+        self.responder = responder
+        held = HeldBody(responder.services.bodies)
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isGone else { return }
@@ -80,6 +85,7 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func clientHasGone() {
         isGone = true
         waiting = []
+        if case .collecting = state { held.release() }
         cancel?()
     }
 
@@ -88,7 +94,9 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch (state, part) {
         case (.idle, .head(let head)):
-            if passing == 0, Self.isEligible(head), let candidate = responder.candidate(head) {
+            if passing == 0, let length = Self.eligibleLength(head), let candidate = responder.candidate(head),
+                hasRoom(length, candidate)
+            {
                 state = .collecting(Collected(head: head, candidate: candidate))
             } else {
                 pass(part, context)
@@ -113,18 +121,25 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(wrapInboundOut(head))
     }
 
-    /// An invocation with a body of known, small size on a connection that stays, without headers that ask for a container or a time.
-    private static func isEligible(_ head: HTTPRequest) -> Bool {
-        guard head.method == .post, let path = head.path, path.utf8.starts(with: "/2015-03-31/functions/".utf8) else { return false }
+    /// Where there is none, the responder says so.
+    private func hasRoom(_ length: Int, _ candidate: LambdaResponder.Candidate) -> Bool {
+        do throws(InvocationError) { try held.grow(to: length, of: candidate.claim.access.account) } catch { return false }
+        return true
+    }
+
+    /// The length of an invocation with a body of known, small size on a connection that stays, without headers that ask for a container
+    /// or a time; of all else `nil`.
+    private static func eligibleLength(_ head: HTTPRequest) -> Int? {
+        guard head.method == .post, let path = head.path, path.utf8.starts(with: "/2015-03-31/functions/".utf8) else { return nil }
         var length: Int?
         for field in head.headerFields {
             switch field.name.canonicalName {
             case "content-length": length = Int(field.value)
-            case "connection", "expect", "transfer-encoding", "upgrade": return false
-            default: if AffinityHeaders.mayBe(field.name) { return false }
+            case "connection", "expect", "transfer-encoding", "upgrade": return nil
+            default: if AffinityHeaders.mayBe(field.name) { return nil }
             }
         }
-        return length.map { $0 <= bodyBytesMax } ?? false
+        return length.flatMap { $0 <= bodyBytesMax ? $0 : nil }
     }
 
     private func begin(_ collected: Collected, _ context: ChannelHandlerContext) {
@@ -149,6 +164,8 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func handOn(_ collected: Collected, _ context: ChannelHandlerContext) {
         state = .idle
+        // Whoever takes it counts it anew.
+        held.release()
         passing += 1
         context.fireChannelRead(wrapInboundOut(.head(collected.head)))
         if collected.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(collected.body))) }
@@ -161,6 +178,7 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard case .running(let prepared) = state else { return }
         cancel = nil
         state = .idle
+        held.release()
         if context.channel.isActive {
             let (head, body) = responder.respond(result, to: prepared)
             context.write(wrapOutboundOut(.head(head)), promise: nil)

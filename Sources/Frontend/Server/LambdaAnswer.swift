@@ -1,3 +1,4 @@
+import EngineCore
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
@@ -26,6 +27,12 @@ struct LambdaAnswer: Sendable {
         fields = response.headerFields
         content = ByteBuffer(bytes: error.body)
         body = ResponseBody(byteBuffer: content)
+    }
+
+    /// What the engine could not do, with its own name for it.
+    init(_ error: InvocationError) {
+        self.init(LambdaError(error))
+        add(.waysideError, error.code.rawValue)
     }
 
     /// A JSON object.

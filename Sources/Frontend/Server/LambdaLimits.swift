@@ -25,13 +25,8 @@ public struct LambdaLimits: Hashable, Sendable {
     /// Requests that carry a package being unpacked at one time, each of which may hold its body in memory twice. A request takes
     /// its place only once its signature is verified. Beyond: 429 `TooManyRequestsException`, which clients repeat.
     public var codeRequests = 4
-    /// A body up to this size is received without counting towards ``bodyBytesInReceipt``, and without ``bodyReceipt``.
+    /// A body up to this size is received without ``bodyReceipt``.
     public var smallBodyBytes = ByteCount(1 << 20)
-    /// The bytes of larger bodies that are in memory while they are received. Beyond: 429 `TooManyRequestsException`.
-    public var bodyBytesInReceipt = ByteCount(512 << 20)
-    /// The same of the requests that claim to be of one account, so that who knows an access key's identifier, and not its secret,
-    /// cannot keep the others from deploying. Beyond: 429 `TooManyRequestsException`.
-    public var bodyBytesInReceiptPerAccount = ByteCount(256 << 20)
     /// How long a body that is not small may take to arrive. Beyond: the connection, or with HTTP/2 the stream, is closed.
     public var bodyReceipt: Duration = .seconds(300)
     /// How long a link to a package is good, in seconds.

@@ -26,7 +26,6 @@ final class LambdaResponder: Sendable {
     private let verifier: SignatureVerifier
     private let date = HTTPDate()
     private let codeRequests = Atomic<Int>(0)
-    private let bodiesInReceipt = BodiesInReceipt()
     let logger: Logger
 
     var limits: LambdaLimits { configuration.limits }
@@ -54,6 +53,8 @@ final class LambdaResponder: Sendable {
         let id = RequestID()
         let now = services.clock.epochSeconds()
         let reply: Reply
+        var held = HeldBody(services.bodies)
+        defer { held.release() }
         do {
             let target = RequestTarget(request.head.path ?? "/")
             if let link = codeLinks.link(request.method, target) {
@@ -62,10 +63,12 @@ final class LambdaResponder: Sendable {
                 let route = LambdaRoute(request.method, target)
                 let claim = try verifier.claim(of: request.head, now: Int64(now))
                 if request.headers.contains(.expect) { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) }
-                reply = try await authenticated(request, route, target, claim, id, channel)
+                reply = try await authenticated(request, route, target, claim, id, channel, &held)
             }
         } catch let error as LambdaError {
             warn(of: error, id, path: request.head.path ?? "")
+            reply = .answer(LambdaAnswer(error))
+        } catch let error as InvocationError {
             reply = .answer(LambdaAnswer(error))
         }
         switch reply {
@@ -148,9 +151,9 @@ final class LambdaResponder: Sendable {
 
     private func authenticated(
         _ request: Request, _ route: LambdaRoute?, _ target: RequestTarget, _ claim: SignatureClaim, _ id: RequestID,
-        _ channel: any Channel
+        _ channel: any Channel, _ held: inout HeldBody
     ) async throws -> Reply {
-        let body = try await receive(request, for: route?.operation, claimedBy: claim.access.account, channel)
+        let body = try await receive(request, for: route?.operation, claimedBy: claim.access.account, channel, &held)
         let caller = try verifier.verify(claim, of: request.head, bodyDigest: body.digest)
         guard let route else { throw LambdaError.unknownOperation(request.method.rawValue, String(target.path)) }
         // Not before the signature is verified: nobody may hold a place with a request that is not theirs.
@@ -170,7 +173,8 @@ final class LambdaResponder: Sendable {
 
     /// The body, in bounded memory and, unless it is small, in bounded time; who sends it is not known yet.
     private func receive(
-        _ request: Request, for operation: LambdaOperation?, claimedBy account: AccountID, _ channel: any Channel
+        _ request: Request, for operation: LambdaOperation?, claimedBy account: AccountID, _ channel: any Channel,
+        _ held: inout HeldBody
     ) async throws -> ReceivedBody {
         let limit =
             switch operation {
@@ -184,16 +188,10 @@ final class LambdaResponder: Sendable {
         if announced.map({ $0 > small }) ?? true {
             timer = channel.eventLoop.scheduleTask(in: TimeAmount(limits.bodyReceipt)) { channel.close(promise: nil) }
         }
-        var held = 0
-        defer {
-            timer?.cancel()
-            bodiesInReceipt.remove(held, of: account)
-        }
+        defer { timer?.cancel() }
         do {
-            return try await ReceivedBody(request.body, announced: announced, limit: limit) { (bytes) throws(LambdaError) in
-                guard bytes > small else { return }
-                try bodiesInReceipt.add(bytes - held, of: account, limits: limits)
-                held = bytes
+            return try await ReceivedBody(request.body, announced: announced, limit: limit) { (bytes) throws(InvocationError) in
+                try held.grow(to: bytes, of: account)
             }
         } catch is ReceivedBody.TooLarge {
             throw LambdaError.requestTooLarge(bytes: limit, operation: operation?.nameInLimits ?? "requested")

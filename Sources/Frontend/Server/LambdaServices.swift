@@ -35,6 +35,8 @@ public struct LambdaServices: Sendable {
     public var clock: LambdaClock
     /// Makes and opens the tokens of containers; `nil`: there are none, and every one that comes is void.
     public var affinityTokens: AffinityTokens?
+    /// Shared with the peers' server.
+    public var bodies: BodyMemory
 
     public init(
         catalog: Catalog, bundles: BundleStore, runtimes: [KnownRuntime],
@@ -45,7 +47,8 @@ public struct LambdaServices: Sendable {
         abandoned: @escaping @Sendable ([PinnedVersion]) -> Void = { _ in },
         holders: @escaping @Sendable (PinnedVersion) -> [String] = { _ in [] },
         provisionedStatus: @escaping @Sendable (FunctionKey, FunctionVersion) -> ProvisionedStatus = { _, _ in .inProgress },
-        threadPool: NIOThreadPool = .singleton, clock: LambdaClock = .system, affinityTokens: AffinityTokens? = nil
+        threadPool: NIOThreadPool = .singleton, clock: LambdaClock = .system, affinityTokens: AffinityTokens? = nil,
+        bodies: BodyMemory = BodyMemory()
     ) {
         self.catalog = catalog
         self.bundles = bundles
@@ -60,6 +63,7 @@ public struct LambdaServices: Sendable {
         self.threadPool = threadPool
         self.clock = clock
         self.affinityTokens = affinityTokens
+        self.bodies = bodies
     }
 }
 

@@ -1,4 +1,5 @@
 import Crypto
+import EngineCore
 import HummingbirdCore
 import NIOCore
 
@@ -14,7 +15,7 @@ struct ReceivedBody: Sendable {
     ///   - limit: the most bytes that are taken.
     ///   - admit: asked, with the bytes there will be then, before a part is kept.
     /// - Throws: ``TooLarge`` as soon as the limit is passed; what `admit` throws; what the connection throws when it breaks.
-    init(_ body: RequestBody, announced: Int?, limit: Int, admit: (_ bytes: Int) throws(LambdaError) -> Void) async throws {
+    init(_ body: RequestBody, announced: Int?, limit: Int, admit: (_ bytes: Int) throws(InvocationError) -> Void) async throws {
         if let announced, announced > limit { throw TooLarge() }
         var hasher = SHA256()
         for try await part in body {

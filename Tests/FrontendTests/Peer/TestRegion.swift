@@ -34,6 +34,7 @@ final class TestRegion: Sendable {
 
     let name: String
     let feed: ReportFeed
+    let bodies: BodyMemory
     private let shared: Shared
     private let handler: Handler
 
@@ -43,8 +44,9 @@ final class TestRegion: Sendable {
         init(_ state: State) { self.state = Mutex(state) }
     }
 
-    init(name: String, holding versions: [PinnedVersion], handler: @escaping Handler) {
+    init(name: String, holding versions: [PinnedVersion], bodies: BodyMemory, handler: @escaping Handler) {
         self.name = name
+        self.bodies = bodies
         self.handler = handler
         let shared = Shared(
             State(
@@ -71,10 +73,10 @@ final class TestRegion: Sendable {
     static func with(
         _ fleet: Fleet, name: String = "region-1", certificate: String? = nil, identity: NodeIdentity? = nil,
         holding versions: [PinnedVersion]? = nil,
-        limits: PeerLimits = .init(), handler: @escaping Handler = { .success($0.payload) },
+        limits: PeerLimits = .init(), bodies: BodyMemory = BodyMemory(), handler: @escaping Handler = { .success($0.payload) },
         _ body: (TestRegion) async throws -> Void
     ) async throws {
-        let region = TestRegion(name: name, holding: try versions ?? [Fleet.version()], handler: handler)
+        let region = TestRegion(name: name, holding: try versions ?? [Fleet.version()], bodies: bodies, handler: handler)
         let (ports, port) = AsyncStream<Int>.makeStream()
         let identity = try identity ?? fleet.identity(certificate ?? name)
         let application = PeerServer.application(
@@ -135,7 +137,7 @@ final class TestRegion: Sendable {
             },
             versionAtHand: { _, _, revision in self.now.isWarm ? self.now.versions[revision] : nil },
             begin: { request, completion in self.begin(request, completion) },
-            isDraining: { self.now.isDraining }, load: { 0.25 }, reports: feed)
+            isDraining: { self.now.isDraining }, load: { 0.25 }, reports: feed, bodies: bodies)
     }
 
     private func begin(
