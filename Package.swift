@@ -174,6 +174,8 @@ let package = Package(
                 .asyncHTTPClient, .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHPACK, .nioHTTP1,
                 .nioHTTP2, .nioPosix, .nioSSL, .serviceLifecycle, .systemPackage,
             ]),
+        tests(
+            "InvocationRoutingTests", ["EngineCore", "InvocationRouting", "Placement", "RegionForwarding", .nioCore]),
         tests("EngineTests", ["EngineCore", "Engine", "FunctionCatalog", .configuration, .systemPackage, .yams]),
         tests("TidyTests", []),
     ]

@@ -32,7 +32,7 @@ struct InvocationCourse: Sendable {
     }
 
     /// What is to be done next with it.
-    enum Step: Sendable {
+    enum Step: Sendable, Equatable {
         /// - isWarmOnly: if its idle container has been taken meanwhile, it is decided anew instead of waiting.
         case run(isAnnounced: Bool, isWarmOnly: Bool)
         case forward(region: String)

@@ -30,10 +30,12 @@ extension InvocationRecord {
     }
 
     /// An attempt at `node` has failed. That a client has gone is no failure of the node.
-    mutating func note(_ error: InvocationError, at node: String, since began: EngineInstant, _ request: InvocationRequest) {
+    mutating func note(
+        _ error: InvocationError, at node: String, since began: EngineInstant, now: EngineInstant, _ request: InvocationRequest
+    ) {
         guard error.code != .aborted else { return }
         note(
             InvocationTry(
-                at: node, error, began: (began - request.arrival).inMilliseconds, took: (EngineInstant.now() - began).inMilliseconds))
+                at: node, error, began: (began - request.arrival).inMilliseconds, took: (now - began).inMilliseconds))
     }
 }

@@ -23,7 +23,7 @@ extension InvocationRouter {
                 record.follow()
                 return try await forward(request, by: owner, &record)
             } catch {
-                record.note(error, at: owner.name, since: began, request)
+                record.note(error, at: owner.name, since: began, now: .now(), request)
                 try passOver(owner.name, error, record, request)
                 excluded.insert(owner.name)
             }
@@ -34,7 +34,7 @@ extension InvocationRouter {
                 record.follow()
                 return try await forward(request, to: region, &record)
             } catch {
-                record.note(error, at: region, since: began, request)
+                record.note(error, at: region, since: began, now: .now(), request)
                 try passOver(region, error, record, request)
                 if let key = SiteRing.Key(request) { regionAffinity.withLock { $0.forget(key) } }
             }
@@ -82,7 +82,8 @@ extension InvocationRouter {
     private func passOver(
         _ node: String, _ error: InvocationError, _ record: InvocationRecord, _ request: InvocationRequest
     ) throws(InvocationError) {
-        guard CapacityRefusal(error.code) == nil || error.code == .overloaded, mayGoElsewhere(request, after: error, record) else {
+        let isAnswer = CapacityRefusal(error.code) != nil && error.code != .overloaded
+        guard !isAnswer, !Task.isCancelled, request.mayGoElsewhere(after: error, record, now: .now()) else {
             throw leave(record, error, request)
         }
         logger.warning("the node that has a call's container did not take it", metadata: ["node": "\(node)", "error": "\(error)"])

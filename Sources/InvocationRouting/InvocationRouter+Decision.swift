@@ -81,8 +81,9 @@ extension InvocationRouter {
 
     /// Whether a call that was to run in an idle container is not to wait here if another call has just taken that: a region can have it.
     /// What only the pool can say, because the call has terms or wants a certain container, is left to the pool.
-    func mayLeave(_ request: InvocationRequest, _ plan: RunPlan, _ selection: RegionSelection?) -> Bool {
-        guard plan.reason == .warm, role == .pop, case .client = request.origin, selection?.region != nil else { return false }
+    func mayLeave(_ request: InvocationRequest, _ decision: PlacementDecision, _ selection: RegionSelection?) -> Bool {
+        guard case .run(let plan) = decision, plan.reason == .warm, role == .pop, case .client = request.origin, selection?.region != nil
+        else { return false }
         return request.affinity == nil && !pool.hasTerms(for: request)
     }
 

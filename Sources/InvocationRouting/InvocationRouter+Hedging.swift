@@ -11,16 +11,6 @@ internal import Synchronization
 // The first answer counts, and the other call is cancelled down to its container. A failure counts when nothing is under way any more;
 // before T it ends the call here, to be decided anew.
 extension InvocationRouter {
-    /// Whether a call that has failed in a region may go elsewhere: it surely did not begin, or its owner has declared that to run it twice
-    /// does no more than to run it once (PLACE-17). The failure is in the record already.
-    func mayGoElsewhere(_ request: InvocationRequest, after error: InvocationError, _ record: InvocationRecord) -> Bool {
-        guard !Task.isCancelled, request.results?.hasBegun != true else { return false }
-        if error.surelyNotStarted { return true }
-        let mayHaveRun = (record.tries ?? []).count { $0.stage == .afterSend || $0.stage == .midResult }
-        return request.function.placement.isIdempotent && (error.code == .regionFailed || error.code == .launcherLost)
-            && mayHaveRun <= Self.rerunsMax && EngineInstant.now() < request.deadline
-    }
-
     /// What a region makes of a call: `client`'s, or a second one's when that takes too long.
     func answer(
         _ request: InvocationRequest, by client: RegionClient, suppliesIfMissing: Bool, _ record: inout InvocationRecord

@@ -11,9 +11,10 @@
 //                │         └─ surely not started there ──► decide again, without that region
 //                └──────► refuse ──────────────────────────► recorded
 //
-// `next` is the only place where a decision is made into a step, and `settle` the only one where a step's failure is judged; a task acts
-// on steps in `complete`, and an event loop, as long as none has to wait for anything but a container or a region, in `InPlaceCall`. Each
-// round rules out what was tried, so a call ends after at most one round for each region and a few for this node.
+// What becomes of a call is a value, `InvocationCourse`: `take` makes a decision into a step, and `settle` judges a step's failure. `next`
+// and `settle` here bring it together with what is known. A task acts on steps in `complete`, and an event loop, as long as none has to
+// wait for anything but a container or a region, in `InPlaceCall`. Each round rules out what was tried, so a call ends after at most one
+// round for each region and a few for this node.
 
 public import CapacityPools
 public import EngineCore
@@ -27,11 +28,6 @@ public import Telemetry
 
 /// Takes invocations that are pinned to a version, decides where each goes, acts, and leaves one record of each.
 public final class InvocationRouter: Sendable {
-    /// How often a call is begun again when its container or start failed before the handler began.
-    static let restartsMax = 2
-    /// How often a call of an idempotent function is sent on after it may have run in a region that was lost.
-    static let rerunsMax = 2
-
     let node: String
     let role: NodeRole
     let policy: PlacementPolicy
