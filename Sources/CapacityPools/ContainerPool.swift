@@ -168,10 +168,8 @@ public final class ContainerPool: Sendable {
     /// How often a check of the books has found something wrong, and what it was last.
     public var brokenInvariants: (count: Int, last: String?) { state.withLock { ($0.brokenInvariants, $0.brokenInvariant) } }
 
-    /// The bundles that containers were started from. O(containers).
-    public var digestsInUse: Set<ContentDigest> {
-        state.withLock { state in Set(state.held.values.compactMap { $0.version?.codeDigest }) }
-    }
+    /// The bundles that containers were started from. O(containers), of which only a copy waits for the lock.
+    public var digestsInUse: Set<ContentDigest> { Set(state.withLock { $0.held }.values.compactMap { $0.version?.codeDigest }) }
 
     /// A drain has begun: who waits for a price or a period is answered, and nothing more is started ahead of calls.
     public func beginDraining() {

@@ -53,7 +53,7 @@ extension PoolStateMachine {
     /// Functions with an entry of their own. O(1).
     public var rememberedCount: Int { functionIndices.count }
 
-    /// What is held, by sub-pool, and what came of it. O(containers + sub-pools + ledger rows).
+    /// What is held, by sub-pool, and what came of it. O(sub-pools + ledger rows), and O(containers) where some are dedicated.
     public func report(at moment: WallMoment) -> PoolsReport {
         var waiting: [CapacityWait: Int] = [:]
         var waitingFor: [Int: Int] = [:]
@@ -79,9 +79,10 @@ extension PoolStateMachine {
             }, totals: LedgerUse(ledger.total(now: moment.instant)), pricePerMebibyteSecond: retention.pricePerMebibyteSecond)
     }
 
-    /// Containers of dedicated sub-pools. O(containers).
+    /// Containers of dedicated sub-pools. O(containers) where there is one.
     private var dedicatedCounts: [Int: (idle: Int, starting: Int, busy: Int)] {
         var counts: [Int: (idle: Int, starting: Int, busy: Int)] = [:]
+        guard pools.contains(where: { $0.kind >= 0 }) else { return counts }
         for container in containers where pools[container.pool].kind >= 0 {
             switch container.state {
             case .idle where container.isDedicated: counts[container.pool, default: (0, 0, 0)].idle += 1

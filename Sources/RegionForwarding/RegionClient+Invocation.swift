@@ -104,9 +104,7 @@ extension RegionClient {
             try forwarded.admit(hopsMax: client.configuration.hopsMax)
             self.request = request
             payload = RequestBody(opening: forwarded.opening(), request.payload)
-            head = PeerTransport.head(
-                .post, ForwardWire.invocationsPath, authority: client.authority, fields: client.peerFields,
-                bodyByteCount: payload.byteCount)
+            head = PeerTransport.head(client.invocationHead, bodyByteCount: payload.byteCount)
             deadline = request.deadline + client.configuration.answerMargin
             connectionCount = client.connectionCount
         }
@@ -278,11 +276,6 @@ extension RegionClient {
                 .overloaded, "Region \(name) does not take the code: \(failure?.message ?? "it answered \(answer.status)")")
         }
         return answer
-    }
-
-    /// The fields of every request that is not an invocation.
-    var peerFields: HTTPFields {
-        [.waysideProtocol: ForwardWire.protocolVersion, .waysideOrigin: node]
     }
 
     /// Asks the region for its health and notes whether it is reachable. A draining region is not.

@@ -2,6 +2,7 @@ public import EngineCore
 import HTTPTypes
 public import Logging
 public import NIOCore
+import NIOHPACK
 import NIOPosix
 import NIOSSL
 import Placement
@@ -46,6 +47,10 @@ public final class RegionClient: Sendable {
     private let handshakes: Handshakes
     let supply: VersionSupply
     let authority: String
+    /// The fields of every request.
+    let peerFields: HTTPFields
+    /// The head of every invocation, but for its length.
+    let invocationHead: HPACKHeaders
 
     /// What is known of the region.
     struct Status {
@@ -90,6 +95,9 @@ public final class RegionClient: Sendable {
         let handshakes = Handshakes()
         self.handshakes = handshakes
         authority = "\(peer.name):\(port)"
+        peerFields = [.waysideProtocol: ForwardWire.protocolVersion, .waysideOrigin: identity.name]
+        invocationHead = PeerTransport.head(
+            .post, ForwardWire.invocationsPath, authority: authority, fields: peerFields, bodyByteCount: nil)
 
         let transport = PeerTransport.Configuration(
             host: host, port: port, name: peer.name, connectionsMax: configuration.connectionsMax,

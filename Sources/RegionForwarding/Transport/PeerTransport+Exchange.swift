@@ -107,8 +107,14 @@ extension PeerTransport {
         for field in fields {
             head.add(name: field.name.canonicalName, value: field.value)
         }
+        return bodyByteCount.map { self.head(head, bodyByteCount: $0) } ?? head
+    }
+
+    /// A head with the length of a body.
+    static func head(_ prepared: HPACKHeaders, bodyByteCount: Int) -> HPACKHeaders {
+        var head = prepared
         // What is of one request alone would only push the rest out of the table.
-        if let bodyByteCount { head.add(name: "content-length", value: String(bodyByteCount), indexing: .nonIndexable) }
+        head.add(name: "content-length", value: String(bodyByteCount), indexing: .nonIndexable)
         return head
     }
 }
