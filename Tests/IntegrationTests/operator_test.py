@@ -64,6 +64,31 @@ class OperatorTest(NodeTest):
     def reserve(self, count):
         self.node.tool("pool", "reserve", self.name, "--count", str(count))
 
+    def test_logs_are_lines_of_json_for_programs(self):
+        """One line for each invocation, the oldest first; by request id just the one."""
+        self.function('def handler(event, context):\n    print("said", event)\n')
+        answers = [self.account.invoke(self.name, number) for number in range(3)]
+        text = self.node.tool("logs", self.name, "--limit", "2", "--output", "json").stdout
+        lines = [json.loads(line) for line in text.splitlines()]
+        self.assertEqual([line["requestID"] for line in lines], [answer.headers["x-amzn-RequestId"] for answer in answers[1:]])
+        for number, line in zip((1, 2), lines):
+            self.assertIn(f"said {number}\n", line["log"])
+        self.assertEqual(self.told("logs", lines[0]["requestID"]), lines[0])
+        self.assertEqual(self.node.tool("logs", lines[0]["requestID"]).stdout, lines[0]["log"])
+
+    def test_options_that_would_do_nothing_are_refused(self):
+        """Wrong use, 64, with a word about what to leave out."""
+        request = "00000000-0000-4000-8000-000000000000"
+        for arguments, words in (
+                (["invoke", "f", "--output", "json"], "--output"),
+                (["logs", request, "--limit", "3"], "Leave out"), (["logs", request, "--account", "123456789012"], "Leave out"),
+                (["explain", request, "--function", "f"], "Leave out"), (["explain", request, "--limit", "3"], "Leave out"),
+                (["top", "--output", "json", "--every", "5s"], "Leave out --every"),
+                (["simulate", "--trace", "none", "--wait", "3"], "--no-regions")):
+            with self.subTest(arguments):
+                self.assertIn(words, self.refused(*arguments, code=64))
+        self.assertIn("Leave out --name", self.refused("account", "create", self.account.number, "--name", "Another"))
+
     def test_pool_24_a_general_sub_pool_is_resized_live(self):
         """POOL-24 `pool set` changes what is kept ready, at once and without a restart."""
         pool = self.python()

@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from support import ECHO, FEW, SLEEP, FleetTest
+from support import ECHO, FEW, SLEEP, TAKEOVER, FleetTest
 from wayside_node import wait_for, zipped
 
 FAIL = "def handler(event, context):\n    raise KeyError('nothing')\n"
@@ -143,6 +143,37 @@ class GoneCodeTest(FleetTest):
         record = self.fleet.pop.record_of(answer)
         self.assertEqual((answer.status, answer.json()), (200, {"n": 1}), answer.body)
         self.assertEqual((record["decision"], record["reason"], record["site"]), ("forward", "code_not_current", "region-1"))
+
+
+class DedicatedTest(FleetTest):
+    """A function that is forwarded whenever its dedicated container is busy and nothing more is said."""
+
+    pop = LostCodeTest.pop
+
+    def test_POOL_10_calls_that_keep_to_dedicated_containers_are_not_forwarded(self):
+        """POOL-10, PLACE-07: `wait` waits at the POP, `reject` is refused there, `spill` is placed like any other call."""
+        pop = self.fleet.pop
+        self.account.must_create("kept", {"app.py": SLEEP}, Timeout=30)
+        pop.tool("pool", "reserve", "kept", "--count", "1")
+
+        def ready():
+            return any(pool.get("kind") == "dedicated" and pool["ready"] == 1 for pool in pop.pools()["subPools"])
+        for policy in ("spill", "wait", "reject"):
+            with self.subTest(policy):
+                pop.tool("account", "set", self.account.number, "--shortage", policy)
+                time.sleep(TAKEOVER)
+                wait_for(ready, "the dedicated container is idle")
+                first = threading.Thread(target=self.account.invoke, args=("kept", {"seconds": 2}))
+                first.start()
+                wait_for(lambda: pop.pools()["containersBusy"] == 1, "it is busy")
+                answer, record = self.call("kept", {"seconds": 0})
+                first.join()
+                if policy == "reject":
+                    self.assertEqual((answer.status, answer.headers["Wayside-Error"]), (429, "rejected_by_policy"), answer.body)
+                elif policy == "wait":
+                    self.assertEqual((record["decision"], record["capacity"]["waitedFor"]), ("run", "dedicated"))
+                else:
+                    self.assertEqual((record["decision"], record["reason"]), ("forward", "uncommon"))
 
 
 class ProfileTest(FleetTest):

@@ -256,8 +256,8 @@ class CurrencyTest(ReplicationTest):
         self.assertEqual((answer.status, answer.json(), record["staleRevision"]), (200, 10, former), answer.body)
         self.assertEqual((record["decision"], record["reason"]), ("run", "regions_declined"))
         self.assertEqual(sorted({each["node"] for each in record["tries"]}), self.bed.region_names)
-        told = self.bed["pop-1"].tool("explain", answer.headers["x-amzn-RequestId"]).stdout
-        for word in (*self.bed.region_names, "version_not_held", "regions_declined"):
+        told = self.bed["pop-1"].tool("explain", answer.headers["x-amzn-RequestId"], environment={"COLUMNS": "200"}).stdout
+        for word in (*self.bed.region_names, "version_not_held", "regions_declined", f"ran $LATEST as of revision {former}, for the code"):
             self.assertIn(word, told)
 
     def test_PLACE_09_only_a_function_that_permits_it_is_served_stale(self):

@@ -360,7 +360,7 @@ class HedgingTest(RegionsTest):
     peers = {"hedgeAfterMilliseconds": 1500, "hedgePercentMax": 100, "silenceMilliseconds": 120_000}
 
     def test_PLACE_17_an_idempotent_call_is_answered_by_a_second_region_when_the_first_is_slow(self):
-        """PLACE-17: the first answer counts, the other call is cancelled; a call that is not idempotent waits."""
+        """PLACE-17: the first answer counts, the other call is cancelled, and explain says so; a call that is not idempotent waits."""
         self.account.must_create("twice", {"app.py": SLEEP}, Timeout=60, **IDEMPOTENT)
         self.account.must_create("single", {"app.py": SLEEP}, Timeout=60)
         self.until_ready(*self.names)
@@ -382,6 +382,10 @@ class HedgingTest(RegionsTest):
             if name == "twice":
                 self.assertNotEqual(record["site"], slow)
                 self.assertEqual([(each["node"], each["stage"]) for each in record["tries"]], [(slow, "overtaken")])
+                told = self.pop.tool("explain", record["requestID"], environment={"COLUMNS": "200"}).stdout
+                for words in (f"tried      {slow} after", "may have run, another answered first",
+                              "may have run 2 times; its owner permits that (--idempotent)"):
+                    self.assertIn(words, told)
             else:
                 self.assertEqual((record["site"], record.get("tries")), (slow, None))
             wait_for(lambda: self.nodes[slow].status()["underWay"] == 0 and not self.nodes[slow].pools()["containersBusy"],

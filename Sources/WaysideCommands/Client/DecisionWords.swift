@@ -6,7 +6,7 @@ enum DecisionWords {
     static func reason(_ reason: DecisionReason) -> String {
         switch reason {
         case .warm: "a container of it was idle"
-        case .frequent: "it is called often enough to be worth a container here"
+        case .frequent: "it is called often enough to be worth a container here, or keeps to its own"
         case .region: "what is sent to a region is run there"
         case .noRegionConfigured: "this node has no region to forward to"
         case .regionOutage: "every region was out of reach, and it fitted here"
