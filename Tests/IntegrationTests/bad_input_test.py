@@ -12,7 +12,7 @@ import stat
 import unittest
 import zipfile
 
-from support import ECHO, NodeTest
+from support import ECHO, SLEEP, NodeTest
 from wayside_node import wait_for, zipped
 
 API = "http://127.0.0.1:9001/2018-06-01/runtime/invocation"
@@ -279,6 +279,33 @@ class StormTest(NodeTest):
         self.assertEqual(len(records), 160)
         parties = {record["endingParty"] for record in records}
         self.assertLessEqual({"function", "exit", "time_out", "client"}, parties)
+
+
+class BodyMemoryTest(NodeTest):
+    """16 MiB for the bodies of requests, of which one account's may be half."""
+
+    configuration = {"api": {"bodyMebibytesMax": 16}}
+
+    def held(self):
+        return self.node.status()["bodyBytesHeld"]
+
+    def test_events_for_which_there_is_no_memory_are_refused_and_those_that_end_give_it_back(self):
+        """One event of 5 MiB is under way; another is refused, a small one is not; the first client goes away."""
+        self.account.must_create("slow", {"app.py": SLEEP}, Timeout=120)
+        path, host = "/2015-03-31/functions/slow/invocations", f"127.0.0.1:{self.node.port}"
+        filler = "x" * (5 << 20)
+        body = json.dumps({"seconds": 100, "filler": filler}).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.node.port)
+        connection.request("POST", path, body, self.account.signer.headers("POST", path, body, host))
+        wait_for(lambda: self.held() == len(body), "it is held")
+        refused = self.account.invoke("slow", {"seconds": 0, "filler": filler})
+        self.assertEqual((refused.status, refused.headers["Wayside-Error"]), (429, "overloaded"), refused.body)
+        self.assertIsNotNone(refused.headers["Retry-After"])
+        self.assertEqual(self.account.invoke("slow", {"seconds": 0}).status, 200)
+        connection.close()
+        wait_for(lambda: self.held() == 0, "it is given back")
+        self.assertEqual(self.account.invoke("slow", {"seconds": 0, "filler": filler}).status, 200)
+        wait_for(lambda: self.held() == 0, "nothing is held")
 
 
 if __name__ == "__main__":
