@@ -1,13 +1,15 @@
 // From decision to step, and from a step's failure to the next decision.
 //
-//     decided ──take──► run ─────────┬─ no capacity, no permission: as if nothing were free ─┐
-//        ▲        │                  ├─ its idle container was taken: the same, and elsewhere first
-//        │        │                  ├─ surely not started: `restartsMax` times ─────────────┤
-//        │        │                  └─ code not here after all ─────────────────────────────┤
-//        │        ├────► forward ────┬─ surely not started: without that region ─────────────┤
-//        │        │                  └─ may have run, idempotent: the same, `rerunsMax` times ┤
-//        │        └────► refused     └─ anything else: that is its end                        │
-//        └────────────────────────────────────────────────────────────────────────────────────┘
+//     decided ──take──► run ─────┬─ no capacity, no permission: as if nothing were free ───────────────┐
+//        ▲        │              ├─ its idle container was taken: the same, here only if no region can ┤
+//        │        │              ├─ its start failed: the same again, `restartsMax` times ─────────────┤
+//        │        │              └─ its code is not here after all: as if it never had been ───────────┤
+//        │        ├────► forward ┬─ surely not started: without that region ───────────────────────────┤
+//        │        │              └─ may have run, idempotent: the same, `rerunsMax` times ─────────────┤
+//        │        └────► refused                                                                       │
+//        └─────────────────────────────────────────────────────────────────────────────────────────────┘
+//
+// Any other failure is the call's end.
 //
 // Values without clock, network or pool, so that every step can meet every failure in a test.
 

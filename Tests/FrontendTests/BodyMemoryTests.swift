@@ -75,6 +75,14 @@ import Testing
                 #expect(refused.status == 429)
                 #expect(refused.headers["wayside-error"] == "overloaded")
                 #expect(refused.headers["retry-after"] == "1")
+                try await RawConnection.with(port: node.port) { connection in
+                    // The connection goes on after a body that was refused as it came.
+                    try await connection.send(try text(node, event, as: node.account))
+                    #expect(try await connection.answer().hasPrefix("HTTP/1.1 429"))
+                    try await connection.send("GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
+                    #expect(try await connection.answer().hasPrefix("HTTP/1.1 403"))
+                }
+                #expect(bodies.bytesHeld.bytes == byteCount)
                 try await RawConnection.with(port: node.port) { second in
                     try await second.send(try text(node, event, as: node.other))
                     try await until { calls.count == 2 }

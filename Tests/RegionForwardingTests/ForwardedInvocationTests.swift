@@ -112,7 +112,7 @@ import Testing
         #expect { try ForwardedInvocation(opening: &large, from: "pop-1") } throws: { ($0 as? ForwardingError)?.code == .invalidRequest }
     }
 
-    @Test(arguments: [nil, "", "0", "2", "1, 1"])
+    @Test(arguments: [nil, "", "1", "3", "2, 2"])
     func `another version of the protocol is refused`(version: String?) throws {
         var fields = HTTPFields()
         fields[.waysideProtocol] = version

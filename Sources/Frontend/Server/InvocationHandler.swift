@@ -6,8 +6,8 @@ import NIOHTTPTypes
 /// Answers invocations on the connection's own event loop, without a task between the socket and the container, or the way to a region.
 ///
 ///     idle ──head of a small invocation──► collecting ──end──► running ──answered──► idle
-///      │                                       └── not in order ──┐
-///      └──any other head──► passing ◄──── what was collected ─────┘
+///      │                                       └─ no room, not in order ─┐
+///      └──any other head──► passing ◄───── what was collected ──────────┘
 ///                              └──last answer written──► idle
 ///
 /// It does what ``LambdaResponder`` does with the same functions, and only the case that is nearly all of them: a signed, sound
@@ -94,9 +94,7 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch (state, part) {
         case (.idle, .head(let head)):
-            if passing == 0, let length = Self.eligibleLength(head), let candidate = responder.candidate(head),
-                hasRoom(length, candidate)
-            {
+            if passing == 0, Self.isEligible(head), let candidate = responder.candidate(head) {
                 state = .collecting(Collected(head: head, candidate: candidate))
             } else {
                 pass(part, context)
@@ -104,7 +102,7 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (.collecting(var collected), .body(let body)):
             // One part, as small events are, stays the buffer it was received in.
             if collected.body.readableBytes == 0 { collected.body = body } else { collected.body.writeImmutableBuffer(body) }
-            state = .collecting(collected)
+            if hasRoom(for: collected) { state = .collecting(collected) } else { handOn(collected, isWhole: false, context) }
         case (.collecting(var collected), .end(let trailers)):
             collected.trailers = trailers
             begin(collected, context)
@@ -122,30 +120,30 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// Where there is none, the responder says so.
-    private func hasRoom(_ length: Int, _ candidate: LambdaResponder.Candidate) -> Bool {
-        do throws(InvocationError) { try held.grow(to: length, of: candidate.claim.access.account) } catch { return false }
+    private func hasRoom(for collected: Collected) -> Bool {
+        let account = collected.candidate.claim.access.account
+        do throws(InvocationError) { try held.grow(to: collected.body.readableBytes, of: account) } catch { return false }
         return true
     }
 
-    /// The length of an invocation with a body of known, small size on a connection that stays, without headers that ask for a container
-    /// or a time; of all else `nil`.
-    private static func eligibleLength(_ head: HTTPRequest) -> Int? {
-        guard head.method == .post, let path = head.path, path.utf8.starts(with: "/2015-03-31/functions/".utf8) else { return nil }
+    /// An invocation with a body of known, small size on a connection that stays, without headers that ask for a container or a time.
+    private static func isEligible(_ head: HTTPRequest) -> Bool {
+        guard head.method == .post, let path = head.path, path.utf8.starts(with: "/2015-03-31/functions/".utf8) else { return false }
         var length: Int?
         for field in head.headerFields {
             switch field.name.canonicalName {
             case "content-length": length = Int(field.value)
-            case "connection", "expect", "transfer-encoding", "upgrade": return nil
-            default: if AffinityHeaders.mayBe(field.name) { return nil }
+            case "connection", "expect", "transfer-encoding", "upgrade": return false
+            default: if AffinityHeaders.mayBe(field.name) { return false }
             }
         }
-        return length.flatMap { $0 <= bodyBytesMax ? $0 : nil }
+        return length.map { $0 <= bodyBytesMax } ?? false
     }
 
     private func begin(_ collected: Collected, _ context: ChannelHandlerContext) {
         guard let begin = responder.services.begin,
             let prepared = responder.prepare(collected.candidate, collected.head, collected.body, context.channel)
-        else { return handOn(collected, context) }
+        else { return handOn(collected, isWhole: true, context) }
         // Before it begins: it may be over before `begin` returns.
         state = .running(prepared)
         let eventLoop = context.eventLoop
@@ -162,14 +160,15 @@ final class InvocationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if isGone { cancel() }
     }
 
-    private func handOn(_ collected: Collected, _ context: ChannelHandlerContext) {
+    /// Gives the responder what was collected; where it is not whole, the rest follows.
+    private func handOn(_ collected: Collected, isWhole: Bool, _ context: ChannelHandlerContext) {
         state = .idle
         // Whoever takes it counts it anew.
         held.release()
         passing += 1
         context.fireChannelRead(wrapInboundOut(.head(collected.head)))
         if collected.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(collected.body))) }
-        context.fireChannelRead(wrapInboundOut(.end(collected.trailers)))
+        if isWhole { context.fireChannelRead(wrapInboundOut(.end(collected.trailers))) }
     }
 
     // MARK: Answers
