@@ -13,7 +13,7 @@
 
 SHELL := /bin/bash
 PACKAGES := build-essential libseccomp-dev libcap-dev libarchive-dev libsqlite3-dev zlib1g-dev python3 python3-venv nodejs ruby curl git ca-certificates \
-    iproute2 procps
+    iproute2 procps musl-tools
 BENCH_PACKAGES := wrk bubblewrap runc uwsgi-core uwsgi-plugin-python3
 PYTHON := /usr/bin/python3
 SANDBOX := .build/sandbox

@@ -15,7 +15,7 @@ class StartPeers:
 
     def __init__(self, data, languages):
         noop = f"{data}/noop"
-        subprocess.run(["cc", "-O2", "-static", "-x", "c", "-o", noop, "-"], input=b"int main(void) { return 0; }", check=True)
+        subprocess.run(["musl-gcc", "-O2", "-static", "-x", "c", "-o", noop, "-"], input=b"int main(void) { return 0; }", check=True)
         system = [path for path in ("/usr", "/lib", "/lib64") if os.path.exists(path)]
         self._runs = 0
         self._commands = {
