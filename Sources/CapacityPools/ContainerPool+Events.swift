@@ -20,16 +20,10 @@ extension ContainerPool {
         }
     }
 
+    /// Not at once: what a caller does with its answer may have the next one answered, and so on.
     private func resume(_ waiter: WaiterID, _ answer: LeaseAnswer) {
-        let continuation = state.withLock { state -> CheckedContinuation<LeaseAnswer?, Never>? in
-            guard case .awaited(let continuation)? = state.waiting[waiter]?.answer else {
-                state.waiting[waiter]?.answer = .early(answer)
-                return nil
-            }
-            state.waiting[waiter] = nil
-            return continuation
-        }
-        continuation?.resume(returning: answer)
+        guard let waiting = state.withLock({ $0.waiting.removeValue(forKey: waiter) }) else { return }
+        host.soon { waiting.resume(answer) }
     }
 
     /// To be called with every event of the host, from any thread.

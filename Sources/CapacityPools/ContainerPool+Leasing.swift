@@ -18,7 +18,7 @@ extension ContainerPool {
         for request: InvocationRequest, isAnnounced: Bool = false, isWarmOnly: Bool = false,
         _ body: (ContainerLease) async -> (value: Value, giveBack: GiveBack)
     ) async throws(InvocationError) -> Value {
-        let lease = try await acquire(request, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly)
+        let lease = try await lease(for: request, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly)
         let (value, giveBack) = await body(lease)
         self.giveBack(lease, giveBack)
         return value
@@ -54,7 +54,7 @@ extension ContainerPool {
         guard let grant else { return nil }
         var capacity = InvocationRecord.Capacity()
         capacity.take(grant)
-        return try? lease(grant.container, container, capacity)
+        return try? ready(grant.container, container, capacity)
     }
 
     public func giveBack(_ lease: ContainerLease, _ giveBack: GiveBack) {
@@ -65,121 +65,54 @@ extension ContainerPool {
             })
     }
 
+    /// Asks for a container for this request without a task, as ``withLease(for:isAnnounced:isWarmOnly:_:)`` does with one.
+    ///
+    /// - Parameter completion: called once, on any thread or before this returns; a lease is to be given back exactly once.
+    /// - Returns: what ends the wait when the client goes away. `nil`, and `completion` will not be called, when it takes a task: the
+    ///   launcher is being started, or the version's bundle is not here.
+    public func lease(
+        for request: InvocationRequest, isAnnounced: Bool, isWarmOnly: Bool,
+        completion: @escaping @Sendable (Result<ContainerLease, InvocationError>) -> Void
+    ) -> (@Sendable () -> Void)? {
+        guard host.isReady, let bundle = surroundings.bundleHere(request.function) else { return nil }
+        let call = LeaseCall(request, bundle: .success(bundle), home: host.currentHome)
+        ask(call, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly, completion)
+        return { self.leave(call) }
+    }
+
     // MARK: -
 
-    private func acquire(
-        _ request: InvocationRequest, isAnnounced: Bool, isWarmOnly: Bool
+    private func lease(
+        for request: InvocationRequest, isAnnounced: Bool, isWarmOnly: Bool
     ) async throws(InvocationError) -> ContainerLease {
-        let version = request.function
-        guard let kind = kind(of: version) else {
-            throw InvocationError(.startFailed, "This node has no runtime for '\(version.runtime)'. Install it or use another runtime.")
-        }
-        let asked = EngineInstant.now()
+        let (asked, home) = (EngineInstant.now(), host.currentHome)
         do throws(SandboxError) {
             // At once, unless the launcher is being started.
             try await host.waitUntilReady()
         } catch {
             throw InvocationError(.startFailed, "The launcher of this node does not start. Look at the node's log.")
         }
-        var wish = wish(request, kind)
-        (wish.isAnnounced, wish.isWarmOnly) = (isAnnounced, isWarmOnly)
-        let (answer, reason) = try await place(wish, version, until: request.deadline)
-        let wait = EngineInstant.now() - asked
-        var capacity = InvocationRecord.Capacity()
-        capacity.waitedFor = reason
-        guard let answer else { throw Self.timedOut(reason) }
-        switch answer {
-        case .warm(let grant):
-            capacity.take(grant)
-            var lease = try lease(grant.container, state.withLock { $0.held[grant.container]?.container }, capacity)
-            lease.wait = wait
-            return lease
-        case .start(let plan):
-            capacity.take(plan)
-            var lease = try await start(plan, version, capacity)
-            lease.wait = wait
-            return lease
-        case .refused(let refusal): throw refusal.error(version)
-        case .wait: throw InvocationError(.internalFailure, "A wait for capacity was answered by another. Report this.")
+        let began = EngineInstant.now()
+        let bundle: Result<String, InvocationError>
+        // Only a start needs it: its lack may do no harm.
+        do throws(InvocationError) {
+            bundle = .success(try await surroundings.bundle(request.function))
+        } catch {
+            bundle = .failure(error)
         }
-    }
-
-    private func wish(_ request: InvocationRequest, _ kind: ContainerClass) -> CapacityRequest {
-        let profile = host.profile(of: kind.function)
-        return CapacityRequest(
-            kind, permission: surroundings.permission(kind.account), home: host.currentHome, affinity: request.affinity,
-            deferral: request.deferral, concurrencyMax: surroundings.concurrencyMax(kind.function), deadline: request.deadline,
-            duration: profile?.duration)
-    }
-
-    /// The machine's answer, waited for if it says so; `nil` when the time to wait was over. With what was waited for.
-    private func place(
-        _ wish: CapacityRequest, _ version: PinnedVersion, until deadline: EngineInstant
-    ) async throws(InvocationError) -> (LeaseAnswer?, CapacityWait?) {
-        let (answer, actions) = state.withLock { state in
-            let (answer, actions) = state.machine.lease(wish, now: .now())
-            if case .wait(let waiter, _) = answer {
-                state.waiting[waiter] = Waiting(deadline: deadline)
-            }
-            // What the machine may ask to be started ahead, it knows from calls.
-            if state.versions[version.revision] == nil { state.remember(version) }
-            return (answer, actions)
-        }
-        perform(actions)
-        guard case .wait(let waiter, let reason) = answer else { return (answer, nil) }
-        let late = await wait(waiter)
-        if let late {
-            if !Task.isCancelled { return (late, reason) }
-            giveBack(late)
-        }
-        if Task.isCancelled { throw InvocationError(.aborted, "The client has gone.") }
-        return (nil, reason)
-    }
-
-    private func wait(_ waiter: WaiterID) async -> LeaseAnswer? {
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { (continuation: CheckedContinuation<LeaseAnswer?, Never>) in
-                let early = state.withLock { state -> LeaseAnswer?? in
-                    guard let waiting = state.waiting[waiter] else { return .some(nil) }
-                    guard case .early(let answer) = waiting.answer else {
-                        state.waiting[waiter]?.answer = .awaited(continuation)
-                        return nil
-                    }
-                    state.waiting[waiter] = nil
-                    return answer
-                }
-                if let early { continuation.resume(returning: early) }
-                // The handler below may have run before there was anything to abandon.
-                if Task.isCancelled { abandon(waiter, timedOut: false) }
+        let call = LeaseCall(request, bundle: bundle, fetch: .now() - began, home: home, asked: asked)
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Result<ContainerLease, InvocationError>, Never>) in
+                ask(call, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly) { continuation.resume(returning: $0) }
             }
         } onCancel: {
-            abandon(waiter, timedOut: false)
+            leave(call)
         }
-    }
-
-    /// Takes a caller out of the queue, unless it has been answered this instant.
-    func abandon(_ waiter: WaiterID, timedOut: Bool) {
-        let continuation = state.withLock { state -> CheckedContinuation<LeaseAnswer?, Never>? in
-            guard let waiting = state.waiting[waiter], case .awaited(let continuation) = waiting.answer,
-                state.machine.cancel(waiter, timedOut: timedOut, now: .now()) != nil
-            else { return nil }
-            state.waiting[waiter] = nil
-            return continuation
-        }
-        continuation?.resume(returning: nil)
-    }
-
-    /// An answer that nobody wants any more.
-    private func giveBack(_ answer: LeaseAnswer) {
-        switch answer {
-        case .warm(let grant): perform(state.withLock { $0.machine.release(grant.container, keep: true, now: .now()) })
-        case .start(let plan): abort(plan)
-        case .wait, .refused: break
-        }
+        return try result.get()
     }
 
     /// A container that is ready. It may have died an instant ago; then its lease is given back and the call fails before it began.
-    private func lease(
+    func ready(
         _ id: ContainerID, _ container: SandboxContainer?, _ capacity: InvocationRecord.Capacity
     ) throws(InvocationError) -> ContainerLease {
         guard let container else {
@@ -187,17 +120,6 @@ extension ContainerPool {
             throw InvocationError(.startFailed, "The container ended before the call began. Try again.")
         }
         return ContainerLease(id: id, container: container, level: .warm, capacity: capacity)
-    }
-
-    private static func timedOut(_ reason: CapacityWait?) -> InvocationError {
-        switch reason {
-        case .variablePrice:
-            InvocationError(
-                .variableCapacity,
-                "No variable capacity was to be had for the account's bid in the call's time. Bid more, or try again later.")
-        default:
-            InvocationError(.deadlineExceeded, "The call's time was used up by waiting for capacity. Try again later.")
-        }
     }
 }
 

@@ -6,24 +6,37 @@ internal import Synchronization
 // Containers and instances are made, for a call or ahead of calls.
 extension ContainerPool {
     func start(
-        _ plan: StartPlan, _ version: PinnedVersion, _ capacity: InvocationRecord.Capacity
-    ) async throws(InvocationError) -> ContainerLease {
+        _ plan: StartPlan, _ call: LeaseCall, _ capacity: InvocationRecord.Capacity, wait: Duration,
+        _ completion: @escaping LeaseCompletion
+    ) {
+        let version = call.request.function
+        let bundle: String
+        switch call.bundle {
+        case .success(let path): bundle = path
+        case .failure(let error):
+            abort(plan)
+            return completion(.failure(error))
+        }
         let began = EngineInstant.now()
-        do throws(InvocationError) {
-            let path = try await surroundings.bundle(version)
-            let fetched = EngineInstant.now()
-            let container = try await make(plan, version, path)
-            let actions = state.withLock { state in
+        make(plan, version, bundle, at: call.home) { container in
+            // From here on the next may start.
+            let actions = self.state.withLock { state in
                 if state.machine.contains(plan.container) { state.held[plan.container] = Held(container: container, version: version) }
                 return state.machine.containerStarted(plan.container, home: container.home, now: .now())
             }
-            perform(actions)
-            return ContainerLease(
-                id: plan.container, container: container, level: level(plan, version), capacity: capacity, fetch: fetched - began,
-                start: EngineInstant.now() - fetched)
-        } catch {
-            abort(plan)
-            throw error
+            self.perform(actions)
+        } completion: { result in
+            switch result {
+            case .success(let container):
+                completion(
+                    .success(
+                        ContainerLease(
+                            id: plan.container, container: container, level: self.level(plan, version), capacity: capacity, wait: wait,
+                            fetch: call.fetch, start: .now() - began)))
+            case .failure(let error):
+                self.abort(plan)
+                completion(.failure(error))
+            }
         }
     }
 
@@ -57,30 +70,52 @@ extension ContainerPool {
     }
 
     private func make(_ plan: StartPlan, _ version: PinnedVersion, _ bundle: String) async throws(InvocationError) -> SandboxContainer {
-        do throws(SandboxError) {
-            switch plan.kind {
-            case .instance:
-                guard let spare = state.withLock({ $0.held[plan.container]?.container }) else { break }
-                try await spare.assign(to: version, bundle: bundle)
-                return spare
-            case .newInstance:
-                do throws(SandboxError) {
-                    return try await host.startContainer(plan.container.number, inNew: plan.instance.number, for: version, bundle: bundle)
-                } catch {
-                    // The host has ended what there was; if that was nothing, no event will say so.
-                    handle(.instanceEnded(plan.instance.number))
-                    throw error
-                }
-            case .container:
-                return try await host.startContainer(plan.container.number, in: plan.instance.number, for: version, bundle: bundle)
-            }
-        } catch {
-            logger.error("a container could not be started", metadata: ["function": "\(version.arn)", "error": "\(error)"])
-            // An instance that has served and now fails to take one more container gets no further call; what runs in it finishes.
-            if plan.kind == .container { perform(state.withLock { $0.machine.unhealthy(plan.instance, now: .now()) }) }
-            throw InvocationError(.startFailed, "The sandbox could not be set up (\(error.step ?? error.code.rawValue)). Try again.")
+        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<SandboxContainer, InvocationError>, Never>) in
+            make(plan, version, bundle, at: nil, launched: { _ in }, completion: { continuation.resume(returning: $0) })
         }
-        throw InvocationError(.startFailed, "The prepared instance ended before it was used. Try again.")
+        return try result.get()
+    }
+
+    /// - Parameters:
+    ///   - home: where the container is to be, unless it is there already.
+    ///   - launched: called before `completion` unless that fails.
+    ///   - completion: called once, on the container's event loop or before this returns.
+    private func make(
+        _ plan: StartPlan, _ version: PinnedVersion, _ bundle: String, at home: ObjectIdentifier?,
+        launched: @escaping @Sendable (SandboxContainer) -> Void,
+        completion: @escaping @Sendable (Result<SandboxContainer, InvocationError>) -> Void
+    ) {
+        let made: @Sendable (Result<SandboxContainer, SandboxError>) -> Void = { result in
+            completion(result.mapError { self.failure($0, of: plan, version) })
+        }
+        switch plan.kind {
+        case .instance:
+            guard let spare = state.withLock({ $0.held[plan.container]?.container }) else {
+                return completion(
+                    .failure(InvocationError(.startFailed, "The prepared instance ended before it was used. Try again.")))
+            }
+            spare.assign(to: version, bundle: bundle) { result in
+                if case .success = result { launched(spare) }
+                made(result.map { spare })
+            }
+        case .newInstance, .container:
+            host.startContainer(
+                plan.container.number, in: plan.instance.number, isNew: plan.kind == .newInstance, for: version, bundle: bundle, at: home,
+                launched: launched, completion: made)
+        }
+    }
+
+    /// A start has failed.
+    private func failure(_ error: SandboxError, of plan: StartPlan, _ version: PinnedVersion) -> InvocationError {
+        logger.error("a container could not be started", metadata: ["function": "\(version.arn)", "error": "\(error)"])
+        switch plan.kind {
+        // The host has ended what there was; if that was nothing, no event will say so.
+        case .newInstance: handle(.instanceEnded(plan.instance.number))
+        // An instance that has served and now fails to take one more container gets no further call; what runs in it finishes.
+        case .container: perform(state.withLock { $0.machine.unhealthy(plan.instance, now: .now()) })
+        case .instance: break
+        }
+        return InvocationError(.startFailed, "The sandbox could not be set up (\(error.step ?? error.code.rawValue)). Try again.")
     }
 
     /// Gives back what a start was planned to use. Nothing of it needs to exist.

@@ -5,9 +5,9 @@ internal import Synchronization
 
 /// The capacity of this node: the state machine in a lock, and the hands that do what it says.
 ///
-/// Every operation locks, makes one transition, unlocks, and then performs the returned actions. A lease is had inside
-/// ``withLease(for:_:)``, so it comes back on every path: answer, function error, time-out, abort, crash. Only the warm
-/// path, which runs without a task, takes and gives back by itself.
+/// Every operation locks, makes one transition, unlocks, and then performs the returned actions. In a task, a lease is had inside
+/// ``withLease(for:isAnnounced:isWarmOnly:_:)``, so it comes back on every path: answer, function error, time-out, abort, crash. Who
+/// has no task takes and gives back by itself.
 public final class ContainerPool: Sendable {
     /// How often ``run()`` looks for idle containers whose time is over, spares to be made and waiting callers whose deadline has passed.
     public static let tick = Duration.milliseconds(50)
@@ -16,7 +16,9 @@ public final class ContainerPool: Sendable {
 
     /// What the pool needs of the rest of the node.
     public struct Surroundings: Sendable {
-        /// Makes sure that the version's bundle is here and answers its path relative to the content folder.
+        /// The path of the version's bundle relative to the content folder, if it is here. Quick.
+        public var bundleHere: @Sendable (PinnedVersion) -> String?
+        /// Makes sure that the version's bundle is here and answers its path.
         public var bundle: @Sendable (PinnedVersion) async throws(InvocationError) -> String
         /// What an account may take. O(1), not blocking.
         public var permission: @Sendable (AccountID) -> CapacityPermission
@@ -24,28 +26,23 @@ public final class ContainerPool: Sendable {
         public var concurrencyMax: @Sendable (FunctionKey) -> Int?
 
         public init(
+            bundleHere: @escaping @Sendable (PinnedVersion) -> String?,
             bundle: @escaping @Sendable (PinnedVersion) async throws(InvocationError) -> String,
             permission: @escaping @Sendable (AccountID) -> CapacityPermission = { _ in .standard },
             concurrencyMax: @escaping @Sendable (FunctionKey) -> Int? = { _ in nil }
         ) {
+            self.bundleHere = bundleHere
             self.bundle = bundle
             self.permission = permission
             self.concurrencyMax = concurrencyMax
         }
     }
 
-    /// A caller that waits, from the moment the machine says so.
+    /// A caller that waits.
     struct Waiting {
-        enum Answer {
-            /// Neither answered nor asked for yet.
-            case none
-            /// Answered before its caller came to wait.
-            case early(LeaseAnswer)
-            case awaited(CheckedContinuation<LeaseAnswer?, Never>)
-        }
-
-        var answer = Answer.none
         let deadline: EngineInstant
+        /// Told once what it gets; `nil`: nothing, for its time is over or it has gone.
+        let resume: @Sendable (LeaseAnswer?) -> Void
     }
 
     struct Held {

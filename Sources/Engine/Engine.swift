@@ -83,6 +83,7 @@ public struct Engine: Sendable {
         let pool = try configuration.capacity.pool(
             host: host, history: sizing.read(),
             surroundings: ContainerPool.Surroundings(
+                bundleHere: { bundles.contains($0.codeDigest) ? bundles.relativeBundlePath($0.codeDigest) : nil },
                 bundle: Self.bundlePath(bundles, seen), permission: { catalog.permission(of: $0) },
                 concurrencyMax: { catalog.reservedConcurrency(of: $0) }), weighsCalls: configuration.weighsCalls, logger: logger)
         relay.pool = pool

@@ -11,13 +11,14 @@ internal import Synchronization
 ///   │                                 └─ surely not started ─┐
 ///   └──────────────► decided ◄──────────────────────────────┘
 ///                     │    ▲
-///                     │    └─ to be tried elsewhere ────────┐
-///                     ├─► a region that holds the version ─────────────────► answered
-///                     └─► anything else: a start, a supply, a hedge ─► task ─► answered
+///                     │    └─ to be tried elsewhere, or again ─────────┐
+///                     ├─► a region that holds the version ─────────────┴───► answered
+///                     ├─► waits for a container, or for its start ─► runs ─► answered
+///                     └─► anything else: code to be fetched, a supply, a hedge ─► task ─► answered
 /// ```
 ///
-/// A task costs a small call two changes of thread on the way in and two on the way out, which are most of what forwarding takes. Whose
-/// turn it is holds the course; there is no other state but what ends the present step.
+/// A task costs a small call two changes of thread on the way in and two on the way out, which are most of what forwarding takes, and
+/// more than the rest of a start does here. Whose turn it is holds the course; there is no other state but what ends the present step.
 final class InPlaceCall: Sendable {
     private struct State {
         /// Steps begun so far.
@@ -78,11 +79,51 @@ final class InPlaceCall: Sendable {
         var course = course
         let next: InvocationCourse.Step
         do throws(InvocationError) { next = try router.next(&course) } catch { return end(course, .failure(error)) }
-        if case .forward(let region) = next, let client = router.clientInPlace(region, for: course.request.function) {
+        switch next {
+        case .forward(let region):
+            guard let client = router.clientInPlace(region, for: course.request.function) else { return handOver(course, next) }
             forward(course, by: client)
-        } else {
-            handOver(course, next)
+        case .run(let isAnnounced, let isWarmOnly):
+            lease(course, next, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly)
         }
+    }
+
+    private func lease(_ decided: InvocationCourse, _ next: InvocationCourse.Step, isAnnounced: Bool, isWarmOnly: Bool) {
+        var course = decided
+        router.noteRun(&course)
+        let step = enter()
+        let cancel = router.pool.lease(for: course.request, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly) { [self, course] result in
+            switch result {
+            case .success(let lease): run(course, next, lease)
+            case .failure(let error): failed(course, next, error)
+            }
+        }
+        if let cancel { expect(step, cancel) } else { handOver(decided, next) }
+    }
+
+    private func run(_ course: InvocationCourse, _ next: InvocationCourse.Step, _ lease: ContainerLease) {
+        let step = enter()
+        lease.container.invoke(course.request) { [self] answer in
+            var course = course
+            router.pool.giveBack(lease, ContainerPool.GiveBack(answer))
+            do throws(InvocationError) {
+                end(course, .success(try router.conclude(&course.record, lease, answer, course.request)))
+            } catch {
+                failed(course, next, error)
+            }
+        }
+        expect(step) { lease.container.abort(course.request.id) }
+    }
+
+    /// A step has failed: the call is decided anew, unless that was its end.
+    private func failed(_ course: InvocationCourse, _ step: InvocationCourse.Step, _ error: InvocationError) {
+        var course = course
+        do throws(InvocationError) {
+            try router.settle(error, after: step, &course, isCancelled: isCancelled)
+        } catch {
+            return end(course, .failure(error))
+        }
+        advance(course)
     }
 
     private func forward(_ course: InvocationCourse, by client: RegionClient) {
@@ -102,12 +143,7 @@ final class InPlaceCall: Sendable {
                 // It is sent there, and then the call again.
                 handOver(course, .forward(region: client.name))
             case .failure(let error):
-                do throws(InvocationError) {
-                    try router.settle(error, after: .forward(region: client.name), &course, isCancelled: isCancelled)
-                } catch {
-                    return end(course, .failure(error))
-                }
-                advance(course)
+                failed(course, .forward(region: client.name), error)
             }
         }
         expect(step, cancel)

@@ -125,6 +125,7 @@ public final class InvocationRouter: Sendable {
             do throws(InvocationError) {
                 switch step {
                 case .run(let isAnnounced, let isWarmOnly):
+                    noteRun(&course)
                     return try await run(course.request, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly, &course.record)
                 case .forward(let region):
                     return try await forward(
@@ -138,12 +139,16 @@ public final class InvocationRouter: Sendable {
 
     // MARK: - The two ways
 
+    /// The call is to run here.
+    func noteRun(_ course: inout InvocationCourse) {
+        course.record.site = node
+        course.record.noteDecided(course.request, at: .now())
+        noteServed(course.request, by: nil)
+    }
+
     private func run(
         _ request: InvocationRequest, isAnnounced: Bool, isWarmOnly: Bool, _ record: inout InvocationRecord
     ) async throws(InvocationError) -> InvocationResult {
-        record.site = node
-        record.noteDecided(request, at: .now())
-        noteServed(request, by: nil)
         let facts = record
         let (answer, lease) = try await pool.withLease(for: request, isAnnounced: isAnnounced, isWarmOnly: isWarmOnly) { lease in
             request.results?.describe { $0.place(facts, startLevel: lease.level) }

@@ -118,41 +118,43 @@ public final class SandboxContainer: Sendable {
     ///
     /// A bundle without an executable `bootstrap` is no error here: the first call is told, as on Lambda.
     ///
-    /// - Parameter bundle: the unpacked bundle, relative to the content folder.
-    /// - Throws: `containerEnded` when it is not spare, `invalidArgument` when the runtime is another, and what the launcher says;
-    ///   the container then ends.
-    public func assign(to version: PinnedVersion, bundle: String) async throws(SandboxError) {
-        let isSpare = state.withLock { state in
-            guard case .spare = state.phase else { return false }
-            return true
-        }
-        guard isSpare else { throw SandboxError(.containerEnded, "container \(id) has ended or has a function already") }
-        var (specification, environment) = try adopt(version)
-        specification.stages = .assign
-        specification.bundle = bundle
-        let (request, variables) = (specification, environment)
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, SandboxError>, Never>) in
-            owner.launcher.startContainer(request) { result in
-                if case .success = result { self.mounted() }
-                // The task goes on where its answer will come.
-                self.eventLoop.execute { continuation.resume(returning: result.map { _ in }) }
-            }
-            prepareInitialisation(version, variables)
-        }
+    /// - Parameters:
+    ///   - bundle: the unpacked bundle, relative to the content folder.
+    ///   - completion: called once, on the container's event loop, or before this returns. Fails with `containerEnded` when it is not
+    ///     spare, `invalidArgument` when the runtime is another, and what the launcher says; the container then ends.
+    public func assign(
+        to version: PinnedVersion, bundle: String, completion: @escaping @Sendable (Result<Void, SandboxError>) -> Void
+    ) {
         do throws(SandboxError) {
-            try result.get()
+            let isSpare = state.withLock { state in
+                guard case .spare = state.phase else { return false }
+                return true
+            }
+            guard isSpare else { throw SandboxError(.containerEnded, "container \(id) has ended or has a function already") }
+            var (specification, environment) = try adopt(version)
+            specification.stages = .assign
+            specification.bundle = bundle
+            owner.launcher.startContainer(specification) { result in
+                if case .success = result { self.mounted() }
+                self.eventLoop.execute { completion(self.assigned(result.map { _ in })) }
+            }
+            prepareInitialisation(version, environment)
         } catch {
-            guard let reason = stillbirth(of: error) else { throw error }
-            state.withLock { state in
-                state.stillbirth = reason
-                // The launcher's report of the end may have been quicker than this thread, and knows less.
-                switch state.phase {
-                case .gone where !state.hadCall, .stillborn:
-                    state.phase = .stillborn(Stillbirth(reason: reason, output: InvocationLog()))
-                default: break
-                }
+            completion(.failure(error))
+        }
+    }
+
+    private func assigned(_ result: Result<Void, SandboxError>) -> Result<Void, SandboxError> {
+        guard case .failure(let error) = result, let reason = stillbirth(of: error) else { return result }
+        state.withLock { state in
+            state.stillbirth = reason
+            // The launcher's report of the end may have been quicker than this thread, and knows less.
+            switch state.phase {
+            case .gone where !state.hadCall, .stillborn: state.phase = .stillborn(Stillbirth(reason: reason, output: InvocationLog()))
+            default: break
             }
         }
+        return .success(())
     }
 
     /// Runs one call; the first one waits until the function is initialised.

@@ -62,7 +62,7 @@ extension SandboxHost {
     ) async -> AdoptedContainer? {
         guard let version, let manifest = manifests.first(where: { $0.name == kept.message.runtime }),
             manifest.identifiers.contains(version.runtime), version.sandbox.egress.isNone || egress != nil,
-            let container = try? makeContainer(kept.message.container, in: kept.message.instance, manifest),
+            let container = try? makeContainer(kept.message.container, in: kept.message.instance, manifest, at: nil),
             container.owner.launcher === connection
         else {
             kept.descriptors.close()

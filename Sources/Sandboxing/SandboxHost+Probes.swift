@@ -15,7 +15,7 @@ extension SandboxHost {
     /// container cannot be used is the last.
     ///
     /// - Returns: the calls' names, and what became of each event, in order; fewer than `events` when one ended the container.
-    /// - Throws: `probeUnderWay`, and what ``startContainer(_:in:for:bundle:)`` throws. Nothing is left then.
+    /// - Throws: `probeUnderWay`, and what a start fails with. Nothing is left then.
     public func learn(
         _ version: PinnedVersion, bundle: String, events: [ByteBuffer]
     ) async throws(SandboxError) -> (profile: LearnedProfile, answers: [ContainerAnswer]) {
@@ -44,7 +44,7 @@ extension SandboxHost {
 
     /// Starts a container of the function and asks the kernel what holds for its process.
     ///
-    /// - Throws: `probeUnderWay`, what ``startContainer(_:in:for:bundle:)`` throws, and what the launcher says of the report: a program
+    /// - Throws: `probeUnderWay`, what a start fails with, and what the launcher says of the report: a program
     ///   of the bundle's own that has ended already leaves nothing to be looked at.
     public func inspect(_ version: PinnedVersion, bundle: String) async throws(SandboxError) -> SandboxReport {
         let probe = try beginProbe()

@@ -37,6 +37,9 @@ extension SandboxHost {
         tellWaiters(.failure(SandboxError(.unreachable, "the host of the launcher has ended")))
     }
 
+    /// Whether the launcher takes requests.
+    public var isReady: Bool { state.withLock { $0.connection != nil } }
+
     /// Returns when the launcher takes requests.
     ///
     /// - Throws: why the attempt that was under way failed; `run` goes on trying.

@@ -17,7 +17,7 @@ import Testing
             let example = TestHost.root.appending(path: "Runtimes/examples/\(try #require(examples[name]))")
             let bundle = try test.addBundle([example.lastPathComponent: String(contentsOf: example, encoding: .utf8)])
             let version = TestHost.version(runtime: try #require(manifest.identifiers.last))
-            let container = try await test.host.startContainer(7, inNew: 5, for: version, bundle: bundle)
+            let container = try await test.host.startContainer(7, in: 5, isNew: true, for: version, bundle: bundle)
             let answer = await container.invoke(TestHost.request(#"{"name":"x"}"#, version: version))
             #expect(answer.result?.contains("Hello") == true, "\(answer)")
             test.host.killInstance(5)
@@ -29,7 +29,7 @@ import Testing
         try await TestHost.with({ $0.instancesMax = 1 }) { test in
             try await test.host.createInstance(1)
             let error = await #expect(throws: SandboxError.self) {
-                _ = try await test.host.startContainer(3, inNew: 2, for: TestHost.version(), bundle: "none")
+                _ = try await test.host.startContainer(3, in: 2, isNew: true, for: TestHost.version(), bundle: "none")
             }
             #expect(error?.step == "limit")
             test.host.killInstance(1)
@@ -40,7 +40,7 @@ import Testing
     @Test func `a container that cannot be started takes its new instance along`() async throws {
         try await TestHost.with { test in
             let error = await #expect(throws: SandboxError.self) {
-                _ = try await test.host.startContainer(3, inNew: 2, for: TestHost.version(), bundle: "none")
+                _ = try await test.host.startContainer(3, in: 2, isNew: true, for: TestHost.version(), bundle: "none")
             }
             #expect(error?.step == "mount_task")
             await test.event { $0 == .instanceEnded(2) }
@@ -75,13 +75,14 @@ import Testing
     @Test func `a container has its home where its call came from`() async throws {
         try await TestHost.with { test in
             let bundle = try test.addBundle(["app.py": "def handler(event, context): return 1"])
-            let loop = MultiThreadedEventLoopGroup.singleton.next()
-            let made = loop.makeFutureWithTask {
-                try await test.host.startContainer(3, inNew: 2, for: TestHost.version(), bundle: bundle)
+            for (index, loop) in MultiThreadedEventLoopGroup.singleton.makeIterator().enumerated() {
+                let home = try #require(try await loop.submit { test.host.currentHome }.get())
+                let made = loop.makePromise(of: SandboxContainer.self)
+                test.host.startContainer(
+                    UInt64(2 * index + 3), in: UInt64(2 * index + 2), isNew: true, for: TestHost.version(), bundle: bundle, at: home,
+                    launched: { _ in }, completion: { made.completeWith($0.mapError { $0 }) })
+                #expect(try await made.futureResult.get().home == home)
             }
-            let container = try await made.get()
-            #expect(container.home == ObjectIdentifier(container.eventLoop))
-            #expect(try await container.eventLoop.submit { test.host.currentHome }.get() == container.home)
         }
     }
 

@@ -139,6 +139,29 @@ final class TestHost: Sendable {
     }
 }
 
+extension SandboxHost {
+    func startContainer(
+        _ container: UInt64, in instance: UInt64, isNew: Bool = false, for version: PinnedVersion, bundle: String
+    ) async throws(SandboxError) -> SandboxContainer {
+        let home = currentHome
+        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<SandboxContainer, SandboxError>, Never>) in
+            startContainer(
+                container, in: instance, isNew: isNew, for: version, bundle: bundle, at: home, launched: { _ in },
+                completion: { continuation.resume(returning: $0) })
+        }
+        return try result.get()
+    }
+}
+
+extension SandboxContainer {
+    func assign(to version: PinnedVersion, bundle: String) async throws(SandboxError) {
+        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, SandboxError>, Never>) in
+            assign(to: version, bundle: bundle) { continuation.resume(returning: $0) }
+        }
+        try result.get()
+    }
+}
+
 extension ContainerAnswer {
     /// The result as text; `nil` unless the function succeeded.
     var result: String? {
