@@ -1,5 +1,7 @@
-internal import Foundation
 internal import SystemPackage
+#if canImport(Glibc)
+internal import Glibc
+#endif
 
 /// The files of one container's cgroup that the daemon holds open. Where no cgroup is usable there are none.
 struct ContainerCgroup {
@@ -38,10 +40,20 @@ struct ContainerCgroup {
     /// The memory used now, files included, in bytes.
     func readMemoryUsage() -> Int? { memoryUsage.flatMap(CgroupFile.number) }
 
+    /// The longest path of a cgroup's file that is looked for.
+    private static let pathMax = 1024
+
     /// - Returns: `nil` where the launcher's file system is not ours.
     private static func openUsage(beside peak: SystemPackage.FileDescriptor, version: Int) -> SystemPackage.FileDescriptor? {
-        guard let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(peak.rawValue)") else { return nil }
-        let file = FilePath(path).removingLastComponent().appending(version == 2 ? "memory.current" : "memory.usage_in_bytes")
+        // proc_pid_fd(5).
+        let path = withUnsafeTemporaryAllocation(of: CChar.self, capacity: pathMax) { text -> FilePath? in
+            guard let start = text.baseAddress else { return nil }
+            let length = readlink("/proc/self/fd/\(peak.rawValue)", start, text.count - 1)
+            guard length > 0 else { return nil }
+            text[length] = 0
+            return FilePath(platformString: start)
+        }
+        guard let file = path?.removingLastComponent().appending(version == 2 ? "memory.current" : "memory.usage_in_bytes") else { return nil }
         return try? SystemPackage.FileDescriptor.open(file, .readOnly, options: .closeOnExec)
     }
 

@@ -36,6 +36,8 @@ final class FrameRuntimeChannel: RuntimeChannel {
         var isBooted = false
         var initialisation = Initialisation.none
         var isOver = false
+        /// By us: nothing is to be told any more.
+        var isClosed = false
     }
 
     private let link: Mutex<Link>
@@ -107,6 +109,9 @@ final class FrameRuntimeChannel: RuntimeChannel {
         if !fits { eventLoop.execute { self.onEvent(.failed(.callTooLarge)) } }
     }
 
+    /// It reads the next frame when it has written its answer.
+    var isWaiting: Bool { link.withLock { !$0.isOver && $0.initialisation == .done && $0.awaited == nil } }
+
     func park() -> ParkedChannel? {
         link.withLock { link in
             guard let writer = link.writer, !link.isOver, link.initialisation == .done, link.awaited == nil, link.backlog == 0 else {
@@ -130,7 +135,7 @@ final class FrameRuntimeChannel: RuntimeChannel {
 
     func close() {
         let channel = link.withLock { link in
-            link.isOver = true
+            (link.isOver, link.isClosed) = (true, true)
             try? link.writer?.close()
             link.writer = nil
             return link.channel
@@ -267,11 +272,12 @@ final class FrameRuntimeChannel: RuntimeChannel {
     }
 
     fileprivate func ended() {
-        link.withLock { link in
+        let isClosed = link.withLock { link in
             try? link.writer?.close()
             link.writer = nil
+            return link.isClosed
         }
-        onEvent(.closed)
+        if !isClosed { onEvent(.closed) }
     }
 }
 

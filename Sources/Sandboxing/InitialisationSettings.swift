@@ -1,4 +1,4 @@
-internal import Foundation
+internal import EngineCore
 internal import NIOCore
 
 /// What a built-in runtime is told about its function, once: the payload of INIT (`wayside_frames.h`).
@@ -8,15 +8,17 @@ struct InitialisationSettings: Sendable {
     let payload: ByteBuffer
 
     init(handler: String, environment: LambdaEnvironment) {
-        struct Settings: Encodable {
-            let handler: String
-            let environment: [String: String]
+        // Written on every start, and so not by way of an encoder.
+        var json = Array("{\"handler\":".utf8)
+        appendJSONString(handler, to: &json)
+        json += ",\"environment\":{".utf8
+        for (index, variable) in environment.variables.enumerated() {
+            if index > 0 { json.append(UInt8(ascii: ",")) }
+            appendJSONString(variable.name, to: &json)
+            json.append(UInt8(ascii: ":"))
+            appendJSONString(variable.value, to: &json)
         }
-        let settings = Settings(handler: handler, environment: environment.variables)
-        guard let payload = try? JSONEncoder().encode(settings) else {
-            // Text and dictionaries of text always have a JSON form.
-            preconditionFailure("the settings of a function have no JSON form")
-        }
-        self.payload = ByteBuffer(bytes: payload)
+        json += "}}".utf8
+        payload = ByteBuffer(bytes: json)
     }
 }

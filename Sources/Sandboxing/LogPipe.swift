@@ -64,7 +64,7 @@ final class LogPipe: ChannelInboundHandler {
     /// Stops reading, once all calls have their output.
     func close() {
         isClosing = true
-        if endings.isEmpty { channel?.close(promise: nil) }
+        closeIfDone()
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -103,7 +103,14 @@ final class LogPipe: ChannelInboundHandler {
             endings.removeFirst()
             ending.completion(capture.take())
         }
-        if isClosing, endings.isEmpty { channel?.close(promise: nil) }
+        closeIfDone()
+    }
+
+    private func closeIfDone() {
+        guard isClosing, endings.isEmpty else { return }
+        channel?.close(promise: nil)
+        // The number is another's from here on.
+        channel = nil
     }
 
     /// `FIONREAD` (ioctl_tty(2)); 0 when the pipe is closed or the kernel does not say.

@@ -94,8 +94,10 @@ final class RuntimeAPIServer: RuntimeChannel, @unchecked Sendable {
         return connection
     }
 
-    /// Whether the runtime waits for its next call, as far as is known here.
+    /// Whether no call is under way, and none of its requests.
     var isIdle: Bool { hasAsked && !hasFailed && !isEnding && !isOver && call == nil && collecting == nil }
+
+    var isWaiting: Bool { isIdle && !asking.isEmpty }
 
     /// The runtime has asked for its next event in an earlier process.
     ///

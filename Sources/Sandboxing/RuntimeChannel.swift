@@ -44,6 +44,8 @@ protocol RuntimeChannel: AnyObject, Sendable {
     ///
     /// - Parameter deadline: when the call will be ended as timed out, in milliseconds since 1970.
     func invoke(_ request: InvocationRequest, deadline: Int64)
+    /// Whether the runtime waits for its next call, as far as is known here. On the event loop.
+    var isWaiting: Bool { get }
     /// Reads no more of a result that is streamed, so that its runtime has to wait. What is on its way comes still. On the event loop.
     func pause()
     /// Goes on after ``pause()``; harmless otherwise. On the event loop.

@@ -130,14 +130,19 @@ extension SandboxContainer {
         abandonPreloading()
     }
 
-    /// Gives everything back. On the event loop.
-    func release() {
+    /// Listens no more. On the event loop.
+    func disconnect() {
         let channel = state.withLock { state in
             defer { state.channel = nil }
             return state.channel
         }
         channel?.close()
         descriptors.value?.log?.close()
+    }
+
+    /// Gives everything back. On the event loop.
+    func release() {
+        disconnect()
         descriptors.value?.egress?.end()
         try? descriptors.value?.egressListener?.close()
         descriptors.value?.cgroup.close()
@@ -317,7 +322,7 @@ extension SandboxContainer {
         let (isOver, expiry) = state.withLock { state -> (Bool, EngineInstant?) in
             state.armed = nil
             guard let call = state.phase.call else { return (false, nil) }
-            return call.expiry <= now ? (true, nil) : (false, state.arming())
+            return call.expiry <= now ? (true, nil) : (false, state.arming(now: now))
         }
         if let expiry { arm(at: expiry, now: now) }
         guard isOver else { return }

@@ -13,7 +13,9 @@ internal import Synchronization
 // is thawed again here, for under v1 a frozen process is deaf even to SIGKILL.
 //
 // There is one timer at most, set when a call is answered and none is set. It looks how long the container has been idle and sets
-// itself again for the rest, so that calls in quick succession pay for one timer in each `freezeAfter`, not one each.
+// itself again for the rest, so that calls in quick succession pay for one timer in each `freezeAfter`, not one each. A runtime that has
+// answered and does not wait for its next call yet is given another `freezeAfter`: stopped on its way there, it would be found deaf by the
+// next process, to which it may be left.
 extension SandboxContainer {
     /// Watches a container that has become idle. On the event loop.
     func setFreezeTimer(in delay: Duration? = nil) {
@@ -24,10 +26,11 @@ extension SandboxContainer {
     private func freezeTimerFired() {
         guard let freezeAfter = owner.freezeAfter else { return }
         let now = EngineInstant.now()
+        let isWaiting = state.withLock({ $0.channel })?.isWaiting ?? false
         let left = state.withLock { state -> Duration? in
             state.isFreezeTimerSet = false
             guard state.isFreezable, !state.isKilled, case .idle(let since) = state.phase else { return nil }
-            let left = freezeAfter - (now - since)
+            let left = isWaiting ? freezeAfter - (now - since) : freezeAfter
             if left > .zero { state.isFreezeTimerSet = true } else { state.phase = .freezing }
             return left
         }
@@ -78,9 +81,6 @@ extension SandboxContainer {
 
     /// Thaws a container that is being ended; harmless for one that is not frozen or not there any more. On the event loop.
     func thawForGood() { _ = descriptors.value?.cgroup.thaw() }
-
-    /// Its instance is being ended, which the launcher does not say of each container beforehand. From any thread.
-    func stopFreezing() { state.withLock { $0.isFreezable = false } }
 
     // MARK: Metering (on the event loop)
 

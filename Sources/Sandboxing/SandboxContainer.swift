@@ -202,7 +202,30 @@ public final class SandboxContainer: Sendable {
             return (true, false)
         }
         guard !isParked else { return }
-        if wasStillborn { owner.onEnded(id) } else { owner.launcher.postKillContainer(id) }
+        if wasStillborn { return owner.onEnded(id) }
+        owner.launcher.postKillContainer(id)
+        disconnectIfIdle()
+    }
+
+    /// Its instance is being ended, which the launcher does not say of each container beforehand. From any thread.
+    func endWithInstance() {
+        state.withLock { $0.isFreezable = false }
+        disconnectIfIdle()
+    }
+
+    /// Of a container that is being ended and has no call nothing is to be heard any more: its processes end one by one, and the end of
+    /// each would be news.
+    private func disconnectIfIdle() {
+        let isIdle = state.withLock { state in
+            switch state.phase {
+            case .idle, .frozen:
+                state.phase = .ending(nil)
+                (state.isKilled, state.isChannelClosed) = (true, true)
+                return true
+            default: return false
+            }
+        }
+        if isIdle { eventLoop.execute { self.disconnect() } }
     }
 
     // MARK: Becoming a function's
@@ -285,7 +308,7 @@ public final class SandboxContainer: Sendable {
         let (beginning, expiry) = state.withLock { state -> (Beginning, EngineInstant?) in
             guard state.aborted != request.id else { return (.answer(.abortedBefore), nil) }
             let beginning = Self.begin(&call, &state, now: now, initTimeout: owner.initTimeout)
-            return (beginning, state.arming())
+            return (beginning, state.arming(now: now))
         }
         if let expiry { arm(at: expiry, now: now) }
         switch beginning {
@@ -342,7 +365,7 @@ public final class SandboxContainer: Sendable {
     /// What `call` has waited for, the initialisation or the thaw, is over. On the event loop.
     func handOver(_ call: ContainerCall, now: EngineInstant) {
         var call = call
-        let (beginning, expiry) = state.withLock { state in (Self.handOver(&call, &state, now: now), state.arming()) }
+        let (beginning, expiry) = state.withLock { state in (Self.handOver(&call, &state, now: now), state.arming(now: now)) }
         if let expiry { arm(at: expiry, now: now) }
         guard case .invoke(let channel) = beginning else {
             // There is no runtime any more to hand it to, so the call is still where it waited.
@@ -375,9 +398,12 @@ public final class SandboxContainer: Sendable {
 }
 
 extension SandboxContainer.State {
+    /// No later than the function's time-out would be over now, whatever it is that the call waits for before: then that needs no other.
+    ///
     /// - Returns: when a timer has to be set for the call under way; `nil` if none has or an earlier one is set.
-    mutating func arming() -> EngineInstant? {
-        guard let expiry = phase.call?.expiry else { return nil }
+    mutating func arming(now: EngineInstant) -> EngineInstant? {
+        guard let call = phase.call else { return nil }
+        let expiry = version.map { min(call.expiry, now + $0.timeout) } ?? call.expiry
         if let armed, armed <= expiry { return nil }
         armed = expiry
         return expiry

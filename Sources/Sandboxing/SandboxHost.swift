@@ -134,7 +134,7 @@ public final class SandboxHost: Sendable {
                 ) : (nil, [], false)
         }
         if isParked { return containers.forEach { $0.kill() } }
-        for container in containers { container.stopFreezing() }
+        for container in containers { container.endWithInstance() }
         connection?.postKillInstance(instance)
     }
 

@@ -78,6 +78,27 @@ import Testing
         }
     }
 
+    @Test func `a runtime that has answered is not frozen before it waits for its next call`() async throws {
+        let bash = """
+            #!/bin/bash
+            api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+            for ((n = 1; ; n++)); do
+                curl -sS -D /tmp/headers -o /tmp/event "$api/next"
+                id=$(sed -n 's/^Lambda-Runtime-Aws-Request-Id: *\\([^[:space:]]*\\).*/\\1/Ip' /tmp/headers)
+                curl -sS -d "$n" "$api/$id/response"
+                sleep 0.4
+            done
+            """
+        try await TestHost.with({ $0.freezeAfter = .milliseconds(20) }) { test in
+            let container = try await test.start(["bootstrap": bash], runtime: "provided.al2023", handler: "app.handler")
+            for n in 1...2 {
+                #expect(await container.invoke(TestHost.request()).result == "\(n)")
+                try await container.waitUntilFrozen()
+                #expect(try await container.eventLoop.submit { container.state.withLock { $0.channel }?.isWaiting }.get() == true)
+            }
+        }
+    }
+
     @Test func `a container is never frozen while it has a call, however long`() async throws {
         try await TestHost.with({ $0.freezeAfter = .milliseconds(5) }) { test in
             let container = try await test.python(Self.counter)

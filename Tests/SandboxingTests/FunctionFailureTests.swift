@@ -49,7 +49,7 @@ import Testing
         let manifests = try RuntimeManifest.all(in: TestHost.root.appending(path: "Runtimes").path).installed
         let python = try #require(manifests.first { $0.name == "python" })
         let version = TestHost.version(environment: ["STAGE": "x", "TZ": "Europe/Berlin", "AWS_REGION": "mars-1"])
-        let variables = LambdaEnvironment(for: version, manifest: python, logStream: "s").variables
+        let variables = LambdaEnvironment(for: version, manifest: python, logStream: "s").byName
         #expect(variables["STAGE"] == "x")
         #expect(variables["TZ"] == "Europe/Berlin")
         #expect(variables["AWS_REGION"] == "eu-central-1")
@@ -61,11 +61,28 @@ import Testing
         #expect(variables.keys.filter { $0.hasPrefix("AWS_ACCESS") || $0.hasPrefix("AWS_SECRET") || $0.hasPrefix("AWS_SESSION") }.isEmpty)
         let provided = try #require(manifests.first { $0.name == "provided" })
         let late = LambdaEnvironment(for: version, manifest: provided, logStream: "s")
-        #expect(late.variables["AWS_LAMBDA_RUNTIME_API"] == "127.0.0.1:9001")
-        #expect(late.variables["AWS_EXECUTION_ENV"] == nil)
+        #expect(late.byName["AWS_LAMBDA_RUNTIME_API"] == "127.0.0.1:9001")
+        #expect(late.byName["AWS_EXECUTION_ENV"] == nil)
         #expect(late.strings.contains("STAGE=x"))
+        #expect(late.strings.count == late.byName.count)
         let stream = LambdaEnvironment.newLogStream(for: version, epochMilliseconds: 1_767_323_045_007)
         #expect(stream.wholeMatch(of: /2026\/01\/02\/\[\$LATEST\][0-9a-f]{32}/) != nil)
+    }
+
+    @Test func `a built-in runtime is told its function in JSON, whatever characters that has`() throws {
+        let manifests = try RuntimeManifest.all(in: TestHost.root.appending(path: "Runtimes").path).installed
+        let python = try #require(manifests.first { $0.name == "python" })
+        let text = "\"quoted\" \\ / \n\t\r \u{1} \u{7F} é 😀"
+        let environment = LambdaEnvironment(for: TestHost.version(environment: ["TEXT": text]), manifest: python, logStream: "s")
+        struct Settings: Decodable {
+            let handler: String
+            let environment: [String: String]
+        }
+        let payload = InitialisationSettings(handler: text, environment: environment).payload
+        let settings = try JSONDecoder().decode(Settings.self, from: Data(payload.readableBytesView))
+        #expect(settings.handler == text)
+        #expect(settings.environment["TEXT"] == text)
+        #expect(settings.environment == environment.byName)
     }
 
     @Test func `the manifests of the project are read, and a folder without any is refused`() throws {
@@ -110,12 +127,12 @@ import Testing
         let python = try #require(manifests.first { $0.name == "python" })
         let sandbox = SandboxPolicy(egress: try EgressPolicy(["api.example.com:443"]))
         let version = TestHost.version(environment: ["https_proxy": "http://mine"], sandbox: sandbox)
-        let variables = LambdaEnvironment(for: version, manifest: python, logStream: "s").variables
+        let variables = LambdaEnvironment(for: version, manifest: python, logStream: "s").byName
         #expect(variables["HTTPS_PROXY"] == "http://127.0.0.1:3128")
         #expect(variables["http_proxy"] == "http://127.0.0.1:3128")
         #expect(variables["https_proxy"] == "http://mine")
         #expect(variables["no_proxy"] == "127.0.0.1,localhost")
-        let closed = LambdaEnvironment(for: TestHost.version(), manifest: python, logStream: "s").variables
+        let closed = LambdaEnvironment(for: TestHost.version(), manifest: python, logStream: "s").byName
         #expect(closed.keys.filter { $0.lowercased().hasSuffix("_proxy") }.isEmpty)
     }
 
@@ -130,4 +147,8 @@ import Testing
         #expect(next.text.readableBytes == 0 && next.droppedByteCount == 2)
         #expect(capture.take().droppedByteCount == 0)
     }
+}
+
+extension LambdaEnvironment {
+    fileprivate var byName: [String: String] { Dictionary(variables.map { ($0.name, $0.value) }) { first, _ in first } }
 }

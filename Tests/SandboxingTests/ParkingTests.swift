@@ -100,8 +100,8 @@ import Glibc
     @Test(arguments: kinds) func `a warm container goes on after a restart, and after another`(kind: Kind) async throws {
         try await Self.withFolder { folder in
             let notes = Notes()
-            // A runtime that starts a program to ask for its next call takes a moment, and is not to be frozen before.
-            let freezeAfter = Duration.milliseconds(300)
+            // Shorter than some runtimes take to ask for their next call, before which they are not frozen.
+            let freezeAfter = Duration.milliseconds(30)
             let version = TestHost.version(runtime: kind.runtime)
             try await TestHost.with({ $0.freezeAfter = freezeAfter }, in: folder) { test in
                 #expect(test.host.parked == .none)
