@@ -138,6 +138,7 @@ void link_send(struct worker *worker, void *message, size_t length, uint16_t typ
 }
 
 void link_reply(struct worker *worker, uint64_t request_id, enum ws_step step, int error) {
+    if (request_id == 0) return;
     struct ws_reply reply = {.status = {.step = step, .error = error}};
     link_send(worker, &reply, sizeof reply, WS_REPLY, request_id, NULL, 0);
 }

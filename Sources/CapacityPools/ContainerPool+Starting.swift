@@ -70,7 +70,8 @@ extension ContainerPool {
     }
 
     private func make(_ plan: StartPlan, _ version: PinnedVersion, _ bundle: String) async throws(InvocationError) -> SandboxContainer {
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<SandboxContainer, InvocationError>, Never>) in
+        typealias Made = Result<SandboxContainer, InvocationError>
+        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Made, Never>) in
             make(plan, version, bundle, at: nil, launched: { _ in }, completion: { continuation.resume(returning: $0) })
         }
         return try result.get()

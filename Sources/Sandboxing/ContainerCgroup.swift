@@ -53,7 +53,8 @@ struct ContainerCgroup {
             text[length] = 0
             return FilePath(platformString: start)
         }
-        guard let file = path?.removingLastComponent().appending(version == 2 ? "memory.current" : "memory.usage_in_bytes") else { return nil }
+        let name = version == 2 ? "memory.current" : "memory.usage_in_bytes"
+        guard let file = path?.removingLastComponent().appending(name) else { return nil }
         return try? SystemPackage.FileDescriptor.open(file, .readOnly, options: .closeOnExec)
     }
 

@@ -160,8 +160,8 @@ public final class LauncherConnection: Sendable {
     /// Ends an instance without waiting for the reply. `instanceExited` follows.
     func postKillInstance(_ id: UInt64) { post(.killInstance(id)) }
 
-    /// Sends a request whose reply nobody waits for: the request id 0 is never under way, so the reply is dropped. A connection
-    /// that takes no message has ended, and with it everything a request could be about.
+    /// Sends a request whose reply nobody waits for: with the id 0 it gets none. A connection that takes no message has ended, and
+    /// with it everything a request could be about.
     private func post(_ request: LauncherRequest) {
         guard let message = try? request.encoded(requestID: 0) else { return }
         if ws_socket_send(socket.rawValue, message, message.count, nil, 0) < 0, errno == EAGAIN { close() }

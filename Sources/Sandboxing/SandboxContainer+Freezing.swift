@@ -18,9 +18,14 @@ internal import Synchronization
 // next process, to which it may be left.
 extension SandboxContainer {
     /// Watches a container that has become idle. On the event loop.
+    ///
+    /// Up to a quarter of `freezeAfter` later, at one of the moments that all containers have in common: where many become idle, the
+    /// event loop wakes up once for several.
     func setFreezeTimer(in delay: Duration? = nil) {
-        guard let delay = delay ?? owner.freezeAfter else { return }
-        eventLoop.scheduleTask(in: .nanoseconds(delay.wholeNanoseconds)) { [weak self] in self?.freezeTimerFired() }
+        guard let freezeAfter = owner.freezeAfter else { return }
+        let (step, now) = (max(1, freezeAfter.wholeNanoseconds / 4), Int64(NIODeadline.now().uptimeNanoseconds))
+        let due = (now + (delay ?? freezeAfter).wholeNanoseconds + step - 1) / step * step
+        eventLoop.scheduleTask(in: .nanoseconds(due - now)) { [weak self] in self?.freezeTimerFired() }
     }
 
     private func freezeTimerFired() {

@@ -224,6 +224,12 @@ class Common(LauncherCase):
         self.assertEqual(self.launcher.events, [])
         self.assertTrue(eventually(lambda: len(descendants_of(self.launcher.process.pid)) == AT_REST))
 
+    def test_a_request_without_a_number_is_done_and_not_answered(self):
+        container = self.python()
+        self.launcher.send(CONTAINER_KILL, struct.pack("=Q", container.id), request=0)
+        self.assertEqual(self.launcher.exit_of(container)[0], KILLED)
+        self.assertNotIn(0, self.launcher.replies)
+
     def test_many_containers_leak_nothing(self):
         def once():
             container = self.launcher.container(self.instance, "python", bundle=self.bundle)

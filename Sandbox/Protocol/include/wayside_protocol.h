@@ -5,9 +5,10 @@
  * is checked at WS_HELLO and a mismatch closes the connection. Descriptors travel beside a message by SCM_RIGHTS, in the order
  * each message documents.
  *
- * A request carries a request_id chosen by the daemon; its WS_REPLY echoes it. Events have request_id 0. Replies may come in
- * any order. Sizes are checked by the receiver: a message that is too short, too long or of unknown type is answered with
- * WS_STEP_PROTOCOL / EBADMSG when it has a readable header, and ignored otherwise; neither harms the connection.
+ * A request carries a request_id chosen by the daemon; its WS_REPLY echoes it. One with request_id 0 gets no WS_REPLY, and events
+ * have request_id 0. Replies may come in any order. Sizes are checked by the receiver: a message that is too short, too long or of
+ * unknown type is answered with WS_STEP_PROTOCOL / EBADMSG when it has a readable header, and ignored otherwise; neither harms the
+ * connection.
  *
  *   daemon                          launcher
  *     ── WS_HELLO ──────────────────►
