@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "seccomp_shorten.h"
 #include "seccomp_table.h"
 #include "ws_cleanup.h"
 #include "ws_kernel.h"
@@ -78,6 +79,7 @@ int ws_filter_compile(enum ws_family family, bool zygote, struct ws_filter *filt
     if (result == 0) result = add_rules(context, family, zygote);
     if (result < 0) errno = -result;
     if (result == 0) result = export(context, filter);
+    if (result == 0) result = ws_filter_shorten(filter);
     seccomp_release(context);
     return result < 0 ? -1 : 0;
 }

@@ -99,9 +99,9 @@ class SwiftProgram:
 
 PROGRAMS = [
     CProgram("launcher_requests", "Launcher/requests.c"),
-    CProgram("launcher_options", "Launcher/options.c", "Core/seccomp.c", "Core/seccomp_table.c"),
+    CProgram("launcher_options", "Launcher/options.c", "Core/seccomp.c", "Core/seccomp_shorten.c", "Core/seccomp_table.c"),
     CProgram("zygote_orders", "Protocol/socket.c"),
-    CProgram("narrowed_filters", "Core/seccomp.c", "Core/seccomp_table.c"),
+    CProgram("narrowed_filters", "Core/seccomp.c", "Core/seccomp_shorten.c", "Core/seccomp_table.c"),
     SwiftProgram("Sandboxing", ["frames", "launcher_messages", "runtime_api"],
                  [*NIO, "ChildProcesses", "CSandboxProtocol", "CSystem", "EgressProxy", "EngineCore", "Logging", "SystemPackage"]),
     SwiftProgram("EngineCore", ["egress_policy"], NIO),

@@ -304,6 +304,21 @@ class Index(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, f"seed {seed}: {done.stderr}")
 
 
+class Filters(unittest.TestCase):
+
+    def test_a_shortened_filter_answers_as_the_original(self):
+        here = os.path.dirname(os.path.abspath(__file__))
+        core, wire = os.path.join(here, "../../Sandbox/Core"), os.path.join(here, "../../Sandbox/Protocol/include")
+        sources = [os.path.join(core, name) for name in ("seccomp_shorten.c", "seccomp_table.c", "seccomp_narrow.c")]
+        with tempfile.TemporaryDirectory() as folder:
+            program = os.path.join(folder, "filter_model")
+            subprocess.run(["cc", "-O2", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
+                            f"-I{core}", f"-I{core}/include", f"-I{wire}", "-o", program,
+                            os.path.join(here, "filter_model.c"), *sources, "-lseccomp"], check=True)
+            done = subprocess.run([program], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+
 @unittest.skipUnless(os.geteuid() == 0, "needs root")
 class Privileged(Policy, Inspect, Cgroups, Shells, Parking, Common, unittest.TestCase):
 
