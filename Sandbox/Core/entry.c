@@ -104,11 +104,14 @@ static int set_limits(const struct ws_entry_host *host, struct ws_entry_plan *pl
 
 static int start_session(const struct ws_entry_host *host, struct ws_entry_plan *plan) {
     (void)host;
-    (void)plan;
     sigset_t none;
     sigemptyset(&none);
-    signal(SIGPIPE, SIG_DFL);
-    signal(SIGCHLD, SIG_DFL);
+    /* A fork of a booted interpreter keeps what that has set: Python ignores SIGPIPE, so that writing to a closed connection is
+     * an exception rather than death. */
+    if (plan->path != NULL) {
+        signal(SIGPIPE, SIG_DFL);
+        signal(SIGCHLD, SIG_DFL);
+    }
     return sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setsid() < 0 ? -1 : 0;
 }
 

@@ -25,6 +25,7 @@ enum { CONTROL_FD = 3 };
 static char *const environment[] = {
     "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp", "TZ=:UTC", "LAMBDA_TASK_ROOT=/var/task",
     "LAMBDA_RUNTIME_DIR=/var/runtime", "WAYSIDE_ZYGOTE_FD=3", "WAYSIDE_ZYGOTE_LIBRARY=" WS_ZYGOTE_LIBRARY_PATH,
+    "LD_PRELOAD=" WS_ZYGOTE_LIBRARY_PATH, /* the interpreter's memory is to lie together from the beginning */
     "LD_BIND_NOW=1", /* what is bound before the fork is not bound again by every child */
     NULL,
 };

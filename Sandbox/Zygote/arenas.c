@@ -1,66 +1,73 @@
-/* Where a booted interpreter keeps its small objects, so that a fork copies less.
+/* Where a booted interpreter keeps its objects, so that a fork copies less. The library is loaded before the interpreter (LD_PRELOAD).
  *
- *     boot   ws_zygote_arena_allocate: one after another in a region of whole huge pages
- *     ready  ws_zygote_gather: the used ones, and the C library's heap, become huge pages; the rest of the region is given back
+ *     boot   mmap: the interpreter's arenas lie one after another in a region of whole huge pages; the C library's heap begins with one
+ *     ready  ws_zygote_gather: what is used of both, and the interpreter's code (code.c), become huge pages; the rest is given back
  *     child  more arenas, wherever the kernel puts them
  *
  * A fork copies one entry for a huge page instead of 512, and its end takes one down. A child that writes to one gets entries for its
  * small pages in one go, and copies the 4 KiB that it writes to, as ever. Without huge pages (madvise(2), MADV_COLLAPSE; Linux 6.1)
  * all stays as it was. */
-#include <stdint.h>
+#include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "huge_pages.h"
 #include "wayside_zygote.h"
 
 #define EXPORTED __attribute__((visibility("default")))
 
-#define HUGE_PAGE (2ul * 1024 * 1024)
 #define REGION (64ul * 1024 * 1024) /* four times what the imports need; a larger interpreter has the rest elsewhere */
-#define HEAP_PAGES_MAX 16u /* looked at, from the end of the heap down */
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
 
-static char *region, *next, *end;
+/* What the interpreter asks for at a time: CPython's ARENA_SIZE, since 3.10 and before. */
+#define ARENA_MAX (1024ul * 1024)
+#define ARENA_MIN (256ul * 1024)
 
-static uintptr_t round_up(uintptr_t address) { return (address + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1); }
+static char *region, *next, *end, *heap;
+static bool booting;
 
-static void *map(size_t size) {
-    void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return mapped == MAP_FAILED ? NULL : mapped;
+static void *map(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
+    return (void *)syscall(SYS_mmap, address, size, protection, flags, fd, offset);
 }
 
-static void reserve(void) {
-    char *mapped = map(REGION + HUGE_PAGE);
-    if (mapped == NULL) return;
-    region = next = (char *)round_up((uintptr_t)mapped);
+__attribute__((constructor)) static void begin(void) {
+    char *mapped = map(NULL, REGION + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED) return;
+    region = next = huge_page_at_or_after(mapped);
     end = region + REGION;
     if (region > mapped) munmap(mapped, (size_t)(region - mapped));
     munmap(end, (size_t)(mapped + REGION + HUGE_PAGE - end));
+    char *heap_begin = sbrk(0);
+    heap = huge_page_at_or_after(heap_begin);
+    if (sbrk(heap - heap_begin) == (void *)-1) heap = NULL;
+    booting = true;
 }
 
-EXPORTED void *ws_zygote_arena_allocate(void *context, size_t size) {
-    (void)context;
-    if (region == NULL) reserve();
-    if ((size_t)(end - next) < size) return map(size);
+static bool is_arena(const void *address, size_t size, int protection, int flags) {
+    bool plain = address == NULL && protection == (PROT_READ | PROT_WRITE) && flags == (MAP_PRIVATE | MAP_ANONYMOUS);
+    return booting && plain && (size == ARENA_MAX || size == ARENA_MIN) && (size_t)(end - next) >= size;
+}
+
+EXPORTED void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
+    if (!is_arena(address, size, protection, flags)) return map(address, size, protection, flags, fd, offset);
     next += size;
     return next - size;
 }
 
-EXPORTED void ws_zygote_arena_free(void *context, void *address, size_t size) {
-    (void)context;
-    munmap(address, size);
+EXPORTED void *mmap64(void *address, size_t size, int protection, int flags, int fd, off_t offset) __attribute__((alias("mmap")));
+
+static void gather(char *from, const char *to) {
+    for (char *page = from; page < to; page += HUGE_PAGE) (void)madvise(page, HUGE_PAGE, MADV_COLLAPSE);
 }
 
-static void gather(char *page) { (void)madvise(page, HUGE_PAGE, MADV_COLLAPSE); }
-
 EXPORTED void ws_zygote_gather(void) {
-    char *used = (char *)round_up((uintptr_t)next);
+    if (!booting) return;
+    booting = false;
+    char *used = huge_page_at_or_after(next);
     if (used < end) munmap(used, (size_t)(end - used));
-    next = end = used;
-    for (char *page = region; page < used; page += HUGE_PAGE) gather(page);
-    char *heap_end = (char *)((uintptr_t)sbrk(0) & ~(HUGE_PAGE - 1));
-    /* Where the heap begins is not said; what is not wholly mapped is refused. */
-    for (unsigned i = 1; i <= HEAP_PAGES_MAX; i++) gather(heap_end - i * HUGE_PAGE);
+    gather(region, used);
+    /* The C library goes on behind a heap's end that has been moved. */
+    char *heap_end = sbrk(0), *whole = huge_page_at_or_after(heap_end);
+    if (heap != NULL && sbrk(whole - heap_end) != (void *)-1) gather(heap, whole);
+    gather_code();
 }

@@ -11,6 +11,8 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
+enum { EXIT_ENTER_FAILED = 70 }; /* EX_SOFTWARE of sysexits.h */
+
 _Static_assert(sizeof(struct ws_zygote_setup) != sizeof(struct ws_entry_order), "sizes tell the messages apart");
 
 static struct ws_entry_host host;
@@ -57,7 +59,8 @@ static void take_order(const struct ws_entry_order *order, const int *fds) {
     plan.status = fds[4];
 }
 
-EXPORTED int ws_zygote_receive(int control_fd) {
+/* Blocks for the next order, which is then the plan. 0; or -1: the worker is gone. */
+static int receive_order(int control_fd) {
     union {
         struct ws_zygote_setup setup;
         struct ws_entry_order order;
@@ -77,13 +80,23 @@ EXPORTED int ws_zygote_receive(int control_fd) {
     }
 }
 
-EXPORTED int ws_zygote_fork(void) { return ws_entry_fork(&host, &plan, true); }
-
-EXPORTED int ws_zygote_enter(void) { return ws_entry_walk(&host, &plan); }
-
-EXPORTED int ws_zygote_reply(int control_fd, int pid) {
+/* Answers the order with the child's pid, or with -errno, and closes its descriptors. */
+static void answer_order(int control_fd, int pid) {
     if (pid < 0) pid = -(errno != 0 ? errno : EAGAIN);
     int *order_fds[] = {&plan.init_pidfd, &plan.network, &plan.frame, &plan.log, &plan.status};
     for (size_t i = 0; i < WS_ZYGOTE_ORDER_FDS; i++) ws_close_quietly(order_fds[i]);
-    return send_answer(control_fd, plan.order.token, pid);
+    (void)send_answer(control_fd, plan.order.token, pid); /* a worker that is gone is noticed where the next order is waited for */
+}
+
+EXPORTED int ws_zygote_serve(int control_fd, void (*forked)(void)) {
+    while (receive_order(control_fd) == 0) {
+        pid_t pid = ws_entry_fork(&host, &plan, true);
+        if (pid == 0) {
+            forked();
+            if (ws_entry_walk(&host, &plan) != 0) _exit(EXIT_ENTER_FAILED);
+            return 0;
+        }
+        answer_order(control_fd, pid);
+    }
+    return -1;
 }

@@ -1,15 +1,20 @@
 """What a function's policy changes about its container: egress, a process of its own, families of system calls, profiles."""
 
+import ctypes
 import errno
+import mmap
 import os
 import select
 import signal
 import struct
 import time
+from collections import Counter
 
 from launcher_case import LauncherCase, children_of, read_text
-from launcher_client import (ALONE, ASSIGN, CONTAINER_EXIT, CONTAINER_KILL, CONTAINER_SYSCALLS, EXITED, LEARN, PREPARE, SIGNALED,
+from launcher_client import (ALONE, ASSIGN, CONTAINER_EXIT, CONTAINER_KILL, CONTAINER_SYSCALLS, EXITED, LEARN, MIB, PREPARE, SIGNALED,
                              WAIT_SECONDS, StartFailed)
+
+HUGE_PAGE, MADV_COLLAPSE = 2 * MIB, 25
 
 
 class Policy(LauncherCase):
@@ -67,6 +72,23 @@ class Policy(LauncherCase):
         self.assertEqual(filters(zygote), ("1", "2", "1"))
         self.assertEqual(filters(self.python().pid), ("1", "2", "2"))
         self.assertEqual(filters(self.python(flags=ALONE).pid), ("1", "2", "1"))
+
+    def test_a_zygote_lies_in_huge_pages_where_the_kernel_has_them(self):
+        memory = mmap.mmap(-1, 2 * HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory.write(bytes(len(memory)))
+        page = -(-ctypes.addressof(ctypes.c_char.from_buffer(memory)) // HUGE_PAGE) * HUGE_PAGE
+        if ctypes.CDLL(None).madvise(ctypes.c_void_p(page), ctypes.c_size_t(HUGE_PAGE), MADV_COLLAPSE) != 0:
+            self.skipTest("this kernel makes no huge pages on request")
+        self.python()  # it has booted
+        found = Counter()
+        for line in read_text(f"/proc/{children_of(self.launcher.worker)[0]}/smaps").splitlines():
+            words = line.split()
+            if len(words) > 4:
+                kind = ("code" if words[1].startswith("r-x") else "heap" if words[-1] == "[heap]" else "objects")
+            elif words[0] == "AnonHugePages:":
+                found[kind] += int(words[1]) // 1024
+        for kind in ("code", "heap", "objects"):
+            self.assertGreaterEqual(found[kind], 2, found)
 
     def test_calls_of_another_architecture_end_the_process(self):
         for line in (b"i386\n", b"x32\n"):

@@ -83,8 +83,19 @@ def _encode_other(value):
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-_encode_ascii = json.JSONEncoder(default=_encode_other).encode
-_encode_any = json.JSONEncoder(ensure_ascii=False, default=_encode_other).encode
+def _encode_with(escape):
+    """json.JSONEncoder(…).encode without what it does in Python around its encoder in C."""
+    make = json.encoder.c_make_encoder
+
+    def encode(value):
+        open_containers = {}  # known to the encoder, which so finds circles
+        return "".join(make(open_containers, _encode_other, escape, None, ": ", ", ", False, False, True)(value, 0))
+
+    return encode
+
+
+_encode_ascii = _encode_with(json.encoder.encode_basestring_ascii)
+_encode_any = _encode_with(json.encoder.encode_basestring)
 
 _scan = json.JSONDecoder().scan_once  # what json.loads calls between looking for blanks on both sides
 

@@ -10,20 +10,12 @@ import sys
 
 _LOCKS_ONLY = {"threading", "logging", "concurrent.futures.thread"}
 
-_MOMENTS = ("before", "after_in_parent", "after_in_child")
-
 _register = os.register_at_fork
-_all = {moment: [] for moment in _MOMENTS}
-_needed = {moment: [] for moment in _MOMENTS}  # those of _all that a fork of the zygote runs
-_chosen = _all
+_asleep = {"before": [], "after_in_parent": [], "after_in_child": []}
 
 
 def begin():
-    """Keep hooks that are registered from now on here; until `wake`, forks run only those that are needed."""
-    global _chosen
-    _chosen = _needed
-    # One hook of ours for all of theirs: each call into Python costs every child pages.
-    _register(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
+    """Keep the hooks that only make locks anew here until `wake`."""
     os.register_at_fork = _keep
 
 
@@ -34,40 +26,40 @@ def end():
 
 def wake():
     """In a child: from here on all hooks run."""
-    global _chosen
-    _chosen = _all
+    # One hook of ours for all of theirs: to name each would cost every child its page.
+    _register(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
 
 
 def _keep(**hooks):
     module = sys._getframe(1).f_globals.get("__name__")
+    if module == "random":
+        _register(after_in_child=_seed(hooks["after_in_child"]))
+    elif module not in _LOCKS_ONLY:
+        _register(**hooks)
+        return
     for moment, hook in hooks.items():
-        _all[moment].append(hook)
-        if module not in _LOCKS_ONLY:
-            _needed[moment].append(_reseed(hook) if module == "random" else hook)
+        _asleep[moment].append(hook)
 
 
-def _reseed(hook):
-    """`random` seeds its hidden generator anew. Its class does that in Python around a method of its base class in C."""
+def _seed(hook):
+    """What seeds the hidden generator of `random` anew, in C.
+
+    Around it its class has Python, for half a pair of Gaussian numbers; the zygote keeps none.
+    """
     generator = hook.__self__
-    seed = super(type(generator), generator).seed
-
-    def reseed():
-        seed()
-        generator.gauss_next = None
-
-    return reseed
+    return super(type(generator), generator).seed
 
 
 def _before():
-    for hook in reversed(_chosen["before"]):
+    for hook in reversed(_asleep["before"]):
         hook()
 
 
 def _after_in_parent():
-    for hook in _chosen["after_in_parent"]:
+    for hook in _asleep["after_in_parent"]:
         hook()
 
 
 def _after_in_child():
-    for hook in _chosen["after_in_child"]:
+    for hook in _asleep["after_in_child"]:
         hook()

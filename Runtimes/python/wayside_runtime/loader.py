@@ -11,6 +11,11 @@ from .failure import Fault
 
 _Module = type(sys)
 _READ_SIZE = 64 * 1024  # bytes
+_CACHE_TAG = sys.implementation.cache_tag
+
+_loader = SourceFileLoader("", "")
+_spec = ModuleSpec("", _loader, origin="")
+_spec.has_location = True
 
 
 def load(handler, folder, names):
@@ -63,12 +68,15 @@ def _has_extension(name, names):
 
 
 def _import_file(name, folder):
-    """What importlib does in the end for a file of Python, without the search: half the pages a child's import writes to."""
+    """What importlib does in the end for a file of Python, without the search: half the pages a child's import writes to.
+
+    It is done once in a process's life: the loader and the spec are made before the fork.
+    """
     path = f"{folder}/{name}.py"
-    loader = SourceFileLoader(name, path)
-    spec = ModuleSpec(name, loader, origin=path)
-    spec.has_location = True
-    spec.cached = f"{folder}/__pycache__/{name}.{sys.implementation.cache_tag}.pyc"
+    loader, spec = _loader, _spec
+    loader.name = spec.name = name
+    loader.path = spec.origin = path
+    spec.cached = f"{folder}/__pycache__/{name}.{_CACHE_TAG}.pyc"
     module = _Module(name)
     module.__loader__, module.__spec__, module.__package__ = loader, spec, ""
     module.__file__, module.__cached__ = path, spec.cached

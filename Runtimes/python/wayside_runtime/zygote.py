@@ -4,18 +4,18 @@ Booting Python and importing its common modules takes tens of milliseconds; a fo
 pays once and then waits for the launcher, which owns namespaces, mounts and limits: they are in libwayside-zygote
 (Sandbox/Zygote), called through ctypes.
 
-    launcher ── order ──► ws_zygote_receive
-                          ws_zygote_fork ──► child: ws_zygote_enter (namespaces, limits, seccomp) ──► serve
-    launcher ◄── pid ──── ws_zygote_reply
+    launcher ── order ──► ws_zygote_serve: fork ──► child: PyOS_AfterFork_Child, namespaces, limits, seccomp ──► serve
+    launcher ◄── pid ────
 
-The fork happens in C, behind the interpreter's back, so the interpreter is told before and after, as os.fork() does it.
+The forks happen in C, behind the interpreter's back, so the interpreter is told, as os.fork() does it: before, once for
+all of them, because the zygote runs no more Python; afterwards in each child.
 The zygote stays single-threaded: a lock held by another thread would stay locked for ever in the child.
 """
 
-import _signal
 import ctypes
 import gc
 import os
+import random
 import ssl
 import sys
 import tempfile
@@ -25,7 +25,7 @@ from . import fork_hooks
 LIBRARY_VARIABLE = "WAYSIDE_ZYGOTE_LIBRARY"
 FD_VARIABLE = "WAYSIDE_ZYGOTE_FD"
 
-EXIT_ENTER_FAILED = 70  # EX_SOFTWARE of sysexits.h
+EXIT_NOT_READY = 70  # EX_SOFTWARE of sysexits.h
 
 # Of CPython's obmalloc.c, in bytes. Were they wrong, fillers would fill less well, up to _FILL_MAX for each size.
 _POOL, _POOL_HEAD = 16 * 1024, 48
@@ -49,7 +49,6 @@ def run(preimport_file, needed, frames_fd):
     """
     gc.disable()  # a collection now would only scatter the heap that the children share
     library = _load(os.environ[LIBRARY_VARIABLE])
-    _keep_together(library)
     speculative = _preimport(preimport_file, needed)
     fork_hooks.end()
     ssl.RAND_bytes(1)  # OpenSSL's generators are set up by their first use, 1.4 ms which every child would pay
@@ -77,26 +76,15 @@ def run(preimport_file, needed, frames_fd):
     gc.freeze()
     gc.enable()
     library.ws_zygote_gather()
+    python.PyOS_BeforeFork()
     if library.ws_zygote_ready(control) < 0:
-        os._exit(EXIT_ENTER_FAILED)
-    while library.ws_zygote_receive(control) == 0:
-        python.PyOS_BeforeFork()
-        pid = library.ws_zygote_fork()
-        if pid == 0:
-            python.PyOS_AfterFork_Child()
-            if library.ws_zygote_enter() != 0:
-                os._exit(EXIT_ENTER_FAILED)
-            # ws_zygote_enter leaves what a program finds that is executed; a booted interpreter ignores this one, so that
-            # writing to a closed connection is an exception rather than death. The function in C: the one in Python
-            # makes numbers into names.
-            _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)
-            fork_hooks.wake()
-            if not crypto_is_blank:
-                ssl.RAND_add(os.urandom(32), 32.0)
-            serve(stream, rehearsal.once)
-        python.PyOS_AfterFork_Parent()
-        library.ws_zygote_reply(control, pid if pid > 0 else -ctypes.get_errno())
-    os._exit(0)
+        os._exit(EXIT_NOT_READY)
+    if library.ws_zygote_serve(control, python.PyOS_AfterFork_Child) != 0:
+        os._exit(0)
+    fork_hooks.wake()
+    if not crypto_is_blank:
+        ssl.RAND_add(os.urandom(32), 32.0)
+    serve(stream, rehearsal.once)
 
 
 def _forget_randomness():
@@ -107,6 +95,7 @@ def _forget_randomness():
     renewed is the seed of str hashes: README.md.
     """
     tempfile._name_sequence = tempfile.tempdir = None
+    random.seed()  # forgets a Gaussian number that was drawn beforehand, which the hook in C does not
     # A generator without a state gets a new one from the kernel when it is next asked, whoever asks.
     try:
         crypto = ctypes.CDLL(_LIBCRYPTO)
@@ -132,19 +121,6 @@ def _preimport(file, needed):
                 __import__(name)
     speculative = {name.partition(".")[0] for name in set(sys.modules) - needed}
     return speculative - {name.partition(".")[0] for name in needed}
-
-
-class _ArenaAllocator(ctypes.Structure):
-    """PyObjectArenaAllocator of CPython's cpython/pymem.h."""
-
-    _fields_ = [("context", ctypes.c_void_p), ("allocate", ctypes.c_void_p), ("free", ctypes.c_void_p)]
-
-
-def _keep_together(library):
-    """Have the interpreter's small objects lie where the library can make huge pages of them, which a fork copies as one entry each."""
-    functions = (library.ws_zygote_arena_allocate, library.ws_zygote_arena_free)
-    allocator = _ArenaAllocator(None, *(ctypes.cast(function, ctypes.c_void_p) for function in functions))
-    ctypes.pythonapi.PyObject_SetArenaAllocator(ctypes.byref(allocator))  # which copies it
 
 
 def _forget_runtime():
@@ -212,19 +188,14 @@ def _load(path):
 
     PyDLL rather than CDLL: the interpreter's lock stays held, as PyOS_BeforeFork requires.
     """
-    library = ctypes.PyDLL(path, use_errno=True)
+    library = ctypes.PyDLL(path)
     signatures = {
         "ws_zygote_ready": [ctypes.c_int],
-        "ws_zygote_receive": [ctypes.c_int],
-        "ws_zygote_fork": [],
-        "ws_zygote_enter": [],
-        "ws_zygote_reply": [ctypes.c_int, ctypes.c_int],
+        "ws_zygote_serve": [ctypes.c_int, ctypes.c_void_p],
     }
     for name, arguments in signatures.items():
         function = getattr(library, name)
         function.argtypes, function.restype = arguments, ctypes.c_int
     library.ws_zygote_gather.argtypes, library.ws_zygote_gather.restype = [], None
-    for name in ("PyOS_BeforeFork", "PyOS_AfterFork_Parent", "PyOS_AfterFork_Child"):
-        function = getattr(ctypes.pythonapi, name)
-        function.argtypes, function.restype = [], None
+    ctypes.pythonapi.PyOS_BeforeFork.argtypes, ctypes.pythonapi.PyOS_BeforeFork.restype = [], None
     return library

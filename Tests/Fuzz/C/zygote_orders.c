@@ -93,9 +93,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0) return 0;
     send_all(ours, (struct source){data, size});
     close(ours);
-    while (ws_zygote_receive(theirs) == 0) {
-        CHECK(ws_zygote_fork() < 0, "the definition above never forks");
-        ws_zygote_reply(theirs, -1);
+    while (receive_order(theirs) == 0) {
+        CHECK(ws_entry_fork(&host, &plan, true) < 0, "the definition above never forks");
+        answer_order(theirs, -1);
         CHECK(plan.init_pidfd < 0 && plan.status < 0, "an order's descriptors are closed with its answer");
     }
     forget();

@@ -15,10 +15,10 @@ from .daemon import BOOTED, READY
 
 
 def build_library(folder):
-    """Compile the stub, with the real arenas, into `folder`; its path."""
+    """Compile the stub, with the real care for memory, into `folder`; its path."""
     library = pathlib.Path(folder, "zygote_stub.so")
     real = pathlib.Path(__file__).resolve().parents[3] / "Sandbox/Zygote"
-    sources = [pathlib.Path(__file__).with_name("zygote_stub.c"), real / "arenas.c"]
+    sources = [pathlib.Path(__file__).with_name("zygote_stub.c"), real / "arenas.c", real / "code.c"]
     flags = ["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", f"-I{real / 'include'}", "-shared", "-fPIC"]
     subprocess.run(["cc", *flags, "-o", library, *sources], check=True)
     return library
@@ -34,7 +34,11 @@ class Zygote:
         started = time.perf_counter()
         self.process = subprocess.Popen(
             command or daemon.command("python"),
-            env={"WAYSIDE_ZYGOTE_LIBRARY": str(library), "WAYSIDE_ZYGOTE_FD": str(theirs.fileno())},
+            env={
+                "LD_PRELOAD": str(library),
+                "WAYSIDE_ZYGOTE_LIBRARY": str(library),
+                "WAYSIDE_ZYGOTE_FD": str(theirs.fileno()),
+            },
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

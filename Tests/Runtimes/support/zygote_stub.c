@@ -19,7 +19,7 @@ int ws_zygote_ready(int fd)
     return write(fd, "R", 1) == 1 ? 0 : -1;
 }
 
-int ws_zygote_receive(int fd)
+static int receive_request(int fd)
 {
     char byte, control[CMSG_SPACE(sizeof(int))];
     struct iovec data = {&byte, 1};
@@ -31,23 +31,26 @@ int ws_zygote_receive(int fd)
     return 0;
 }
 
-int ws_zygote_fork(void)
+static int enter(void)
 {
-    return (int)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
-}
-
-int ws_zygote_enter(void)
-{
-    signal(SIGPIPE, SIG_DFL);
-    signal(SIGCHLD, SIG_DFL);
     if (dup2(child_fd, 3) != 3)
         return -1;
     return (int)syscall(SYS_close_range, 4u, ~0u, 0u);
 }
 
-int ws_zygote_reply(int fd, int pid)
+int ws_zygote_serve(int fd, void (*forked)(void))
 {
-    int32_t reply = pid;
-    close(child_fd);
-    return write(fd, &reply, sizeof reply) == sizeof reply ? 0 : -1;
+    while (receive_request(fd) == 0) {
+        int32_t pid = (int32_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+        if (pid == 0) {
+            forked();
+            if (enter() != 0)
+                _exit(70);
+            return 0;
+        }
+        close(child_fd);
+        if (write(fd, &pid, sizeof pid) != sizeof pid)
+            return -1;
+    }
+    return -1;
 }
