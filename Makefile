@@ -94,7 +94,7 @@ $(VENDOR)/peers/.done:
 
 check: test
 	clang --analyze -Xanalyzer -analyzer-output=text -std=c17 -D_GNU_SOURCE -ISandbox/Protocol/include -ISandbox/Core/include \
-	    -ISandbox/Launcher Sandbox/Protocol/*.c Sandbox/Core/*.c Sandbox/Launcher/*.c Sandbox/Zygote/*.c
+	    -ISandbox/Launcher -ISandbox/Zygote/include Sandbox/Protocol/*.c Sandbox/Core/*.c Sandbox/Launcher/*.c Sandbox/Zygote/*.c
 	$(PYTHON) Tests/Fuzz/run.py --seconds 60
 	$(PYTHON) Tests/Fuzz/python_frames_test.py
 
