@@ -8,7 +8,7 @@
  * All processes of a container are in its cgroup and cannot leave it, and one counts until it has been waited for: an empty cgroup means
  * that nothing runs in the namespaces but their init. Whatever differs (other processes, a container that ended by itself or for want of
  * memory, memory that stays charged, no cgroups) is the end of the shell too.
- * A shell never leaves its instance, so never its account. Of the last container, the next finds higher process numbers and nothing else. */
+ * A shell never leaves its instance, so never its account. Of the last container, the next finds higher process numbers, and no more. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
