@@ -30,6 +30,8 @@ private final class Ear: Sendable {
         var isClosed = false
         /// A call that has no answer yet.
         var isCalling = false
+        /// Its result comes in parts.
+        var isStreaming = false
     }
 
     let heard = Mutex(Heard())
@@ -50,9 +52,17 @@ private final class Ear: Sendable {
                 check(outcome.payload.readableBytes <= RuntimeLimits.responseMax, "an answer over the limit")
                 check((type?.utf8.count ?? 0) <= 1 << 16, "an error type without limit")
                 heard.isCalling = false
+                heard.isStreaming = false
+            case .streaming:
+                check(heard.isCalling && heard.isReady && !heard.isStreaming, "a stream of no call, or begun twice")
+                heard.isStreaming = true
+            case .part(let bytes):
+                check(heard.isCalling && heard.isStreaming, "a part of no stream")
+                check(bytes.readableBytes > 0, "a part of nothing")
             case .failed:
                 check(heard.isCalling && heard.isReady, "a failure of no call")
                 heard.isCalling = false
+                heard.isStreaming = false
             case .closed: heard.isClosed = true
             }
         }
