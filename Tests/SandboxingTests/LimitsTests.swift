@@ -31,12 +31,15 @@ import Testing
             let small = try await test.python(code, memory: 256)
             let large = try await test.python(code, memory: 1024)
             for container in [small, large] { #expect(await container.invoke(TestHost.request("0")).result != nil) }
-            async let less = small.invoke(TestHost.request("2"))
-            async let more = large.invoke(TestHost.request("2"))
-            let shares = try await (less: #require(Double(less.result ?? "")), more: #require(Double(more.result ?? "")))
-            let ratio = shares.more / shares.less
-            print("processor time \(shares), ratio \(ratio)")
-            #expect((2...8).contains(ratio))
+            // They compete only while both run, and a busy machine may begin them one after the other: one try of three must show it.
+            var ratios: [Double] = []
+            for _ in 0..<3 where !ratios.contains(where: (2...8).contains) {
+                async let less = small.invoke(TestHost.request("2"))
+                async let more = large.invoke(TestHost.request("2"))
+                let shares = try await (less: #require(Double(less.result ?? "")), more: #require(Double(more.result ?? "")))
+                ratios.append(shares.more / shares.less)
+            }
+            #expect(ratios.contains(where: (2...8).contains), "processor time of 1024 MiB / of 256 MiB: \(ratios)")
         }
     }
 
