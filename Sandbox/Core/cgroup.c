@@ -115,7 +115,7 @@ static int write_limit(const struct ws_cgroups *cgroups, const char *name, const
     const struct ws_hierarchy *hierarchy = hierarchy_of(cgroups, entry->controller);
     char text[64], old[64];
     if (entry->version != cgroups->version || hierarchy == NULL) return 0;
-    bool had = before != NULL && limit_text(entry->value, before, old, sizeof old);
+    bool had = limit_text(entry->value, before, old, sizeof old);
     bool has = limit_text(entry->value, limits, text, sizeof text);
     if (!has && !had) return 0;
     if (has && had && strcmp(text, old) == 0) return 0;
@@ -208,6 +208,7 @@ static const struct {
     const char *file;
 } counters[] = {
     {WS_CONTROLLER_MEMORY, "memory.max_usage_in_bytes"},
+    {WS_CONTROLLER_MEMORY, "memory.failcnt"},
     {WS_CONTROLLER_CPUACCT, "cpuacct.usage"},
 };
 
@@ -216,6 +217,8 @@ int ws_cgroup_renew(const struct ws_cgroups *cgroups, const char *name) {
     if (cgroups->version != 1) return ws_cgroup_remove(cgroups, name) < 0 ? -1 : ws_cgroup_create(cgroups, name, false);
     const struct ws_hierarchy *memory = hierarchy_of(cgroups, WS_CONTROLLER_MEMORY);
     if (memory != NULL && read_number(memory, name, "memory.usage_in_bytes", "") > RENEWED_BYTES_MAX) return -1;
+    /* The daemon may have frozen it once more when it was asked to end. */
+    ws_cgroup_thaw_killed(cgroups, name);
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
         const struct ws_hierarchy *hierarchy = hierarchy_of(cgroups, counters[i].controller);
         if (hierarchy != NULL && write_file(hierarchy, name, counters[i].file, "0") < 0) return -1;

@@ -35,6 +35,7 @@ struct init_inheritance {
     const struct ws_cgroups *cgroups;
     const char *cgroup;
     int control;
+    int proc; /* a procfs of the worker's PID namespace */
     bool privileged;
 };
 

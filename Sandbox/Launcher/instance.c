@@ -43,7 +43,8 @@ static pid_t clone_init(struct worker *worker, struct instance *instance, int co
     pid_t pid = ws_clone(all, cgroup);
     if (pid == 0) {
         struct init_inheritance inheritance = {.cgroups = &worker->host.cgroups, .cgroup = instance->cgroup,
-                                               .control = control, .privileged = worker->host.privileged};
+                                               .control = control, .proc = worker->views.proc,
+                                               .privileged = worker->host.privileged};
         instance_init(&inheritance);
     }
     int error = errno;

@@ -16,7 +16,7 @@
 #include "ws_mounts.h"
 #include "ws_namespaces.h"
 
-enum { CONTROL_FD = 0 };
+enum { CONTROL_FD = 0, HOME_FD = 1, FIRST_FREE_FD = 2 }; /* home: our own mount namespace */
 
 static int attach_cgroup(const struct init_inheritance *inheritance) {
     return ws_cgroup_enter(inheritance->cgroups, inheritance->cgroup);
@@ -52,11 +52,17 @@ static int set_hostname(const struct init_inheritance *inheritance) {
 static int close_descriptors(const struct init_inheritance *inheritance) {
     sigset_t none;
     sigemptyset(&none);
-    if (inheritance->control != CONTROL_FD && dup3(inheritance->control, CONTROL_FD, O_CLOEXEC) < 0) return -1;
+    /* By name and not by pidfd: that would lead to wherever we are when it is used. */
+    int home = openat(inheritance->proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    /* Both high first, so that neither dup3 overwrites what the other needs. */
+    int parked_home = home < 0 ? -1 : fcntl(home, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+    int parked_control = fcntl(inheritance->control, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+    if (parked_home < 0 || parked_control < 0) return -1;
+    if (dup3(parked_control, CONTROL_FD, O_CLOEXEC) < 0 || dup3(parked_home, HOME_FD, O_CLOEXEC) < 0) return -1;
     if (sigprocmask(SIG_SETMASK, &none, NULL) < 0) return -1;
     /* Ignoring it has the kernel reap our children by itself. */
     signal(SIGCHLD, SIG_IGN);
-    return close_range(CONTROL_FD + 1, ~0u, 0);
+    return close_range(FIRST_FREE_FD, ~0u, 0);
 }
 
 static const struct {
@@ -95,10 +101,9 @@ static enum ws_step renew_mounts(const struct init_order *order) {
 }
 
 static void renew_container(const struct init_inheritance *inheritance, const struct init_order *order, int container) {
-    WS_AUTO_CLOSE int home = ws_pidfd_open(getpid());
-    enum ws_step step = home < 0 || setns(container, CLONE_NEWNS) < 0 ? WS_STEP_JOIN_NAMESPACES : renew_mounts(order);
+    enum ws_step step = setns(container, CLONE_NEWNS) < 0 ? WS_STEP_JOIN_NAMESPACES : renew_mounts(order);
     int error = errno;
-    if (home >= 0 && setns(home, CLONE_NEWNS) < 0) _exit(71); /* the next container would be cloned out of this one */
+    if (setns(HOME_FD, CLONE_NEWNS) < 0) _exit(71); /* the next container would be cloned out of this one */
     answer(inheritance->control, order->token, step, error);
 }
 

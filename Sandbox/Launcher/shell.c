@@ -8,7 +8,8 @@
  * All processes of a container are in its cgroup and cannot leave it, and one counts until it has been waited for: an empty cgroup means
  * that nothing runs in the namespaces but their init. Whatever differs (other processes, a container that ended by itself or for want of
  * memory, memory that stays charged, no cgroups) is the end of the shell too.
- * A shell never leaves its instance, so never its account. Of the last container, the next finds higher process numbers, and no more. */
+ * A shell never leaves its instance, so never its account. Of the last container, the next can find higher process numbers, a network's
+ * counters and closing connections where it has one of its own, and up to a period of 100 ms in which its quota is used up already. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,12 +22,16 @@
 #include "wayside_socket.h"
 #include "worker.h"
 
+static bool has_room(const struct worker *worker, const struct instance *instance) {
+    return instance->blanks < SHELLS_MAX && worker->blanks < worker->options->instances_max;
+}
+
 static bool may_leave_shell(const struct worker *worker, const struct container *container) {
     const struct instance *instance = container->instance;
     if (container->state != CONTAINER_READY || container->pid == 0 || container->parked != NULL) return false;
     if (container->narrowing.learn != 0 || container->init_pidfd < 0) return false;
     if (instance->state != INSTANCE_LIVE || instance->kept || instance->link_generation != worker->link_generation) return false;
-    return instance->blanks < SHELLS_MAX && worker->blanks < worker->options->instances_max;
+    return has_room(worker, instance);
 }
 
 bool shell_clear(struct worker *worker, struct container *container) {
@@ -53,7 +58,7 @@ static bool has_objects(void) {
 static bool left_objects(const struct worker *worker, int init_pidfd) {
     if (setns(init_pidfd, CLONE_NEWIPC) < 0) return true;
     bool found = has_objects();
-    if (setns(worker->self, CLONE_NEWIPC) < 0) _exit(71); /* what we look at next would be a sandbox's */
+    if (setns(worker->own_objects, CLONE_NEWIPC) < 0) _exit(71); /* what we look at next would be a sandbox's */
     return found;
 }
 
@@ -66,6 +71,8 @@ bool shell_keep(struct worker *worker, struct container *container) {
     const struct instance *instance = container->instance;
     struct ws_cgroup_usage usage;
     if (instance->state != INSTANCE_LIVE || instance->link_generation != worker->link_generation) return false;
+    /* Others may have been killed at the same time. */
+    if (!has_room(worker, instance)) return false;
     ws_cgroup_usage(&worker->host.cgroups, container->cgroup, &usage);
     if (usage.out_of_memory_kills > 0 || left_objects(worker, container->init_pidfd)) return false;
     if (ws_cgroup_renew(&worker->host.cgroups, container->cgroup) < 0) return false;

@@ -23,6 +23,8 @@ static bool is_starting(const struct worker *worker) {
 /* The next thing that is missing; false when nothing is, or it could not be made. */
 static bool refill_one(struct worker *worker) {
     if (network_refill(worker)) return true;
+    /* Shells and stock have as many places as there may be instances. */
+    if (worker->blanks >= worker->options->instances_max) return false;
     for (uint32_t i = 0; i < worker->options->instances_max; i++) {
         struct instance *instance = &worker->instances[i];
         struct container *container;

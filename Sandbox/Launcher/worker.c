@@ -141,9 +141,11 @@ static void shorten_slice(void) {
     (void)syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
+#define PROCESSORS_MAX 8192u /* more than any kernel is built for */
+
 static uint32_t count_processors(void) {
-    cpu_set_t usable;
-    return sched_getaffinity(0, sizeof usable, &usable) < 0 ? 1 : (uint32_t)CPU_COUNT(&usable);
+    static cpu_set_t usable[PROCESSORS_MAX / CPU_SETSIZE];
+    return sched_getaffinity(0, sizeof usable, usable) < 0 ? 1 : (uint32_t)CPU_COUNT_S(sizeof usable, usable);
 }
 
 static int set_up(struct worker *worker) {
@@ -157,12 +159,13 @@ static int set_up(struct worker *worker) {
     sigaddset(&handled, SIGUSR1);
     worker->signals = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
-    worker->self = ws_pidfd_open(getpid());
+    worker->own_objects = openat(worker->views.proc, "self/ns/ipc", O_RDONLY | O_CLOEXEC);
     worker->instances = calloc(worker->options->instances_max, sizeof *worker->instances);
     worker->container_slots = worker->options->containers_max + worker->options->instances_max;
     if (worker->container_slots > TOKEN_SLOTS_MAX) worker->container_slots = TOKEN_SLOTS_MAX;
     worker->containers = calloc(worker->container_slots, sizeof *worker->containers);
-    if (worker->signals < 0 || worker->epoll < 0 || worker->self < 0 || worker->instances == NULL || worker->containers == NULL) return -1;
+    if (worker->signals < 0 || worker->epoll < 0 || worker->own_objects < 0) return -1;
+    if (worker->instances == NULL || worker->containers == NULL) return -1;
     if (index_make(&worker->instances_by_id, worker->options->instances_max) < 0 ||
         index_make(&worker->containers_by_id, worker->container_slots) < 0 ||
         index_make(&worker->containers_by_pid, worker->container_slots) < 0)

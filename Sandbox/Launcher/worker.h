@@ -146,7 +146,7 @@ struct worker {
     struct ws_entry_host host;
     struct worker_views views;
     int epoll, signals, listener, link;
-    int self; /* pidfd: the way back to our own namespaces */
+    int own_objects; /* our IPC namespace */
     struct family_filters filters[WS_FAMILY_COUNT];
     uint32_t link_generation;
     bool greeted, stopping;
@@ -244,7 +244,7 @@ void container_send_exit(struct worker *worker, const struct container *containe
 /* shell.c */
 /* Ends a container's process alone, to keep its shell; false when that would not do. */
 bool shell_clear(struct worker *worker, struct container *container);
-/* The process is gone: makes a blank container of what is left; false when more than the shell is left. */
+/* The process is gone: makes a blank container of what is left; false when more than the shell is left, or there are enough. */
 bool shell_keep(struct worker *worker, struct container *container);
 
 /* park.c */

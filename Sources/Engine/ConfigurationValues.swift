@@ -219,6 +219,10 @@ struct ConfigurationValues {
     /// By default an eighth of the machine's memory, and never too little for the half of it to take the largest package there may be.
     func bodiesMax() throws(ConfigurationError) -> ByteCount {
         let bodies = try integer("api.bodyMebibytesMax", in: 0...16_777_216)
+        // Half of it is one account's, and the largest event there is must fit into that.
+        guard bodies == 0 || bodies >= 16 else {
+            throw ConfigurationError("api.bodyMebibytesMax must be 0 (by the machine's memory) or at least 16")
+        }
         guard bodies == 0 else { return .mebibytes(bodies) }
         return max(.mebibytes(256), ByteCount(Int(clamping: ProcessInfo.processInfo.physicalMemory / 8)))
     }

@@ -313,8 +313,10 @@ extension SandboxContainer {
         }
         guard let call else { return }
         stopNewCalls()
+        // Once it is killed its cgroup may be the next container's.
+        let peak = call == nil ? nil : memoryPeak()
         owner.launcher.postKillContainer(id)
-        if let call { answer(call, verdict(call), isReusable: false) }
+        if let call { answer(call, verdict(call), isReusable: false, peak: peak) }
     }
 
     func timerFired() {
@@ -374,8 +376,8 @@ extension SandboxContainer {
     // MARK: Answers
 
     /// Answers `call` with the output it has left, as soon as that is read. On the event loop.
-    private func answer(_ call: ContainerCall, _ verdict: CallVerdict, isReusable: Bool) {
-        finishLog { self.resume(call, verdict, $0, isReusable: isReusable) }
+    private func answer(_ call: ContainerCall, _ verdict: CallVerdict, isReusable: Bool, peak: ByteCount? = nil) {
+        finishLog { self.resume(call, verdict, $0, isReusable: isReusable, peak: peak) }
     }
 
     private func finishLog(_ completion: @escaping (InvocationLog) -> Void) {
@@ -383,9 +385,11 @@ extension SandboxContainer {
         log.finish(completion)
     }
 
-    private func resume(_ call: ContainerCall, _ verdict: CallVerdict, _ output: InvocationLog, isReusable: Bool) {
+    private func resume(
+        _ call: ContainerCall, _ verdict: CallVerdict, _ output: InvocationLog, isReusable: Bool, peak: ByteCount? = nil
+    ) {
         let now = EngineInstant.now()
-        let peak = memoryPeak()
+        let peak = peak ?? memoryPeak()
         if let handedOver = call.handedOver { record(duration: now - handedOver, peak, now: now) }
         let notStarted = verdict.outcome == nil && call.isSurelyNotStarted
         call.completion(

@@ -14,9 +14,12 @@ internal import Synchronization
 //
 // There is one timer at most, set when a call is answered and none is set. It looks how long the container has been idle and sets
 // itself again for the rest, so that calls in quick succession pay for one timer in each `freezeAfter`, not one each. A runtime that has
-// answered and does not wait for its next call yet is given another `freezeAfter`: stopped on its way there, it would be found deaf by the
-// next process, to which it may be left.
+// answered and does not wait for its next call yet is given another `freezeAfter`, until `askingTime` is over: stopped on its way there, it
+// would be found deaf by the next process, to which it may be left.
 extension SandboxContainer {
+    /// How long a runtime that has answered may take to ask for its next call before it is frozen without having asked.
+    private static let askingTime: Duration = .seconds(1)
+
     /// Watches a container that has become idle. On the event loop.
     ///
     /// Up to a quarter of `freezeAfter` later, at one of the moments that all containers have in common: where many become idle, the
@@ -35,13 +38,14 @@ extension SandboxContainer {
         let left = state.withLock { state -> Duration? in
             state.isFreezeTimerSet = false
             guard state.isFreezable, !state.isKilled, case .idle(let since) = state.phase else { return nil }
-            let left = isWaiting ? freezeAfter - (now - since) : freezeAfter
+            // One that does not ask for its next call within a while is frozen all the same: it must not choose to run between calls.
+            let mayWait = !isWaiting && now - since < freezeAfter + Self.askingTime
+            let left = mayWait ? freezeAfter : freezeAfter - (now - since)
             if left > .zero { state.isFreezeTimerSet = true } else { state.phase = .freezing }
             return left
         }
+        if let left, left > .zero { setFreezeTimer(in: left) } else if left != nil { freeze() }
         meter()
-        guard let left else { return }
-        if left > .zero { setFreezeTimer(in: left) } else { freeze() }
     }
 
     private func freeze() {

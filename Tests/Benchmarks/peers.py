@@ -1,5 +1,6 @@
 """What a start costs elsewhere: bubblewrap and runc with the same work, and interpreters by themselves."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -17,7 +18,7 @@ class StartPeers:
         noop = f"{data}/noop"
         subprocess.run(["musl-gcc", "-O2", "-static", "-x", "c", "-o", noop, "-"], input=b"int main(void) { return 0; }", check=True)
         system = [path for path in ("/usr", "/lib", "/lib64") if os.path.exists(path)]
-        self._runs = 0
+        self._runs = itertools.count()
         self._commands = {
             "bwrap python": [*BWRAP, PYTHON, "-I", "-c", "pass"],
             "bwrap static": [*BWRAP, noop],
@@ -36,8 +37,7 @@ class StartPeers:
         """Seconds from spawning to the end."""
         command = self._commands[name]
         if command[0] == RUNC:
-            self._runs += 1
-            command = [*command, f"wayside-bench-{os.getpid()}-{self._runs}"]
+            command = [*command, f"wayside-bench-{os.getpid()}-{next(self._runs)}"]
         return command_time(command)
 
 

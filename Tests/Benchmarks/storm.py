@@ -6,15 +6,19 @@ ends the container that has been idle for longest. In one kind of storm all func
 The processor's time of a start (the clients' not counted) is what remains comparable when others use the machine too: two processors can
 do 2000 / milliseconds of them in a second.
 The clients are a process of their own; the warm function is called from this one, at a steady pace.
+Beside them stands how often a second bwrap and runc start the same work, as many at a time as there are processors.
 """
 
 import multiprocessing
+import os
 import selectors
 import statistics
+import threading
 import time
 from collections import Counter
 
 from nodes import Caller, bundle, cpu_seconds, deploy, is_whole, signed_request, start_level
+from peers import StartPeers
 from table import percentile, ratio, summary, target
 
 CLIENTS = 12
@@ -23,6 +27,7 @@ CONTAINERS_MAX = 48
 STORM_SECONDS = 2.0
 PACE_SECONDS = 0.003
 BOUNDS = {"python": ">= 400", "native": ">= 600"}
+COLUMNS = ["storm", "cold starts/s", "p10..p90", "cpu ms each", "levels", "warm p99 ms alone", "meanwhile"]
 
 
 class StormClient:
@@ -134,9 +139,37 @@ def storms(bench, language, is_shared, rounds):
     return rates, costs, alone, meanwhile, levels
 
 
+def peer_rate(peers, name):
+    """Starts of a peer's a second, by as many callers as there are processors."""
+    end, counts = time.monotonic() + STORM_SECONDS, []
+
+    def call():
+        count = 0
+        while time.monotonic() < end:
+            peers.run(name)
+            count += 1
+        counts.append(count)
+
+    callers = [threading.Thread(target=call) for _ in range(os.cpu_count())]
+    began = time.monotonic()
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    return sum(counts) / (time.monotonic() - began)
+
+
 def measure(bench, rounds):
     """Rows and targets."""
     rows, targets = [], []
+    folder = bench.data / "storm-peers"
+    folder.mkdir()
+    peers = StartPeers(folder, list(BOUNDS))
+    for name in peers.names:
+        if name.startswith(("bwrap", "runc")):
+            rates = [peer_rate(peers, name) for _ in range(rounds)]
+            rows.append(dict.fromkeys(COLUMNS, "") | {
+                "storm": name, "cold starts/s": round(statistics.median(rates)), "p10..p90": summary(rates, digits=0)[1]})
     for language, bound in BOUNDS.items():
         for is_shared, whose in ((True, "one account"), (False, "an account each")):
             rates, costs, alone, meanwhile, levels = storms(bench, language, is_shared, rounds)

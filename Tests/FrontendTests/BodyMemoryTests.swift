@@ -1,5 +1,5 @@
 import EngineCore
-import Frontend
+@testable import Frontend
 import FunctionCatalog
 import HTTPTypes
 import NIOCore
@@ -63,7 +63,7 @@ import Testing
     /// Small events are taken on the event loop, large ones by a task.
     @Test(arguments: [32 << 10, 300 << 10])
     func `events of clients' calls are counted until they are answered, and one account has half`(byteCount: Int) async throws {
-        let bodies = BodyMemory(bytesMax: ByteCount(2 * byteCount))
+        let bodies = BodyMemory(bytesMax: ByteCount(3 * byteCount))
         let calls = HeldCalls()
         let event = "\"\(String(repeating: "x", count: byteCount - 2))\""
         try await LambdaNode.with(invoke: calls.invoke, begin: calls.begin, bodies: bodies) { node in
@@ -86,7 +86,7 @@ import Testing
                 try await RawConnection.with(port: node.port) { second in
                     try await second.send(try text(node, event, as: node.other))
                     try await until { calls.count == 2 }
-                    #expect(bodies.bytesHeld == bodies.bytesMax)
+                    #expect(bodies.bytesHeld.bytes == 2 * byteCount)
                 }
                 // The second client has gone.
                 try await until { bodies.bytesHeld.bytes == byteCount }
@@ -94,6 +94,25 @@ import Testing
                 #expect(try await first.answer().hasPrefix("HTTP/1.1 200"))
             }
             try await until { bodies.bytesHeld == .zero }
+        }
+    }
+
+    @Test func `neither clients nor nodes can keep the other out`() throws {
+        let bodies = BodyMemory(bytesMax: ByteCount(400))
+        for isClients in [true, false] {
+            var held: [HeldBody] = []
+            func grow(_ isClient: Bool, _ number: Int) throws {
+                var body = HeldBody(bodies)
+                try body.grow(to: 100, of: isClient ? AccountID("00000000000\(number)") : nil)
+                held.append(body)
+            }
+            for number in 1...3 { try grow(isClients, number) }
+            #expect(throws: InvocationError.self) { try grow(isClients, 4) }
+            try grow(!isClients, 5)
+            #expect(throws: InvocationError.self) { try grow(!isClients, 6) }
+            #expect(bodies.bytesHeld == bodies.bytesMax)
+            for index in held.indices { held[index].release() }
+            #expect(bodies.bytesHeld == .zero)
         }
     }
 

@@ -163,7 +163,8 @@ class DedicatedTest(FleetTest):
                 pop.tool("account", "set", self.account.number, "--shortage", policy)
                 time.sleep(TAKEOVER)
                 wait_for(ready, "the dedicated container is idle")
-                first = threading.Thread(target=self.account.invoke, args=("kept", {"seconds": 2}))
+                # Longer than a busy machine takes for the two calls beside it.
+                first = threading.Thread(target=self.account.invoke, args=("kept", {"seconds": 5}))
                 first.start()
                 wait_for(lambda: pop.pools()["containersBusy"] == 1, "it is busy")
                 answer, record = self.call("kept", {"seconds": 0})

@@ -2,9 +2,10 @@
 
 import os
 import signal
+import struct
 
-from launcher_case import LauncherCase, cgroups_left, eventually
-from launcher_client import CPU, KILLED, MIB, OUT_OF_MEMORY
+from launcher_case import LauncherCase, cgroups_left, children_of, eventually
+from launcher_client import CONTAINER_KILL, CPU, KILLED, MIB, OUT_OF_MEMORY
 
 SHELLS_MAX = 4  # worker.h
 SHMGET = 29
@@ -51,6 +52,25 @@ class Shells(LauncherCase):
         self.assertEqual([third.invoke(look) for look in looks], fresh)
         self.assertEqual(third.invoke("attempt(lambda: fill('/tmp/file', 31))"), 0)
 
+    def test_a_new_container_beside_a_shell_has_the_mounts_of_any_other(self):
+        """The instance's init visits the shell to renew its mounts, and must come home: what is cloned next is cloned from where it is."""
+        look = "sorted(line.split(' ', 3)[3] for line in open('/proc/self/mountinfo') if ' /proc ' not in line)"
+        first = self.python(tmp=32 * MIB)
+        fresh, init = first.invoke(look), os.readlink(f"/proc/{self.parent_of_init(first)}/ns/mnt")
+        second = self.follow(first, tmp=32 * MIB)
+        for _ in range(3):
+            self.assertEqual(self.python(tmp=32 * MIB).invoke(look), fresh)
+        self.assertEqual(os.readlink(f"/proc/{self.parent_of_init(second)}/ns/mnt"), init)
+
+    def parent_of_init(self, container):
+        """The instance's init: the one child of the worker that is in the instance's cgroup itself."""
+        instance = os.path.dirname(self.cgroup_of(container))
+        for child in children_of(self.launcher.worker):
+            with open(f"/proc/{child}/cgroup") as file:
+                if any(line.rstrip().endswith((instance, f"{instance}/init")) for line in file):
+                    return child
+        self.fail(f"{instance} has no init")
+
     def test_counters_and_limits_begin_anew(self):
         first = self.python(memory=64 * MIB, pids=8, weight=77)
         first.invoke("[sum(range(1000000)) for _ in range(30)] and len(bytearray(os.urandom(30 << 20)))")
@@ -93,6 +113,9 @@ class Shells(LauncherCase):
         self.assert_no_heir(shell)
 
     def test_a_system_v_object_ends_with_the_shell(self):
+        ipc = os.readlink(f"/proc/{self.launcher.worker}/ns/ipc")
+        self.end(self.bootstrap()[0])
+        self.assertEqual(os.readlink(f"/proc/{self.launcher.worker}/ns/ipc"), ipc)
         first, connection = self.bootstrap(arguments=["bootstrap"])
         connection.recv(100)
         connection.send(f"call {SHMGET}\n".encode())
@@ -126,8 +149,11 @@ class Shells(LauncherCase):
     def test_shells_are_few(self):
         containers = [self.python() for _ in range(SHELLS_MAX + 3)]
         folder = os.path.basename(os.path.dirname(self.cgroup_of(containers[0])))
+        # All at once, as a daemon does: none is a shell yet when the last is killed.
         for container in containers:
-            self.end(container)
+            self.launcher.send(CONTAINER_KILL, struct.pack("=Q", container.id))
+        for container in containers:
+            self.assertEqual(self.launcher.exit_of(container)[0], KILLED)
         homes = [path for path in cgroups_left() if os.path.basename(path) == folder]
         kept = lambda: max(sum(name.startswith("c") and name[1:].isdigit() for name in os.listdir(home)) for home in homes)
         self.assertTrue(eventually(lambda: kept() == SHELLS_MAX), kept())

@@ -78,19 +78,33 @@ import Testing
         }
     }
 
-    @Test func `a runtime that has answered is not frozen before it waits for its next call`() async throws {
-        let bash = """
+    /// A bootstrap that sleeps between its answer and its next question.
+    private static func bootstrap(sleeping seconds: String) -> String {
+        """
             #!/bin/bash
             api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
             for ((n = 1; ; n++)); do
                 curl -sS -D /tmp/headers -o /tmp/event "$api/next"
                 id=$(sed -n 's/^Lambda-Runtime-Aws-Request-Id: *\\([^[:space:]]*\\).*/\\1/Ip' /tmp/headers)
                 curl -sS -d "$n" "$api/$id/response"
-                sleep 0.4
+                sleep \(seconds)
             done
             """
+    }
+
+    @Test func `a runtime that does not ask for its next call is frozen all the same`() async throws {
         try await TestHost.with({ $0.freezeAfter = .milliseconds(20) }) { test in
-            let container = try await test.start(["bootstrap": bash], runtime: "provided.al2023", handler: "app.handler")
+            let files = ["bootstrap": Self.bootstrap(sleeping: "100")]
+            let container = try await test.start(files, runtime: "provided.al2023", handler: "app.handler")
+            #expect(await container.invoke(TestHost.request()).result == "1")
+            try await container.waitUntilFrozen()
+        }
+    }
+
+    @Test func `a runtime that has answered is not frozen before it waits for its next call`() async throws {
+        try await TestHost.with({ $0.freezeAfter = .milliseconds(20) }) { test in
+            let files = ["bootstrap": Self.bootstrap(sleeping: "0.2")]
+            let container = try await test.start(files, runtime: "provided.al2023", handler: "app.handler")
             for n in 1...2 {
                 #expect(await container.invoke(TestHost.request()).result == "\(n)")
                 try await container.waitUntilFrozen()

@@ -59,7 +59,7 @@ void ws_cgroups_remove_base(const struct ws_cgroups *cgroups);
 
 int ws_cgroup_create(const struct ws_cgroups *cgroups, const char *name, bool inner);
 
-/* Writes the limits that differ from those `before`, which are what a cgroup has already; NULL: it is new. 0, or -1 with errno. */
+/* Writes the limits that differ from those `before`, which are what a cgroup has already (zeros: it is new). 0, or -1 with errno. */
 int ws_cgroup_limit(const struct ws_cgroups *cgroups, const char *name, const struct ws_limits *before, const struct ws_limits *limits);
 
 /* One "file value" line for each limit file that exists. */
@@ -70,7 +70,7 @@ void ws_cgroup_usage(const struct ws_cgroups *cgroups, const char *name, struct 
 /* How many tasks are in it; -1 where nothing counts them. A task counts until it has been waited for. */
 int64_t ws_cgroup_tasks(const struct ws_cgroups *cgroups, const char *name);
 
-/* Makes a cgroup without tasks as good as a new one for the next container of its instance, but that v1 keeps the limits. -1 when it has
+/* Makes a cgroup without tasks ready for the next container of its instance: thawed, counters at zero; v1 keeps the limits. -1 when it has
  * tasks, or more memory is still charged to it than a shell may bring along: then it can only be removed. */
 int ws_cgroup_renew(const struct ws_cgroups *cgroups, const char *name);
 

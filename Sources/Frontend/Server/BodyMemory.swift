@@ -7,7 +7,9 @@ import Synchronization
 /// `overloaded`, and nothing has been done for it.
 public final class BodyMemory: Sendable {
     private struct Held {
-        var total = 0
+        var byClients = 0
+        var byNodes = 0
+        var total: Int { byClients + byNodes }
         var byAccount: [AccountID: Int] = [:]
     }
 
@@ -16,9 +18,12 @@ public final class BodyMemory: Sendable {
 
     public init(bytesMax: ByteCount = ByteCount(512 << 20)) { self.bytesMax = bytesMax }
 
-    /// What clients' requests that claim to be of one account may hold: half, so that who knows an access key's identifier, and not its
-    /// secret, cannot keep the others out.
+    /// What clients' requests that claim to be of one account may hold: half. A claim is believed until the body is there and its signature
+    /// can be checked, so who knows the identifiers of several access keys can keep other clients' bodies out, but no node's.
     public var bytesPerAccountMax: ByteCount { ByteCount(bytesMax.bytes / 2) }
+
+    /// What all clients may hold, and what all nodes: three quarters each, so that neither keeps the other out.
+    private var bytesPerKindMax: Int { bytesMax.bytes / 4 * 3 }
 
     /// What is held now.
     public var bytesHeld: ByteCount { ByteCount(held.withLock { $0.total }) }
@@ -27,20 +32,26 @@ public final class BodyMemory: Sendable {
     fileprivate func add(_ bytes: Int, of account: AccountID?) -> Bool {
         held.withLock { held in
             guard held.total + bytes <= bytesMax.bytes else { return false }
-            if let account {
-                let own = held.byAccount[account, default: 0] + bytes
-                guard own <= bytesPerAccountMax.bytes else { return false }
-                held.byAccount[account] = own
+            guard let account else {
+                guard held.byNodes + bytes <= bytesPerKindMax else { return false }
+                held.byNodes += bytes
+                return true
             }
-            held.total += bytes
+            let own = held.byAccount[account, default: 0] + bytes
+            guard own <= bytesPerAccountMax.bytes, held.byClients + bytes <= bytesPerKindMax else { return false }
+            held.byAccount[account] = own
+            held.byClients += bytes
             return true
         }
     }
 
     fileprivate func remove(_ bytes: Int, of account: AccountID?) {
         held.withLock { held in
-            held.total -= bytes
-            guard let account else { return }
+            guard let account else {
+                held.byNodes -= bytes
+                return
+            }
+            held.byClients -= bytes
             let own = held.byAccount[account, default: 0] - bytes
             held.byAccount[account] = own == 0 ? nil : own
         }
@@ -63,7 +74,9 @@ struct HeldBody: Sendable {
         guard more > 0 else { return }
         guard memory.add(more, of: account) else {
             throw InvocationError(
-                .overloaded, "The bodies of other requests fill the memory that this node has for them. Try again in a moment.")
+                .overloaded,
+                "The bodies of other requests fill the memory that this node has for them. Try again in a moment; a body of more than "
+                    + "half of api.bodyMebibytesMax never fits.")
         }
         self.account = account
         self.byteCount = byteCount
