@@ -22,6 +22,8 @@ final class PeerConnection: ChannelInboundHandler {
         /// The exchange needs its stream no longer.
         var ended: (PeerExchange) -> Void
         var closed: (PeerConnection) -> Void
+        /// The other end has said nothing for too long.
+        var silent: () -> Void
     }
 
     private let events: Events
@@ -192,6 +194,7 @@ final class PeerConnection: ChannelInboundHandler {
             return drop(exchange)
         }
         if PeerStreams.isOfOneStream(error) { return }
+        if error is PeerKeepAlive.Silent { events.silent() }
         end(error)
         context.close(promise: nil)
     }

@@ -55,6 +55,8 @@ final class PeerLane {
     private var look: (at: NIODeadline, task: Scheduled<Void>)?
     private var isWatchingIdleness = false
     private var isClosed = false
+    /// Told when a connection has fallen silent.
+    var onSilence: @Sendable () -> Void = {}
 
     init(
         _ configuration: PeerTransport.Configuration, connectionsMax: Int, _ tls: Result<NIOSSLContext, any Error>,
@@ -198,7 +200,8 @@ final class PeerLane {
             streamsMax: configuration.streamsPerConnection,
             events: .init(
                 ended: { [weak self] exchange in self?.forget(exchange) },
-                closed: { [weak self] connection in self?.connections.removeAll { $0 === connection } }))
+                closed: { [weak self] connection in self?.connections.removeAll { $0 === connection } },
+                silent: { [weak self] in self?.onSilence() }))
         var http2 = NIOHTTP2Handler.ConnectionConfiguration()
         http2.initialSettings = [
             HTTP2Setting(parameter: .enablePush, value: 0),
@@ -237,6 +240,11 @@ final class PeerLane {
             exchange.finish(failure)
             forget(exchange)
         }
+    }
+
+    /// What is there takes no new exchange.
+    func retireConnections() {
+        for connection in connections { connection.retire() }
     }
 
     func close() {

@@ -50,6 +50,8 @@ final class PeerTransport: Sendable {
             return PeerLane.Reference(
                 PeerLane(configuration, connectionsMax: share, context, eventLoop: loop, verify: verify), eventLoop: loop)
         }
+        // A way that carries nothing is not tried by the connections that nobody uses just now: they would take a call and lose it.
+        for lane in lanes { lane.perform { $0.onSilence = { [weak self] in self?.retireConnections() } } }
     }
 
     /// Begins an exchange on a connection with room; the exchange fails with `full` if there is none.
@@ -70,6 +72,10 @@ final class PeerTransport: Sendable {
         reference.perform { [self] lane in
             if !lane.begin(exchange, deadline: deadline, in: reference) { begin(exchange, deadline, from: own, tried: tried + 1) }
         }
+    }
+
+    private func retireConnections() {
+        for lane in lanes { lane.perform { $0.retireConnections() } }
     }
 
     /// Closes all connections; exchanges under way fail, and so do those begun later.
