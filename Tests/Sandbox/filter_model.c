@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "seccomp_model.h"
 #include "seccomp_shorten.h"
 
 static int keep_and_shorten(struct ws_filter *filter);
@@ -26,42 +27,15 @@ static int keep_and_shorten(struct ws_filter *filter) {
     return ws_filter_shorten(filter);
 }
 
-static bool jumps(const struct sock_filter *instruction, uint32_t value) {
-    switch (BPF_OP(instruction->code)) {
-    case BPF_JEQ: return value == instruction->k;
-    case BPF_JGT: return value > instruction->k;
-    case BPF_JGE: return value >= instruction->k;
-    case BPF_JSET: return (value & instruction->k) != 0;
-    default: exit(2);
-    }
-}
-
-/* As the kernel runs a program; seccomp(2). */
-static uint32_t answer(const struct ws_filter *filter, const struct seccomp_data *data) {
-    uint32_t value = 0;
-    for (uint32_t next = 0; next < filter->count;) {
-        const struct sock_filter *instruction = &filter->instructions[next++];
-        switch (BPF_CLASS(instruction->code)) {
-        case BPF_LD: memcpy(&value, (const char *)data + instruction->k, sizeof value); break;
-        case BPF_ALU: value &= instruction->k; break;
-        case BPF_RET: return instruction->k;
-        case BPF_JMP:
-            if (BPF_OP(instruction->code) == BPF_JA)
-                next += instruction->k;
-            else
-                next += jumps(instruction, value) ? instruction->jt : instruction->jf;
-            break;
-        default: exit(2);
-        }
-    }
-    exit(3);
-}
-
 /* A constant of the program or its neighbour, or a small number; with stray high bits now and then. */
 static uint64_t argument(void) {
     uint64_t constant = original.instructions[(unsigned)rand_r(&seed) % original.count].k;
     uint64_t low = rand_r(&seed) % 3 == 0 ? (uint64_t)(rand_r(&seed) % 64) : constant + (uint64_t)(rand_r(&seed) % 3) - 1;
     return rand_r(&seed) % 4 == 0 ? low | (uint64_t)rand_r(&seed) << 32 : low & UINT32_MAX;
+}
+
+static uint32_t answer(const struct ws_filter *filter, const struct seccomp_data *data) {
+    return seccomp_model_answer(filter->instructions, filter->count, data);
 }
 
 static void compare(const struct ws_filter *filter, uint32_t arch, uint32_t number, unsigned tries) {

@@ -57,16 +57,7 @@ import Testing
     @Test(arguments: ["nodejs20.x", "provided.al2023"])
     func `every kind of runtime freezes and serves on`(runtime: String) async throws {
         let node = ["app.mjs": "let n = 0; export const handler = async () => ++n"]
-        let bash = """
-            #!/bin/bash
-            api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
-            for ((n = 1; ; n++)); do
-                curl -sS -D /tmp/headers -o /tmp/event "$api/next"
-                id=$(sed -n 's/^Lambda-Runtime-Aws-Request-Id: *\\([^[:space:]]*\\).*/\\1/Ip' /tmp/headers)
-                curl -sS -d "$n" "$api/$id/response"
-            done
-            """
-        let files = runtime.hasPrefix("node") ? node : ["bootstrap": bash]
+        let files = runtime.hasPrefix("node") ? node : ["bootstrap": Self.bootstrap(sleeping: "0")]
         try await TestHost.with({ $0.freezeAfter = .milliseconds(20) }) { test in
             let container = try await test.start(files, runtime: runtime, handler: "app.handler")
             for n in 1...4 {

@@ -10,6 +10,8 @@ import NIOHTTP2
 ///   └──idle for long; silent while calls are under way; the other side closes; an error──────────────────────────┘
 /// ```
 ///
+/// One that falls silent has all others to the same node retired: those without a stream would not notice before they had lost a call.
+///
 /// Streams are entries of a dictionary and not channels of their own: a channel for each costs more than all else a small call needs
 /// here. Frames, windows and limits of the protocol are NIOHTTP2's; this handler grants windows, the connection's as bytes come and a
 /// stream's as its asker takes them, so that no stream waits for the reader of another.

@@ -10,6 +10,10 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+
+/* The kernel's part is run for every call there is; watching it as well would only make it slow. */
+#define SECCOMP_MODEL __attribute__((no_sanitize("address", "undefined", "coverage")))
+#include "../../Sandbox/seccomp_model.h"
 #include "ws_kernel.h"
 #include "ws_seccomp.h"
 
@@ -34,56 +38,14 @@ static long take_program(long number, unsigned operation, unsigned flags, const 
     return flags == SECCOMP_FILTER_FLAG_NEW_LISTENER ? 7 : 0;
 }
 
-/* The kernel's part is run for every call there is; watching it as well would only make it slow. */
-#define UNWATCHED __attribute__((no_sanitize("address", "undefined", "coverage")))
-
-UNWATCHED static uint32_t load(const struct seccomp_data *data, uint32_t offset) {
-    uint32_t word;
-    CHECK(offset % 4 == 0 && offset + sizeof word <= sizeof *data, "the kernel lets a program load this word");
-    memcpy(&word, (const char *)data + offset, sizeof word);
-    return word;
-}
-
-UNWATCHED static bool jumps(const struct sock_filter *instruction, uint32_t value) {
-    switch (BPF_OP(instruction->code)) {
-    case BPF_JEQ: return value == instruction->k;
-    case BPF_JGT: return value > instruction->k;
-    case BPF_JGE: return value >= instruction->k;
-    case BPF_JSET: return (value & instruction->k) != 0;
-    default: CHECK(false, "the program has only comparisons that are known here"); return false;
-    }
-}
-
-/* What a program of so many instructions answers to a call. Jumps lead forward, so it ends. */
-UNWATCHED static uint32_t answer(const struct sock_filter *program, uint32_t count, const struct seccomp_data *data) {
-    uint32_t value = 0;
-    for (uint64_t next = 0; next < count;) {
-        const struct sock_filter *instruction = &program[next++];
-        switch (BPF_CLASS(instruction->code)) {
-        case BPF_LD: value = load(data, instruction->k); break;
-        case BPF_ALU: value &= instruction->k; break;
-        case BPF_JMP:
-            if (BPF_OP(instruction->code) == BPF_JA)
-                next += instruction->k;
-            else
-                next += jumps(instruction, value) ? instruction->jt : instruction->jf;
-            break;
-        case BPF_RET: return instruction->k;
-        default: CHECK(false, "the program has only instructions that are known here");
-        }
-    }
-    CHECK(false, "no way leads out of the program but an answer");
-    return 0;
-}
-
 static void check_call(const struct ws_narrowing *narrowing, uint32_t arch, uint32_t number) {
     const struct seccomp_data data = {.nr = (int)number, .arch = arch};
     bool known = arch == X86_64 && number < sizeof family_answers / sizeof *family_answers;
-    uint32_t expected = known ? family_answers[number] : answer(family.instructions, family.count, &data);
+    uint32_t expected = known ? family_answers[number] : seccomp_model_answer(family.instructions, family.count, &data);
     bool listed = arch != X86_64 || number >= WS_SYSCALLS_MAX || ws_syscall_set_has(&narrowing->syscalls, number);
     if (narrowing->learn != 0 && expected == SECCOMP_RET_ALLOW) expected = SECCOMP_RET_USER_NOTIF;
     if (narrowing->profile != 0 && !listed) expected = SECCOMP_RET_ERRNO | ENOSYS;
-    CHECK(answer(written, written_count, &data) == expected, "a call is answered as its family and its profile say");
+    CHECK(seccomp_model_answer(written, written_count, &data) == expected, "a call is answered as its family and its profile say");
     if (arch != X86_64 || (number & X32_BIT) != 0)
         CHECK((expected & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ALLOW, "no call of another architecture is allowed");
 }
@@ -93,7 +55,7 @@ int LLVMFuzzerInitialize(int *count, char ***arguments) {
     CHECK(ws_filter_compile(WS_FAMILY_NATIVE, false, &family) == 0, "the rules are compiled");
     for (uint32_t number = 0; number < sizeof family_answers / sizeof *family_answers; number++) {
         const struct seccomp_data data = {.nr = (int)number, .arch = X86_64};
-        family_answers[number] = answer(family.instructions, family.count, &data);
+        family_answers[number] = seccomp_model_answer(family.instructions, family.count, &data);
     }
     return 0;
 }
